@@ -1,0 +1,33 @@
+# Everything from a fresh clone: Python 3.11 or later, nothing else installed.
+PYTHON ?= python3.11
+BIN := .venv/bin
+
+.PHONY: demo test test-fast check format clean
+
+.venv/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev,media]'
+	touch $@
+
+demo: .venv/.installed       ## train the four methods on made-up sounds, about two minutes
+	$(BIN)/cohear demo
+
+test: .venv/.installed       ## every test
+	$(BIN)/pytest
+
+test-fast: .venv/.installed  ## the part that takes under a minute
+	$(BIN)/pytest -m "not slow"
+
+check: .venv/.installed      ## linters and types
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+	$(BIN)/codespell
+
+format: .venv/.installed
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+clean:
+	rm -rf .venv dist build .pytest_cache .ruff_cache .import_linter_cache

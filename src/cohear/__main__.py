@@ -1,0 +1,5 @@
+"""`python -m cohear` is `cohear`."""
+
+from cohear.cli import main
+
+main()

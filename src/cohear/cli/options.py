@@ -1,0 +1,110 @@
+"""The options that commands share, and how they become a configuration."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cohear.cli.progress import say
+from cohear.errors import UserError
+
+if TYPE_CHECKING:
+    from cohear.experiments.config import Config
+
+Data = Annotated[
+    Path,
+    typer.Argument(
+        metavar="DATA",
+        show_default=False,
+        help="A folder with one sub-folder per class, a CSV/TSV/JSONL with path and label, label tracks "
+        "beside recordings, or a folder laid out like ESC-50.",
+    ),
+]
+Method = Annotated[str, typer.Option(help="none, standard, bda or consistency.")]
+Transform = Annotated[
+    str | None,
+    typer.Option(help="pitch, reverb, masking or combination.", show_default="combination"),
+]
+Preset = Annotated[
+    str | None,
+    typer.Option(help="paper or small.", show_default="paper on a GPU, small on a CPU"),
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="Change any setting, as training.epochs=4; repeatable."),
+]
+Esc10 = Annotated[bool, typer.Option("--esc10", help="Use the ESC-10 part of ESC-50.")]
+SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Train without files that cannot be used, and list them.")]
+DropSmall = Annotated[
+    int,
+    typer.Option(metavar="N", min=0, help="Leave out classes with fewer than N clips.", show_default=False),
+]
+Seed = Annotated[int, typer.Option(min=0, help="Of weights, order and views.")]
+Jobs = Annotated[int, typer.Option(min=1, metavar="N", help="Runs side by side, each with its share of the cores.")]
+Track = Annotated[
+    str | None,
+    typer.Option(
+        metavar="every|N|end",
+        help="When accuracy and divergence of training and test clips are measured: after every epoch, every N-th, "
+        "or at the end.",
+        show_default=False,
+    ),
+]
+
+
+def resolve(
+    *,
+    method: str,
+    transform: str | None,
+    preset: str | None,
+    settings: list[str] | None,
+    esc10: bool,
+    skip_bad: bool,
+    drop_small: int,
+    seed: int,
+) -> "Config":
+    """Make the configuration that the options ask for.
+
+    Raises:
+        UserError: for an unknown name or a wrong value.
+    """
+    from cohear.experiments.presets import change, parse_override
+    from cohear.experiments.presets import preset as by_name
+
+    if method == "none" and transform not in (None, "none"):
+        raise UserError(
+            f"method 'none' uses no transform, and --transform {transform} was given; leave one of them out"
+        )
+    if preset is None:
+        preset = default_preset()
+    changes = {
+        "method": method,
+        "views.transform": transform or ("none" if method == "none" else "combination"),
+        "seed": seed,
+        "data.esc10": esc10,
+        "data.skip_bad": skip_bad,
+        "data.drop_small": drop_small,
+    }
+    return change(by_name(preset), {**changes, **dict(parse_override(text) for text in settings or [])})
+
+
+def default_preset() -> str:
+    """Choose `paper` on a GPU and `small` on a CPU, and say so."""
+    import torch
+
+    if torch.cuda.is_available():
+        say("preset paper, since there is a GPU (--preset small is quicker)")
+        return "paper"
+    say("preset small, since there is no GPU (--preset paper trains the full-size network)")
+    return "small"
+
+
+def check_track(track: str | None) -> str | None:
+    """Return a `--track` that can be followed.
+
+    Raises:
+        UserError: for anything but `every`, `end` or a number of epochs.
+    """
+    if track in (None, "every", "end") or (track.isascii() and track.isdigit() and int(track) > 0):
+        return track
+    raise UserError(f"--track {track} is not known; use every, end, or a number of epochs such as 5")

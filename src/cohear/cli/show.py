@@ -1,0 +1,40 @@
+"""`cohear compare` and `cohear report`: what came of runs."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cohear.cli.progress import say
+
+Runs = Annotated[
+    list[Path],
+    typer.Argument(metavar="RUN...", show_default=False, help="Run folders, or folders that hold them."),
+]
+
+
+def compare(
+    runs: Runs,
+    out: Annotated[Path, typer.Option(metavar="FILE", help="Where the comparison's page goes.")] = Path(
+        "comparison.html"
+    ),
+) -> None:
+    """Compare runs: a table with standard errors, paired tests, and a page.
+
+    cohear compare runs/
+    """
+    from cohear.cli.finish import print_comparison
+
+    print_comparison(runs, out)
+
+
+def report(runs: Runs) -> None:
+    """Write the page of each run anew, as report.html in its folder.
+
+    cohear report runs/my-run
+    """
+    from cohear.cli.finish import write_report
+    from cohear.reports.run_folders import read_runs
+
+    for run in read_runs(runs):
+        say(f"report: {write_report(run.folder)}")

@@ -1,0 +1,130 @@
+"""`cohear train`: one run."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cohear.cli import options
+from cohear.cli.progress import progress_bar, say
+from cohear.errors import UserError
+from cohear.runtime.interrupts import Interrupted
+
+if TYPE_CHECKING:
+    from cohear.experiments.build import PreparedData
+    from cohear.experiments.config import Config
+
+
+def train(
+    data: Annotated[
+        Path | None, typer.Argument(metavar="DATA", show_default=False, help="Labeled sounds, see above.")
+    ] = None,
+    method: options.Method = "consistency",
+    transform: options.Transform = None,
+    fold: Annotated[
+        int | None,
+        typer.Option(min=0, help="The fold that is tested; the others are trained on.", show_default="the first"),
+    ] = None,
+    preset: options.Preset = None,
+    settings: options.Settings = None,
+    seed: options.Seed = 0,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="The run folder.", show_default="runs/ and a name that says what differs"),
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run.")] = False,
+    track: options.Track = "every",
+    esc10: options.Esc10 = False,
+    skip_bad: options.SkipBad = False,
+    drop_small: options.DropSmall = 0,
+    list_settings: Annotated[
+        bool, typer.Option("--settings", help="List every setting with its value, and leave.")
+    ] = False,
+) -> None:
+    """Train a classifier on labeled sounds and judge it on the fold left out.
+
+    DATA is a folder with one sub-folder per class, a CSV/TSV/JSONL with the columns path and label (also fold, group,
+    start, end), recordings with Raven or Audacity labels beside them, or a folder laid out like ESC-50.
+
+    cohear train my_sounds/
+
+    cohear train ESC-50/ --esc10 --method bda --fold 2 --out runs/bda-2
+    """
+    config = options.resolve(
+        method=method,
+        transform=transform,
+        preset=preset,
+        settings=settings,
+        esc10=esc10,
+        skip_bad=skip_bad,
+        drop_small=drop_small,
+        seed=seed,
+    )
+    if list_settings:
+        print_settings(config)
+        return
+    if data is None:
+        raise UserError("DATA is missing; give a folder of sounds or a table, as in `cohear train my_sounds/`")
+
+    from cohear.cli.finish import write_report
+    from cohear.experiments.identity import readable_name
+    from cohear.experiments.presets import change
+    from cohear.experiments.run_folder import read_metrics
+    from cohear.experiments.runs import RunRequest, execute
+
+    track = options.check_track(track) or "every"
+    prepared = prepare(data, config)
+    config = change(config, {"fold": prepared.folds[0] if fold is None else fold})
+    request = RunRequest(data, config, track=track)
+    record = request.describe(prepared)
+    folder = out or Path("runs") / readable_name(config, record.model, record.identity)
+    for warning in prepared.split(config.fold).warnings:
+        say(f"WARNING: {warning}")
+    say(f"{record.model}, fold {config.fold}, {config.training.epochs} epochs, {prepared.clip_s:g} s clips -> {folder}")
+    try:
+        with progress_bar("training") as update:
+            ran = execute(
+                request,
+                prepared,
+                folder,
+                resume=resume,
+                on_step=lambda done, total: update(
+                    done / total,
+                    f"epoch {min(config.training.epochs, 1 + done * config.training.epochs // total)}",
+                ),
+            )
+    except Interrupted as stopped:
+        raise Interrupted(
+            f"{stopped}; go on with the same command and --resume --out {folder}", stopped.signal_number
+        ) from None
+    if ran or not (folder / "report.html").exists():
+        write_report(folder)
+    metrics = read_metrics(folder)
+    print(
+        f"accuracy {metrics['accuracy']:.2%} on {metrics['n_clips']} clips of fold {config.fold}, "
+        f"Jensen-Shannon divergence {metrics['jsd']:.4f} nats" + ("" if ran else " (finished before)")
+    )
+    say(f"report: {folder / 'report.html'}")
+
+
+def prepare(data: Path, config: "Config") -> "PreparedData":
+    """Read and decode a data set with a progress bar, and say what became of its files."""
+    from cohear.experiments.build import prepare_data
+
+    with progress_bar("decoding") as update:
+        prepared = prepare_data(
+            data,
+            config,
+            on_progress=lambda done, total: update(done / max(total, 1), f"{done} of {total} files"),
+        )
+    for line in (*prepared.dataset.notes, *prepared.store.report.lines):
+        say(line)
+    return prepared
+
+
+def print_settings(config: "Config") -> None:
+    """Print every setting as `--set` takes it."""
+    from cohear.experiments.presets import setting_values
+
+    for name, value in setting_values(config).items():
+        print(f"{name}={','.join(map(str, value)) if isinstance(value, tuple) else value}")

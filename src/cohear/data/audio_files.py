@@ -1,0 +1,201 @@
+"""One file of sound to one mono waveform, with everything that can be wrong with it said in a sentence.
+
+A file that ends early often decodes without an error, so the length that its header declares is compared with
+what came out. Nearly whole is used and reported as a shortfall; less is refused.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import soxr
+from jaxtyping import Float32
+
+from cohear.data.media_files import MEDIA_SUFFIXES, decode_media, probe_media
+from cohear.data.promised_lengths import promised_n_samples
+from cohear.errors import UserError
+
+AUDIO_SUFFIXES = MEDIA_SUFFIXES | {
+    *(".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3"),
+    *(".aif", ".aiff", ".aifc", ".au", ".caf", ".w64", ".rf64"),  # codespell:ignore caf
+}
+"""Names of sound files end in one of these, in small or capital letters."""
+
+_TOLERANCE_S, _TOLERANCE = 0.05, 0.01
+"""Encoder delay and padding explain a difference of up to 50 ms, or 1 % of the length."""
+
+_USABLE = 0.95
+"""A recording of which at least this part is there is used."""
+
+_BLOCK = 1 << 18
+"""Samples per channel read at a time: the channels of a long file never lie in memory whole."""
+
+_PREROLL = 8192
+"""Samples dropped before a segment: after a seek the first block of Vorbis, at most 8192, is not exact."""
+
+
+@dataclass(frozen=True)
+class DecodedAudio:
+    """What came out of a file, or of a segment of it."""
+
+    waveform: Float32[np.ndarray, " time"]
+    """The mean of the channels; full scale is [-1, 1], which files of floats may exceed."""
+    sample_rate: int
+    """Hz, that of the file."""
+    n_channels: int
+    """Channels of the file."""
+    shortfall_s: float
+    """Seconds declared but missing; 0 unless that is more than encoders explain."""
+
+
+@dataclass(frozen=True)
+class AudioInfo:
+    """What the header of a file declares."""
+
+    duration_s: float
+    """Seconds."""
+    sample_rate: int
+    """Hz."""
+    n_channels: int
+    """Channels."""
+
+
+def is_audio(path: Path) -> bool:
+    """Tell by its name whether a file holds sound; hidden files do not count."""
+    return path.suffix.lower() in AUDIO_SUFFIXES and not path.name.startswith(".")
+
+
+def probe(path: str | Path) -> AudioInfo:
+    """Read what a file's header declares, without decoding it.
+
+    Raises:
+        UserError: where there is no such file or it holds no sound.
+    """
+    path = _existing(Path(path))
+    if path.suffix.lower() in MEDIA_SUFFIXES:
+        return AudioInfo(*probe_media(path))
+    with _open(path) as file:
+        n_samples = promised_n_samples(path) or file.frames
+        return AudioInfo(n_samples / file.samplerate, file.samplerate, file.channels)
+
+
+def decode(path: str | Path, start_s: float | None = None, end_s: float | None = None) -> DecodedAudio:
+    """Decode a file, or a segment of it, and mix it to mono.
+
+    Args:
+        path: a sound file; what soundfile reads, or with the extra `media` what FFmpeg reads.
+        start_s: where the segment begins, seconds >= 0; None is the beginning of the file.
+        end_s: where it ends, seconds > start_s; None is the end of the file.
+
+    Raises:
+        UserError: where the file is missing, no sound, empty, cut short by more than a twentieth, holds NaN
+            or infinite samples, or ends before the segment does.
+    """
+    path, start_s = _existing(Path(path)), start_s or 0.0
+    if start_s < 0 or (end_s is not None and end_s <= start_s):
+        raise ValueError(f"a segment needs 0 <= start_s < end_s, not start_s={start_s}, end_s={end_s}")
+    if path.suffix.lower() in MEDIA_SUFFIXES:
+        whole, sample_rate, n_channels, n_declared = decode_media(path)
+        first, last = _segment(path, start_s, end_s, sample_rate, n_declared)
+        waveform = whole[first:last]
+    else:
+        with _open(path) as file:
+            sample_rate, n_channels = file.samplerate, file.channels
+            n_declared = promised_n_samples(path) or file.frames
+            first, last = _segment(path, start_s, end_s, sample_rate, n_declared)
+            waveform = _read_mono(path, file, first, last)
+    if not np.isfinite(waveform).all():
+        where_s = (first + int(np.flatnonzero(~np.isfinite(waveform))[0])) / sample_rate
+        raise UserError(f"{path} holds NaN or infinite samples (the first at {where_s:.3f} s): export it again.")
+    shortfall_s = _shortfall_s(path, len(waveform) / sample_rate, (last - first) / sample_rate, first / sample_rate)
+    return DecodedAudio(waveform, sample_rate, n_channels, shortfall_s)
+
+
+def resample(waveform: Float32[np.ndarray, " time"], from_rate: int, to_rate: int) -> Float32[np.ndarray, " new_time"]:
+    """Change the sample rate by soxr's high-quality filter (20 bits, linear phase).
+
+    Args:
+        waveform: full scale is [-1, 1].
+        from_rate: Hz, > 0.
+        to_rate: Hz, > 0; the same as `from_rate` gives the waveform unchanged.
+    """
+    if from_rate == to_rate:
+        return waveform
+    return soxr.resample(waveform, from_rate, to_rate, quality="HQ")
+
+
+def _existing(path: Path) -> Path:
+    """Refuse what cannot be opened or is empty, before a decoder words it less clearly."""
+    if path.is_dir():
+        raise UserError(f"{path} is a folder where a sound file was expected.")
+    try:
+        with open(path, "rb") as file:
+            is_empty = not file.read(1)
+    except FileNotFoundError:
+        raise UserError(f"{path} does not exist: check its name and folder.") from None
+    except OSError as error:
+        raise UserError(f"{path} cannot be opened ({error.strerror}).") from None
+    if is_empty:
+        raise UserError(f"{path} is empty (0 bytes): copy it again or leave it out.")
+    return path
+
+
+def _open(path: Path) -> soundfile.SoundFile:
+    """Open a file with libsndfile."""
+    try:
+        return soundfile.SoundFile(path)
+    except soundfile.LibsndfileError as error:
+        reason = error.error_string.rstrip(".")
+        raise UserError(
+            f"{path} cannot be read as sound ({reason}): check that it is a sound file, or convert it "
+            f"(ffmpeg -i '{path.name}' '{path.stem}-converted.wav')."
+        ) from None
+
+
+def _segment(path: Path, start_s: float, end_s: float | None, sample_rate: int, n_declared: int) -> tuple[int, int]:
+    """Turn seconds into sample positions within a file of so many samples."""
+    first = round(start_s * sample_rate)
+    last = n_declared if end_s is None else round(end_s * sample_rate)
+    if n_declared == 0:
+        raise UserError(f"{path} holds no samples: record or copy it again, or leave it out.")
+    if first >= n_declared:
+        raise UserError(
+            f"{path} lasts {n_declared / sample_rate:.2f} s, so no segment can begin at {start_s:g} s: check its start."
+        )
+    return first, last
+
+
+def _read_mono(path: Path, file: soundfile.SoundFile, first: int, last: int) -> Float32[np.ndarray, " time"]:
+    """Read samples first to last (excluded) of an open file, as far as they are there."""
+    position = max(0, first - _PREROLL) if first else 0
+    blocks: list[np.ndarray] = []
+    try:
+        if position:
+            file.seek(position)
+        while position < last:
+            block = file.read(min(_BLOCK, last - position), dtype="float32", always_2d=True)
+            if not len(block):
+                break
+            kept = block[max(0, first - position) :]
+            blocks.append(kept[:, 0] if kept.shape[1] == 1 else kept.mean(axis=1))
+            position += len(block)
+    except soundfile.LibsndfileError:
+        raise UserError(
+            f"{path} is damaged or cut short: decoding breaks off before the "
+            f"{file.frames / file.samplerate:.2f} s that it declares; copy it again or leave it out."
+        ) from None
+    return np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
+
+
+def _shortfall_s(path: Path, decoded_s: float, declared_s: float, start_s: float) -> float:
+    """Compare what came out with what was declared; refuse what is too short."""
+    missing_s = declared_s - decoded_s
+    tolerance_s = max(_TOLERANCE_S, _TOLERANCE * declared_s)
+    if decoded_s == 0 or (missing_s > tolerance_s and decoded_s < _USABLE * declared_s):
+        segment = f" from {start_s:g} s on" if start_s else ""
+        raise UserError(
+            f"{path} gives only {decoded_s:.2f} of {declared_s:.2f} s{segment}: it is cut short, damaged, "
+            "or shorter than the segment asked for; copy it again, correct the segment, or leave it out."
+        )
+    return missing_s if missing_s > tolerance_s else 0.0

@@ -1,0 +1,65 @@
+"""What is in each file, by a hash that is taken again only where the file's size or time has changed."""
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from filelock import FileLock
+
+MISSING = "missing"
+"""Stands for the content of a file that cannot be read."""
+
+
+def content_hashes(root: Path, paths: Sequence[str], cache_dir: Path) -> dict[str, str]:
+    """Hash the contents of files (BLAKE2b, 128 bits).
+
+    Args:
+        root: the folder to which the paths are relative.
+        paths: the files; a file that cannot be read is `MISSING`.
+        cache_dir: where the hashes are remembered, with each file's size and time of last change.
+    """
+    index_path = cache_dir / f"contents-{_hash(str(root.resolve()).encode())}.json"
+    with FileLock(f"{index_path}.lock"):
+        index = _read_index(index_path)
+        stamps = {path: _stamp(root / path) for path in dict.fromkeys(paths)}
+        changed = [path for path, stamp in stamps.items() if stamp and index.get(path, [])[:2] != stamp]
+        with ThreadPoolExecutor() as pool:  # hashing lets other threads run
+            for path, content in zip(changed, pool.map(lambda path: _hash_file(root / path), changed), strict=True):
+                index[path] = [*(stamps[path] or ()), content]
+        if changed:
+            partial = index_path.with_suffix(".partial")
+            try:
+                partial.write_text(json.dumps(index), "utf-8")
+                os.replace(partial, index_path)
+            finally:
+                partial.unlink(missing_ok=True)
+    return {path: index[path][2] if stamp else MISSING for path, stamp in stamps.items()}
+
+
+def _read_index(path: Path) -> dict[str, list]:
+    """Read the remembered hashes; a damaged index only means hashing again."""
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except (FileNotFoundError, ValueError):
+        return {}
+
+
+def _stamp(path: Path) -> list[int] | None:
+    """Return size (bytes) and time of last change (ns), None where there is no readable file."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return [status.st_size, status.st_mtime_ns] if path.is_file() and os.access(path, os.R_OK) else None
+
+
+def _hash_file(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+
+
+def _hash(content: bytes) -> str:
+    return hashlib.blake2b(content, digest_size=16).hexdigest()

@@ -1,0 +1,202 @@
+"""What is in the data that a user names: a folder of classes, a table, ESC-50, annotated recordings.
+
+Reading a data set looks at names and tables only; no sound is decoded.
+"""
+
+import dataclasses
+import os
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from cohear.data.annotations import is_audacity, is_raven, read_audacity, read_raven
+from cohear.data.audio_files import is_audio
+from cohear.data.clips import Clip, normalized
+from cohear.data.tables import csv_rows, has_table_name, is_table, read_table
+from cohear.errors import UserError
+
+Layout = Literal["folder", "table", "esc50", "annotations"]
+
+_SPLIT_NAMES = {"train", "training", "test", "testing", "val", "valid", "validation", "evaluation"}
+_ESC50_COLUMNS = ("filename", "fold", "category", "esc10", "src_file")
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Clips, and where they come from."""
+
+    name: str
+    """What a report calls it."""
+    root: Path
+    """The folder to which the clips' paths are relative."""
+    clips: tuple[Clip, ...]
+    """All clips, in the order of the table, or sorted by path."""
+    layout: Layout
+    """How it was laid out on disk."""
+    notes: tuple[str, ...] = ()
+    """Sentences on what lies there and was left out."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The labels that occur, sorted."""
+        return tuple(sorted({clip.label for clip in self.clips}))
+
+
+def read_dataset(path: Path, *, esc10: bool = False) -> Dataset:
+    """Find out how a data set is laid out and list its clips.
+
+    Args:
+        path: a folder with one sub-folder per class; a CSV, TSV or JSON-lines table; a folder laid out like
+            ESC-50; a folder of recordings with Raven or Audacity labels beside them, or one such label file.
+        esc10: keep only the clips of ESC-50 that belong to ESC-10.
+
+    Raises:
+        UserError: where nothing usable is there, or there are fewer than two classes.
+    """
+    path = Path(os.path.abspath(path))
+    if not path.exists():
+        raise UserError(f"{path} does not exist: give a folder of sounds or a table (CSV, TSV, JSONL).")
+    if path.name == "esc50.csv" and path.parent.name == "meta":
+        path = path.parent.parent
+    if (path / "meta" / "esc50.csv").is_file():
+        dataset = _read_esc50(path, esc10)
+    elif esc10:
+        raise UserError(f"{path} is not laid out like ESC-50 (no meta/esc50.csv), so ESC-10 cannot be chosen from it.")
+    elif path.is_dir():
+        dataset = _read_folder(path)
+    else:
+        dataset = _read_file(path)
+    return _with_two_classes(dataset)
+
+
+def drop_small(dataset: Dataset, n_clips: int) -> Dataset:
+    """Leave out the classes with fewer than `n_clips` clips; a note names them.
+
+    Raises:
+        UserError: where fewer than two classes remain.
+    """
+    counts = Counter(clip.label for clip in dataset.clips)
+    small = sorted(label for label, count in counts.items() if count < n_clips)
+    if not small:
+        return dataset
+    kept = tuple(clip for clip in dataset.clips if counts[clip.label] >= n_clips)
+    if len({clip.label for clip in kept}) < 2:
+        raise UserError(
+            f"of the classes of {dataset.name} fewer than two have at least {n_clips} clips: choose a smaller number."
+        )
+    note = f"{len(small)} classes with fewer than {n_clips} clips left out: {_some(small)}"
+    return dataclasses.replace(dataset, clips=kept, notes=(*dataset.notes, note))
+
+
+def _with_two_classes(dataset: Dataset) -> Dataset:
+    """Refuse a data set in which there is nothing to tell apart."""
+    classes = dataset.classes
+    if len(classes) < 2:
+        given = f"only the class '{classes[0]}'" if classes else "no labelled clips"
+        raise UserError(f"{dataset.name} has {given}: a classifier needs at least two classes.")
+    return dataset
+
+
+def _read_esc50(path: Path, esc10: bool) -> Dataset:
+    """Read the layout of ESC-50 (Piczak, ACM Multimedia 2015); clips of one source recording are a group."""
+    table = path / "meta" / "esc50.csv"
+    rows = [row for _, row in csv_rows(table, _ESC50_COLUMNS)]
+    is_esc10 = [row["esc10"].lower() == "true" for row in rows]
+    if esc10:
+        rows = [row for row, keep in zip(rows, is_esc10, strict=True) if keep]
+    if not rows:
+        raise UserError(f"{table} lists no clips{' of ESC-10' if esc10 else ''}: unpack ESC-50 again.")
+    try:
+        clips = tuple(
+            Clip(f"audio/{row['filename']}", row["category"], int(row["fold"]), group=row["src_file"]) for row in rows
+        )
+    except ValueError:
+        raise UserError(f"{table} has a fold that is not a whole number: unpack ESC-50 again.") from None
+    return Dataset("ESC-10" if esc10 or all(is_esc10) else "ESC-50", path, clips, "esc50")
+
+
+def _read_file(path: Path) -> Dataset:
+    """Read one table or one label file."""
+    if path.suffix.lower() in {".txt", ".csv", ".tsv"} and is_raven(path):
+        return Dataset(path.stem, path.parent, tuple(read_raven(path)), "annotations")
+    if has_table_name(path):
+        return Dataset(path.stem, path.parent, tuple(read_table(path)), "table")
+    if path.suffix.lower() == ".txt" and is_audacity(path):
+        return Dataset(path.stem, path.parent, tuple(read_audacity(path)), "annotations")
+    raise UserError(
+        f"{path} is neither a folder nor a table: give a folder with one sub-folder per class, a table "
+        "(CSV, TSV, JSONL), a Raven selection table, or an Audacity label track beside its recording."
+    )
+
+
+def _read_folder(path: Path) -> Dataset:
+    """Read sounds with annotations where there are any, else one class per sub-folder."""
+    files = sorted(_visible_files(path), key=lambda file: file.as_posix())
+    sounds = [file for file in files if is_audio(file)]
+    if not sounds:
+        raise UserError(f"{path} holds no sounds: give a folder with one sub-folder of sound files per class.")
+    annotations = _annotations(path, files, sounds)
+    if annotations:
+        return _read_annotations(path, sounds, annotations)
+    if tables := [file for file in files if len(file.parts) == 1 and is_table(path / file)]:
+        raise UserError(
+            f"{path} holds the table {tables[0]} beside the sounds: give {path / tables[0]} to use its labels, or "
+            "move it away to use one sub-folder per class."
+        )
+    in_classes = [file for file in sounds if len(file.parts) > 1]
+    if not in_classes:
+        raise UserError(
+            f"the sounds of {path} have no labels: put those of each class into a sub-folder of its own, or "
+            "write a table with the columns path and label."
+        )
+    clips = tuple(Clip(file.as_posix(), file.parts[0]) for file in in_classes)
+    classes = {clip.label for clip in clips}
+    if {name.lower() for name in classes} <= _SPLIT_NAMES:
+        raise UserError(
+            f"the sub-folders of {path} are {_some(sorted(classes))}, which are no classes: give one of "
+            "them, or write a table with the columns path, label and fold."
+        )
+    notes = []
+    if n_outside := len(sounds) - len(in_classes):
+        notes.append(f"{n_outside} sound files outside the class folders left out")
+    if n_other := len(files) - len(sounds):
+        notes.append(f"{n_other} files that are no sounds left out")
+    return Dataset(path.name, path, clips, "folder", tuple(notes))
+
+
+def _read_annotations(path: Path, sounds: list[Path], annotations: list[Path]) -> Dataset:
+    """Read every label file of a folder; their paths become relative to it."""
+    clips: dict[str, Clip] = {}
+    for file in annotations:
+        read = read_raven if is_raven(path / file) else read_audacity
+        for clip in read(path / file):
+            moved = dataclasses.replace(clip, path=normalized((file.parent / clip.path).as_posix()))
+            if clips.setdefault(moved.id, moved) != moved:
+                raise UserError(
+                    f"{path / file}: {moved.id} is marked '{moved.label}', and '{clips[moved.id].label}' in "
+                    "another label file; a clip has one label, so delete one of the two."
+                )
+    unlabelled = sorted({file.as_posix() for file in sounds} - {clip.path for clip in clips.values()})
+    notes = [f"{len(unlabelled)} recordings without labels left out: {_some(unlabelled)}"] if unlabelled else []
+    return Dataset(path.name, path, tuple(clips.values()), "annotations", tuple(notes))
+
+
+def _annotations(path: Path, files: list[Path], sounds: list[Path]) -> list[Path]:
+    """Return the files that are Raven tables, or Audacity tracks with their recording beside them."""
+    recordings = {file.with_suffix("") for file in sounds}
+    texts = [file for file in files if file.suffix.lower() == ".txt"]
+    return [f for f in texts if is_raven(path / f) or (f.with_suffix("") in recordings and is_audacity(path / f))]
+
+
+def _visible_files(path: Path) -> Iterable[Path]:
+    """List the files below a folder, relative to it, without hidden ones and the Mac's second halves."""
+    for folder, folders, files in os.walk(path, followlinks=True):
+        folders[:] = [name for name in folders if not name.startswith(".") and name != "__MACOSX"]
+        yield from (Path(folder, name).relative_to(path) for name in files if not name.startswith("."))
+
+
+def _some(names: list[str], n: int = 5) -> str:
+    """Write out the first names of a list."""
+    return ", ".join(names[:n]) + (f" and {len(names) - n} more" if len(names) > n else "")

@@ -1,0 +1,150 @@
+"""Which clips are tested together: given folds are obeyed, folds of our own never divide a group.
+
+A group is what would let a classifier recognise the recording instead of the sound: a site, an animal, a long
+file.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Int64
+
+from cohear import keys
+from cohear.data.datasets import Dataset
+from cohear.errors import UserError
+
+
+@dataclass(frozen=True)
+class Split:
+    """The two sides of one fold."""
+
+    train: Int64[np.ndarray, " train"]
+    """Rows of the training clips."""
+    test: Int64[np.ndarray, " test"]
+    """Rows of the test clips."""
+    warnings: tuple[str, ...]
+    """What should be known of this split, as sentences."""
+
+
+def assign_folds(labels: Sequence[str], groups: Sequence[str], n_folds: int, seed: int) -> Int64[np.ndarray, " clip"]:
+    """Divide clips into folds 1 to `n_folds`, each class as evenly as its groups allow.
+
+    Large groups are placed first. A group goes where it keeps the sum over classes and folds of (clips of the
+    class in the fold)^2 / (clips of the class) smallest. Placing g_k clips of class k into a fold that has
+    n_k of N_k adds (2 n_k g_k + g_k^2) / N_k; the second term is the same everywhere, so the fold with the
+    least sum of n_k g_k / N_k wins, among equals the one with the fewest clips. Where each clip is its own
+    group, folds differ by at most one clip per class.
+
+    Args:
+        labels: class of each clip.
+        groups: group of each clip, never divided.
+        n_folds: >= 2.
+        seed: 0 <= seed < 2**64; decides the order among groups of equal size. The order of the clips has no
+            influence.
+
+    Raises:
+        UserError: where there are fewer groups than folds.
+    """
+    if n_folds < 2:
+        raise ValueError(f"n_folds is {n_folds}; at least two folds are needed")
+    classes, class_of_clip = np.unique(np.asarray(labels), return_inverse=True)
+    names, group_of_clip = np.unique(np.asarray(groups), return_inverse=True)
+    if len(names) < n_folds:
+        raise UserError(
+            f"{n_folds} folds cannot be made of {len(names)} groups (recordings that stay together): choose "
+            f"at most {len(names)} folds, or add recordings."
+        )
+    counts = np.zeros((len(names), len(classes)), np.int64)
+    np.add.at(counts, (group_of_clip, class_of_clip), 1)
+    shares = counts / counts.sum(axis=0)
+    drawn = keys.permutation(keys.key(seed, "folds"), len(names))
+    order = drawn[np.argsort(-counts[drawn].sum(axis=1), kind="stable")]
+
+    in_fold = np.zeros((n_folds, len(classes)), np.int64)
+    fold_of_group = np.empty(len(names), np.int64)
+    for group in order:
+        costs = in_fold @ shares[group]
+        fold = np.lexsort((in_fold.sum(axis=1), costs))[0]
+        in_fold[fold] += counts[group]
+        fold_of_group[group] = fold + 1
+    return fold_of_group[group_of_clip]
+
+
+def with_folds(dataset: Dataset, n_folds: int, seed: int) -> Dataset:
+    """Return the data set with a fold for each clip: its own folds if it has them, else new ones.
+
+    Args:
+        dataset: all of its clips have a fold, or none.
+        n_folds: how many to make, >= 2; given folds stay as they are.
+        seed: for the folds that are made.
+
+    Raises:
+        UserError: where only some clips have a fold, all are in the same one, or groups are too few.
+    """
+    without = [clip for clip in dataset.clips if clip.fold is None]
+    if not without:
+        if len({clip.fold for clip in dataset.clips}) < 2:
+            raise UserError(
+                f"all clips of {dataset.name} are in fold {dataset.clips[0].fold}: give at least two folds, "
+                "or none, and they will be made."
+            )
+        return dataset
+    if len(without) < len(dataset.clips):
+        raise UserError(
+            f"{len(without)} of {len(dataset.clips)} clips of {dataset.name} have no fold, {without[0].id} "
+            "for one: give all a fold, or none, and folds will be made."
+        )
+    folds = assign_folds(
+        [clip.label for clip in dataset.clips], [clip.undivided_by for clip in dataset.clips], n_folds, seed
+    )
+    clips = (dataclasses.replace(clip, fold=int(fold)) for clip, fold in zip(dataset.clips, folds, strict=True))
+    return dataclasses.replace(dataset, clips=tuple(clips))
+
+
+def split(labels: Sequence[str], folds: Int64[np.ndarray, " clip"], groups: Sequence[str], test_fold: int) -> Split:
+    """Divide clips into those of one fold and all others.
+
+    Args:
+        labels: class of each clip.
+        folds: fold of each clip.
+        groups: group of each clip.
+        test_fold: one of `folds`.
+
+    Raises:
+        UserError: where there is no such fold, or a label would be tested but never trained.
+    """
+    is_test = folds == test_fold
+    if not is_test.any() or is_test.all():
+        there = ", ".join(str(fold) for fold in np.unique(folds))
+        raise UserError(f"fold {test_fold} cannot be tested: the folds are {there}, and at least two are needed.")
+    train, test = np.flatnonzero(~is_test), np.flatnonzero(is_test)
+    train_labels, test_labels = ({labels[row] for row in rows.tolist()} for rows in (train, test))
+    if untrained := sorted(test_labels - train_labels):
+        most = max(sum(label == name for label in labels) for name in untrained)
+        raise UserError(
+            f"with fold {test_fold} as the test, no training clip is left of {_some(untrained)}: add clips "
+            f"from other recordings, or leave small classes out with --drop-small {most + 1}."
+        )
+    warnings = []
+    if untested := sorted(train_labels - test_labels):
+        warnings.append(
+            f"fold {test_fold} has no test clip of {_some(untested)}: its accuracy is the mean over the other labels."
+        )
+    train_groups = {groups[row] for row in train.tolist()}
+    shared = [row for row in test.tolist() if groups[row] in train_groups]
+    if shared:
+        n_groups = len({groups[row] for row in shared})
+        warnings.append(
+            f"{len(shared)} of the {len(test)} test clips of fold {test_fold} come from {n_groups} groups "
+            f"(recordings) that are also trained on, {groups[shared[0]]} for one: the accuracy will be too "
+            "good to be true."
+        )
+    return Split(train, test, tuple(warnings))
+
+
+def _some(labels: Sequence[str]) -> str:
+    """Write out the first labels of a list, in quotes."""
+    more = f" and {len(labels) - 5} more" if len(labels) > 5 else ""
+    return ", ".join(f"'{label}'" for label in labels[:5]) + more

@@ -1,0 +1,103 @@
+"""How many samples a file's own header promises, where the decoder would not tell.
+
+libsndfile reads half a WAV or AIFF file without a word: it replaces the length in the header by what is
+there. And it takes the length of an MP3 file that begins without a Xing frame from the bit rate of its first
+frame, which is wrong when the rate varies. So these headers are read here, to be compared with what was
+decoded.
+"""
+
+import struct
+from pathlib import Path
+from typing import BinaryIO
+
+_UNKNOWN_BYTES = 0x7FFFF000
+"""Writers to a pipe cannot know the length and put a number near 2**31 or 2**32 there."""
+
+_FIXED_SIZE_FORMATS = {1, 3, 6, 7, 0xFFFE}
+"""WAVE format tags whose block is one sample per channel: PCM, float, A-law, mu-law, extensible."""
+
+_MP3_KBIT_PER_S = {
+    1: (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
+    2: (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
+}
+"""Bit rates of layer III by MPEG version (2 stands for 2 and 2.5), ISO/IEC 11172-3 and 13818-3."""
+
+_MP3_SAMPLE_RATES = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8000)}
+"""Hz, by the two version bits of a frame header: MPEG 1, 2, 2.5."""
+
+_XING_BYTES = 48
+"""A Xing frame says so within its first 40 bytes: four of header, at most 32 of side information."""
+
+
+def promised_n_samples(path: Path) -> int | None:
+    """Read how many samples per channel a header promises; None where the decoder itself can be trusted."""
+    with open(path, "rb") as file:
+        magic = file.read(12)
+        if magic[:4] in (b"RIFF", b"RF64", b"RIFX") and magic[8:] == b"WAVE":
+            return _wave_n_samples(file, "big" if magic[:4] == b"RIFX" else "little")
+        if magic[:4] == b"FORM" and magic[8:] in (b"AIFF", b"AIFC"):
+            return _aiff_n_samples(file)
+        if path.suffix.lower() == ".mp3":
+            file.seek(_id3_bytes(magic))
+            return _mp3_n_samples(file)
+    return None
+
+
+def _wave_n_samples(file: BinaryIO, byte_order: str) -> int | None:
+    """Divide the size of the data chunk by the size of a block."""
+    mark = "<" if byte_order == "little" else ">"
+    block_bytes, data_bytes_64 = 0, None
+    while len(head := file.read(8)) == 8:
+        name, n_bytes = struct.unpack(f"{mark}4sI", head)
+        if name == b"data":
+            if n_bytes == 0xFFFFFFFF and data_bytes_64 is not None:
+                n_bytes = data_bytes_64
+            elif n_bytes >= _UNKNOWN_BYTES or n_bytes == 0:
+                return None
+            return n_bytes // block_bytes if block_bytes else None
+        body = file.read(n_bytes + n_bytes % 2)
+        if name == b"ds64" and len(body) >= 16:
+            data_bytes_64 = struct.unpack_from("<Q", body, 8)[0]
+        if name == b"fmt " and len(body) >= 14:
+            tag, _, _, _, block = struct.unpack_from(f"{mark}HHIIH", body)
+            block_bytes = block if tag in _FIXED_SIZE_FORMATS else 0
+    return None
+
+
+def _aiff_n_samples(file: BinaryIO) -> int | None:
+    """Read the number of sample frames of the common chunk."""
+    while len(head := file.read(8)) == 8:
+        name, n_bytes = struct.unpack(">4sI", head)
+        if name == b"COMM":
+            body = file.read(6)
+            return struct.unpack(">HI", body)[1] if len(body) == 6 else None
+        file.seek(n_bytes + n_bytes % 2, 1)
+    return None
+
+
+def _mp3_n_samples(file: BinaryIO) -> int | None:
+    """Count the frames of layer III; None where a Xing frame tells the decoder, or there is no frame."""
+    n_samples = 0
+    while len(start := file.read(_XING_BYTES)) >= 4:
+        header = int.from_bytes(start[:4], "big")
+        version, layer = header >> 19 & 3, header >> 17 & 3
+        rate_index, sample_rate_index, padding = header >> 12 & 15, header >> 10 & 3, header >> 9 & 1
+        if header >> 21 != 0x7FF or version == 1 or layer != 1 or rate_index in (0, 15) or sample_rate_index == 3:
+            # No longer a frame: a tag at the end, or damage, which the decoder knows to jump over and this does not.
+            return n_samples if start.startswith((b"TAG", b"APETAGEX", b"ID3")) and n_samples else None
+        if n_samples == 0 and (b"Xing" in start or b"Info" in start):
+            return None
+        n_granules = 2 if version == 3 else 1
+        bits_per_s = 1000 * _MP3_KBIT_PER_S[1 if version == 3 else 2][rate_index]
+        # A frame is 576 samples per granule. At a bit rate r and a sample rate s they take 576 n r / s bits.
+        n_bytes = 72 * n_granules * bits_per_s // _MP3_SAMPLE_RATES[version][sample_rate_index] + padding
+        n_samples += 576 * n_granules
+        file.seek(n_bytes - len(start), 1)
+    return n_samples or None
+
+
+def _id3_bytes(start: bytes) -> int:
+    """Return the length of an ID3v2 tag before the sound; its header gives it in four times seven bits."""
+    if start[:3] != b"ID3" or len(start) < 10:
+        return 0
+    return 10 + sum((byte & 0x7F) << shift for byte, shift in zip(start[6:10], (21, 14, 7, 0), strict=True))

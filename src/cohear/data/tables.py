@@ -1,0 +1,202 @@
+"""Tables of clips: CSV, TSV or JSON lines with the columns `path` and `label`.
+
+The columns `fold`, `group`, `start` and `end` (seconds) are optional. Paths are relative to the table's
+folder. Other columns are ignored. Every error names file, line and column.
+"""
+
+import csv
+import io
+import itertools
+import json
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from cohear.data.clips import Clip, normalized
+from cohear.errors import UserError, nearest
+
+_REQUIRED, _OPTIONAL = ("path", "label"), ("fold", "group", "start", "end")
+
+Row = dict[str, str]
+"""Texts by column, the names of the columns in small letters."""
+
+
+def has_table_name(path: Path) -> bool:
+    """Tell by its name whether a file may be a table."""
+    return path.suffix.lower() in {".csv", ".tsv", ".jsonl"}
+
+
+def is_table(path: Path) -> bool:
+    """Tell by its name and columns whether a file is a table of clips."""
+    if not has_table_name(path):
+        return False
+    try:
+        _, first = next(_rows(path), (0, {}))
+    except UserError:
+        return False
+    return all(column in first for column in _REQUIRED)
+
+
+def read_table(path: Path) -> list[Clip]:
+    """Read the clips of a table, in its order.
+
+    Args:
+        path: a file whose name ends in .csv, .tsv or .jsonl.
+
+    Raises:
+        UserError: where a column or value is missing or wrong, or a clip is listed twice.
+    """
+    clips: list[Clip] = []
+    lines: dict[str, int] = {}
+    for line, row in _rows(path):
+        clip = _clip(path, line, row)
+        if clip.id in lines:
+            raise UserError(
+                f"{path}, line {line}: {clip.id} is listed already in line {lines[clip.id]}; a clip has one "
+                "line and one label, so remove one of the two."
+            )
+        lines[clip.id] = line
+        clips.append(clip)
+    if not clips:
+        raise UserError(f"{path} lists no clips: it needs a line per clip with at least path and label.")
+    return clips
+
+
+def csv_rows(path: Path, required: Sequence[str], optional: Sequence[str] = ()) -> Iterator[tuple[int, Row]]:
+    """Read a table with a header, separated by commas, semicolons or tabs; yield line numbers and rows.
+
+    Args:
+        path: a UTF-8 text.
+        required: columns that the header must have, in small letters.
+        optional: columns that an error about the header mentions.
+
+    Raises:
+        UserError: where the file is no UTF-8 text, a required column is missing, or a line has too many
+            values.
+    """
+    text = read_text(path)
+    first_line = text.lstrip("\r\n").split("\n", 1)[0]
+    delimiter = max(",;\t", key=first_line.count)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    header: list[str] = []
+    try:
+        for values in reader:
+            values = [value.strip() for value in values]
+            if not any(values):
+                continue
+            if not header:
+                header = [name.lower() for name in values]
+                _require_columns(path, header, required, optional)
+            elif any(values[len(header) :]):
+                raise UserError(
+                    f"{path}, line {reader.line_num}: {len(values)} values for {len(header)} columns; put a "
+                    "value that holds the separator in double quotes."
+                )
+            else:  # spreadsheets drop empty values at the end of a line
+                yield (
+                    reader.line_num,
+                    dict(itertools.zip_longest(header, values[: len(header)], fillvalue="")),
+                )
+    except csv.Error as error:
+        raise UserError(f"{path}, line {reader.line_num}: no valid CSV ({error}).") from None
+
+
+def read_text(path: Path) -> str:
+    """Read a text file, with or without a byte order mark.
+
+    Raises:
+        UserError: where it is missing or no UTF-8 text.
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise UserError(f"{path} is not UTF-8 text: save it again with the encoding UTF-8.") from None
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}).") from None
+
+
+def number(path: Path, line: int, column: str, text: str) -> float:
+    """Read a finite number >= 0, with a decimal point or comma.
+
+    Raises:
+        UserError: naming file, line and column.
+    """
+    try:
+        value = float(text.replace(",", "."))
+    except ValueError:
+        value = math.nan
+    if not (math.isfinite(value) and value >= 0):
+        raise UserError(f"{path}, line {line}, column {column}: '{text}' is not a number of at least 0.")
+    return value
+
+
+def require_segment(path: Path, line: int, start_s: float, end_s: float | None) -> None:
+    """Refuse a segment that has no length.
+
+    Raises:
+        UserError: naming file and line.
+    """
+    if end_s is not None and end_s <= start_s:
+        raise UserError(f"{path}, line {line}: the segment ends at {end_s:g} s, not after its start at {start_s:g} s.")
+
+
+def _rows(path: Path) -> Iterator[tuple[int, Row]]:
+    """Read the lines of a table of clips."""
+    return _json_rows(path) if path.suffix.lower() == ".jsonl" else csv_rows(path, _REQUIRED, _OPTIONAL)
+
+
+def _json_rows(path: Path) -> Iterator[tuple[int, Row]]:
+    """Read one object per line; null counts as missing."""
+    for line, text in enumerate(read_text(path).splitlines(), start=1):
+        if not text.strip():
+            continue
+        try:
+            row = json.loads(text)
+        except ValueError:
+            row = None
+        if not isinstance(row, dict):
+            raise UserError(f'{path}, line {line}: not a JSON object such as {{"path": "a.wav", "label": "dog"}}.')
+        for column, value in row.items():
+            if column.strip().lower() in (*_REQUIRED, *_OPTIONAL) and isinstance(value, (list, dict)):
+                raise UserError(f"{path}, line {line}, column {column}: one value is needed, not {value}.")
+        yield line, {name.strip().lower(): str(value) for name, value in row.items() if value is not None}
+
+
+def _require_columns(path: Path, header: list[str], required: Sequence[str], optional: Sequence[str]) -> None:
+    """Refuse a header that lacks a column or has one twice."""
+    for column in required:
+        if column not in header:
+            also = f"; {', '.join(optional)} are optional" if optional else ""
+            raise UserError(
+                f"{path} has no column '{column}'{nearest(column, header)}: its columns are "
+                f"{', '.join(header)}, and {' and '.join(required)} are needed{also}."
+            )
+    if twice := [name for name in header if name and header.count(name) > 1]:
+        raise UserError(f"{path} has the column '{twice[0]}' twice: rename or remove one.")
+
+
+def _clip(path: Path, line: int, row: Row) -> Clip:
+    """Make a clip of the texts of one line."""
+    for column in _REQUIRED:
+        if not row.get(column):
+            raise UserError(f"{path}, line {line}, column {column}: the value is missing.")
+    fold, start, end = row.get("fold"), row.get("start"), row.get("end")
+    start_s = number(path, line, "start", start) if start else None
+    end_s = number(path, line, "end", end) if end else None
+    require_segment(path, line, start_s or 0.0, end_s)
+    return Clip(
+        path=normalized(row["path"]),
+        label=row["label"],
+        fold=_fold(path, line, fold) if fold else None,
+        group=row.get("group") or None,
+        start_s=start_s,
+        end_s=end_s,
+    )
+
+
+def _fold(path: Path, line: int, text: str) -> int:
+    """Read a whole number; spreadsheets like to write 1 as 1.0."""
+    value = number(path, line, "fold", text)
+    if value != int(value):
+        raise UserError(f"{path}, line {line}, column fold: '{text}' is not a whole number.")
+    return int(value)

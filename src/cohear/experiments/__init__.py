@@ -1,0 +1,1 @@
+"""Experiments: configurations, the paper's models, runs and grids of runs."""

@@ -1,0 +1,154 @@
+"""From configurations to objects: data, front end, transforms, network, schedules."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from cohear import keys
+from cohear.data.datasets import Dataset, drop_small, read_dataset
+from cohear.data.decoding import durations_s
+from cohear.data.fitting import choose_clip_s
+from cohear.data.folds import Split, split, with_folds
+from cohear.data.store import Store, StoreSettings, open_store
+from cohear.experiments.config import Config, TransformName
+from cohear.experiments.paper import method_items, method_objective
+from cohear.models import VGG, LogMel
+from cohear.objectives import linear_ramp, step_decay
+from cohear.runtime.devices import cache_folder
+from cohear.training.trainer import TrainingPlan
+from cohear.transforms import Choose, PitchShift, Reverb, SpecAugment
+from cohear.transforms.contract import Transform
+from cohear.views import ViewMaker
+
+ESC50_CLIP_S = 5.0
+
+
+@dataclass(frozen=True)
+class PreparedData:
+    """A data set ready to train on."""
+
+    dataset: Dataset
+    store: Store
+
+    def split(self, fold: int) -> Split:
+        """Return training and test clips where `fold` is tested."""
+        return split([clip.label for clip in self.store.clips], self.store.folds, self.store.groups, fold)
+
+    @property
+    def clip_s(self) -> float:
+        """Seconds of a clip."""
+        return self.store.n_samples / self.store.sample_rate
+
+    @property
+    def folds(self) -> list[int]:
+        """The folds, in order."""
+        return sorted(set(self.store.folds.tolist()))
+
+
+def prepare_data(path: Path, config: Config, on_progress: Callable[[int, int], None] | None = None) -> PreparedData:
+    """Read, fold, decode or find decoded.
+
+    Args:
+        path: DATA of the command line.
+        config: its `data` section and, for made folds, its seed-independent number of folds.
+        on_progress: called with files decoded and files in all.
+
+    Raises:
+        UserError: where the data cannot be used.
+    """
+    options = config.data
+    dataset = read_dataset(path, esc10=options.esc10)
+    if options.drop_small:
+        dataset = drop_small(dataset, options.drop_small)
+    dataset = with_folds(dataset, options.n_folds, seed=0)  # of the data, not of the run: seeds share their folds
+    settings = StoreSettings(options.sample_rate, options.clip_s or usual_clip_s(dataset), options.short)
+    store = open_store(dataset, settings, cache_folder(), skip_bad=options.skip_bad, on_progress=on_progress)
+    return PreparedData(dataset, store)
+
+
+def usual_clip_s(dataset: Dataset) -> float:
+    """Choose a clip length in seconds: ESC-50's own, else from how long the clips are."""
+    if dataset.layout == "esc50":
+        return ESC50_CLIP_S
+    return choose_clip_s(durations_s(dataset))
+
+
+def build_front_end(config: Config) -> LogMel:
+    """Make the log-mel front end."""
+    options = config.front_end
+    return LogMel(
+        config.data.sample_rate,
+        options.n_fft,
+        options.hop_length,
+        options.n_mels,
+        options.f_min,
+        options.f_max,
+    )
+
+
+def build_transform(config: Config, name: TransformName) -> Transform | None:
+    """Make one of the paper's transforms with the configuration's ranges; None for `none`."""
+    options, rate = config.views, config.data.sample_rate
+    pitch = PitchShift(options.pitch_semitones, rate)
+    reverb = Reverb(options.n_rooms, options.room_rt60_s, rate)
+    masking = SpecAugment(options.n_band_masks, options.n_frame_masks, options.max_band_share, options.max_frame_share)
+    transforms: dict[TransformName, Transform | None] = {
+        "none": None,
+        "pitch": pitch,
+        "reverb": reverb,
+        "masking": masking,
+        "combination": Choose((pitch, reverb)),
+    }
+    return transforms[name]
+
+
+def shown_transform(config: Config) -> TransformName:
+    """Return the transform whose views a run is followed with: its own, for `none` that of `combination`."""
+    return "combination" if config.views.transform == "none" else config.views.transform
+
+
+def build_view_maker(config: Config, transform: TransformName) -> ViewMaker:
+    """Make the maker of views with one of the transforms."""
+    return ViewMaker(build_transform(config, transform), build_front_end(config))
+
+
+def build_network(config: Config, n_classes: int) -> VGG:
+    """Make the network with the seed's initial weights."""
+    options = config.network
+    generator = torch.Generator().manual_seed(int(keys.key(config.seed, "weights") >> 1))
+    return VGG(
+        n_classes,
+        options.width,
+        options.pooling,
+        options.global_pooling,
+        options.normalize_input,
+        generator=generator,
+    )
+
+
+def build_plan(config: Config) -> TrainingPlan:
+    """Make the training plan: items, objective and schedules."""
+    objective, optimizer, training = config.objective, config.optimizer, config.training
+    return TrainingPlan(
+        items=method_items(config.method, config.views.n_transformed),
+        objective=method_objective(config),
+        n_epochs=training.epochs,
+        batch_size=training.batch_size,
+        seed=config.seed,
+        learning_rate=partial(
+            step_decay,
+            initial=optimizer.learning_rate,
+            factor=optimizer.decay_factor,
+            every=optimizer.decay_epochs,
+        ),
+        consistency_weight=partial(
+            linear_ramp,
+            final=objective.consistency_weight if config.method == "consistency" else 0.0,
+            n_epochs=objective.ramp_epochs,
+            offset=objective.ramp_offset,
+        ),
+        weight_decay=optimizer.weight_decay,
+    )

@@ -1,0 +1,70 @@
+"""Which run is which: the same identity means the same result, so a finished run need not be made again."""
+
+import hashlib
+import json
+import re
+from typing import Any
+
+from cohear.experiments.config import Config
+from cohear.experiments.presets import PRESETS, setting_values
+
+NUMERICS = 1
+"""Raised whenever a change of the code alters losses."""
+
+_ONLY_CONSISTENCY = ("consistency_weight", "ramp_epochs", "ramp_offset", "divergence", "representation")
+
+
+def identify(config: Config, data_fingerprint: str) -> str:
+    """Hash all that can change a run's result: 16 hexadecimal digits.
+
+    The `data` section is not hashed, since the fingerprint covers what came of it; options that a method does not
+    look at are left out.
+
+    Args:
+        config: resolved.
+        data_fingerprint: of clips, labels, folds and their order.
+    """
+    settings = config.model_dump(exclude={"preset", "data"})
+    if config.method != "consistency":
+        for name in _ONLY_CONSISTENCY:
+            del settings["objective"][name]
+    if config.method == "none":
+        del settings["views"]["n_transformed"]
+    return _hash({"settings": settings, "data": data_fingerprint, "numerics": NUMERICS})
+
+
+def identify_experiment(config: Config, data_fingerprint: str) -> str:
+    """Hash what runs on other folds and seeds have in common."""
+    return identify(config.model_copy(update={"fold": 1, "seed": 0}), data_fingerprint)
+
+
+def readable_name(config: Config, model: str, identity: str) -> str:
+    """Name a run folder: model, fold, what differs from the defaults, and the identity's first digits.
+
+    Args:
+        config: resolved.
+        model: the paper's name of the model.
+        identity: from `identify`.
+    """
+    preset = PRESETS[config.preset]() if config.preset in PRESETS else Config()
+    parts = [re.sub(r"[^a-z0-9.]+", "-", model.lower()), f"fold{config.fold}"]
+    parts += [f"seed{config.seed}"] * (config.seed != 0) + [config.preset] * (config.preset != "paper")
+    for name, value in differences(config, preset).items():
+        if name not in ("method", "views.transform", "fold", "seed", "preset"):
+            parts.append(f"{name.split('.')[-1]}={_short(value)}")
+    return "_".join(parts)[:150] + "_" + identity[:8]
+
+
+def differences(config: Config, other: Config) -> dict[str, Any]:
+    """Return the settings of `config` that `other` has otherwise, by dotted name."""
+    theirs = setting_values(other)
+    return {name: value for name, value in setting_values(config).items() if value != theirs[name]}
+
+
+def _short(value: Any) -> str:
+    text = f"{value:g}" if isinstance(value, float) else str(value)
+    return re.sub(r"[^A-Za-z0-9.+-]+", "-", text).strip("-")
+
+
+def _hash(value: Any) -> str:
+    return hashlib.blake2b(json.dumps(value, sort_keys=True).encode(), digest_size=8).hexdigest()

@@ -1,0 +1,116 @@
+"""The paper's thirteen models and its ablations, as values.
+
+The four methods are three values each: the items an epoch visits, the views made of an item (both in `items`), and
+the objective.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from cohear.errors import UserError, nearest
+from cohear.experiments.config import Config, MethodName, TransformName
+from cohear.experiments.presets import change
+from cohear.objectives import ClassificationObjective, ConsistencyObjective
+from cohear.training.batches import Items
+
+
+def method_items(method: MethodName, n_transformed: int) -> Items:
+    """Return the items that a method makes of each clip; view 0 is the clean clip."""
+    views = range(1 + n_transformed)
+    if method == "none":
+        return ((0,),)
+    if method == "standard":
+        return tuple((view,) for view in views)
+    return (tuple(views),)
+
+
+def method_objective(config: Config) -> ClassificationObjective:
+    """Return what a method minimizes."""
+    options = config.objective
+    if config.method != "consistency":
+        return ClassificationObjective(options.classified_views, options.over_views)
+    return ConsistencyObjective(
+        options.classified_views, options.over_views, options.divergence, options.representation
+    )
+
+
+@dataclass(frozen=True)
+class PaperModel:
+    """A row of Table 1, or of the ablations."""
+
+    name: str
+    method: MethodName
+    transform: TransformName
+    changes: tuple[tuple[str, Any], ...] = ()
+    """What differs from the preset beside method and transform."""
+
+    def configure(self, base: Config) -> Config:
+        """Return the model's configuration on top of a preset."""
+        return change(base, {"method": self.method, "views.transform": self.transform, **dict(self.changes)})
+
+
+_TRANSFORM_NAMES: dict[TransformName, str] = {
+    "pitch": "Pitch-Shift",
+    "reverb": "Reverb",
+    "masking": "TF-Masking",
+    "combination": "Combination",
+}
+_METHOD_SUFFIXES: dict[MethodName, str] = {"standard": "", "bda": "-BDA", "consistency": "-CL"}
+
+TABLE_1: tuple[PaperModel, ...] = (
+    PaperModel("No Augmentation", "none", "none"),
+    *(
+        PaperModel(name + suffix, method, transform)
+        for transform, name in _TRANSFORM_NAMES.items()
+        for method, suffix in _METHOD_SUFFIXES.items()
+    ),
+)
+"""The thirteen models in the paper's order."""
+
+FIGURE_1: tuple[PaperModel, ...] = tuple(model for model in TABLE_1 if model.transform in ("none", "combination"))
+"""The models whose divergence is followed over the epochs on fold 1: Figure 1's three, and none beside them."""
+
+
+def _ablation(name: str, **changes: Any) -> PaperModel:
+    renamed = tuple((key.replace("__", "."), value) for key, value in changes.items())
+    return PaperModel(f"Combination-CL, {name}", "consistency", "combination", renamed)
+
+
+ABLATIONS: tuple[PaperModel, ...] = (
+    PaperModel("Combination-CL", "consistency", "combination"),
+    _ablation("one transformed view", views__n_transformed=1),
+    _ablation("clean-only cross-entropy", objective__classified_views="clean"),
+    _ablation("no ramp", objective__ramp_epochs=0.0),
+    _ablation("weight 7.5", objective__consistency_weight=7.5),
+    _ablation("KL of two views", views__n_transformed=1, objective__divergence="kl"),
+    _ablation(
+        "L2 of two embeddings",
+        views__n_transformed=1,
+        objective__divergence="l2",
+        objective__representation="embedding",
+    ),
+)
+"""The paper's side remarks, each one change away from Combination-CL."""
+
+
+def model_name(config: Config) -> str:
+    """Return the paper's name of a configuration's method and transform."""
+    for model in TABLE_1:
+        if (model.method, model.transform) == (config.method, config.views.transform):
+            return model.name
+    raise AssertionError(f"no model has method {config.method} and transform {config.views.transform}")
+
+
+def find_models(names: list[str], among: tuple[PaperModel, ...]) -> tuple[PaperModel, ...]:
+    """Return models by name, in the order of `among`; no names: all of them.
+
+    Raises:
+        UserError: for an unknown name.
+    """
+    known = {model.name.lower().replace(" ", "-"): model for model in among}
+    wanted = [name.strip().lower().replace(" ", "-") for name in names]
+    for given, name in zip(names, wanted, strict=True):
+        if name not in known:
+            allowed = ", ".join(f"'{model.name}'" for model in among)
+            raise UserError(f"there is no model '{given}'{nearest(name, known)}; the models are {allowed}")
+    return tuple(model for name, model in known.items() if not wanted or name in wanted)

@@ -1,0 +1,142 @@
+"""A run's folder: what stands in it, whether it is finished, and whether it may be used for a run."""
+
+import json
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from cohear.errors import UserError
+from cohear.experiments.config import Config
+from cohear.experiments.identity import differences
+from cohear.experiments.presets import setting_values
+from cohear.runtime.files import explain_disk_errors, write_json
+
+SCHEMA = 1
+"""Of the folder's files, raised when their meaning changes."""
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """`config.json`: what a run is, written before anything else."""
+
+    config: Config
+    model: str
+    """The paper's name, or the ablation's."""
+    identity: str
+    experiment: str
+    """What runs on other folds and seeds share."""
+    data_path: str
+    """As it was given, so that a run that is handed on shows nobody's folders."""
+    dataset: str
+    data_fingerprint: str
+    classes: tuple[str, ...]
+    clip_s: float
+    """Seconds of a clip, chosen or configured."""
+    track: str
+    """How often the run is measured: `every`, a number of epochs, or `end`."""
+
+    def write(self, folder: Path) -> None:
+        """Create the folder and write `config.json`."""
+        with explain_disk_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        values = {**vars(self), "config": self.config.model_dump(mode="json"), "schema": SCHEMA}
+        write_json(folder / "config.json", values)
+
+
+def read_record(folder: Path) -> RunRecord:
+    """Read a run's `config.json`.
+
+    Raises:
+        UserError: where there is none or it is not ours.
+    """
+    path = folder / "config.json"
+    try:
+        values = json.loads(path.read_text())
+        schema = values.pop("schema")
+        if schema != SCHEMA:
+            raise UserError(f"'{path}' has format {schema}, this version reads {SCHEMA}; use a matching cohear")
+        values["config"] = Config.model_validate(values["config"])
+        return RunRecord(**{**values, "classes": tuple(values["classes"])})
+    except FileNotFoundError as error:
+        raise UserError(f"'{folder}' is not a run: it has no config.json") from error
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        if isinstance(error, UserError) and not isinstance(error, ValidationError):
+            raise
+        raise UserError(f"'{path}' is not a run's configuration: {_first_line(error)}") from error
+
+
+def is_finished(folder: Path) -> bool:
+    """Whether everything of a run is there; `metrics.json` is written last but for the report."""
+    return (folder / "metrics.json").exists()
+
+
+def read_metrics(folder: Path) -> dict[str, Any]:
+    """Read a finished run's `metrics.json`."""
+    return json.loads((folder / "metrics.json").read_text())
+
+
+def finished_configs(parent: Path, dataset: str) -> list[Config]:
+    """Return the configurations of the finished runs of a data set below a folder."""
+    found = []
+    for path in sorted(parent.glob("*/config.json")):
+        with suppress(UserError):
+            record = read_record(path.parent)
+            if record.dataset == dataset and is_finished(path.parent):
+                found.append(record.config)
+    return found
+
+
+def claim(folder: Path, record: RunRecord, *, resume: bool) -> bool:
+    """Make a folder this run's, or find that it is already.
+
+    Args:
+        folder: may be missing or empty.
+        record: the run that wants it.
+        resume: whether an unfinished run may go on.
+
+    Returns:
+        True where the run is finished and need not be made again.
+
+    Raises:
+        UserError: where the folder holds another run, something else, or an unfinished run without `resume`.
+    """
+    with explain_disk_errors(folder):
+        entries = [entry.name for entry in folder.iterdir()] if folder.exists() else []
+    if not (folder / "config.json").exists():
+        foreign = sorted(name for name in entries if not name.endswith((".partial", ".lock")))
+        if foreign:
+            raise UserError(f"'{folder}' holds '{foreign[0]}' and is no run folder; choose another --out")
+        record.write(folder)
+        return False
+    there = read_record(folder)
+    if there.identity != record.identity:
+        raise UserError(
+            f"'{folder}' is a run made by other settings: {_difference(there, record)}; choose another --out"
+        )
+    if is_finished(folder):
+        if record.track not in (there.track, "end"):
+            raise UserError(
+                f"'{folder}' is finished, but was measured --track {there.track}, not {record.track}; "
+                "remove it or choose another --out"
+            )
+        return True
+    if not resume:
+        raise UserError(f"'{folder}' is an unfinished run; add --resume to go on with it, or choose another --out")
+    return False
+
+
+def _difference(there: RunRecord, here: RunRecord) -> str:
+    if there.data_fingerprint != here.data_fingerprint:
+        return f"its data '{there.data_path}' is not, or no longer, what was given now"
+    now = setting_values(here.config)
+    for name, value in differences(there.config, here.config).items():
+        if name != "preset":
+            return f"{name} is {value} there and {now[name]} now"
+    return "it was made by another version of cohear"
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

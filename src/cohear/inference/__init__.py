@@ -1,0 +1,1 @@
+"""Inference: trained classifiers on recordings of any length."""

@@ -1,0 +1,1 @@
+"""How good, how sure, how consistent: pure functions of predictions, in numpy."""

@@ -1,0 +1,139 @@
+"""What training minimizes: classification over the views, and how far they may disagree.
+
+    loss = classification + weight * consistency                                   Eq. (3) of Iqbal et al. 2021
+
+An objective is a frozen dataclass: a plain function of tensors with its options as fields, usable in any loop.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn.functional import nll_loss
+
+from cohear.objectives.divergences import (
+    euclidean_distance,
+    jensen_shannon_divergence,
+    kullback_leibler_divergence,
+    log_probabilities,
+)
+
+Divergence = Literal["jsd", "kl", "l2"]
+
+
+class Losses(NamedTuple):
+    """The parts of a loss, scalars, means over the batch."""
+
+    total: Float[Tensor, ""]
+    """What to call `backward` on."""
+    classification: Float[Tensor, ""]
+    """Cross-entropy, nats."""
+    consistency: Float[Tensor, ""]
+    """Divergence of the views before weighting, nats (`l2`: the unit of what it compares)."""
+
+
+@dataclass(frozen=True)
+class ClassificationObjective:
+    """Minimize the cross-entropy of the views: Eq. (4) for V views; of one view, the usual loss.
+
+    The consistency of the views is reported without being minimized.
+    """
+
+    classified_views: Literal["all", "clean"] = "all"
+    """Whose cross-entropy counts: every view's, or only that of view 0 (Eq. 1)."""
+    over_views: Literal["mean", "sum"] = "mean"
+    """Mean (the 1/2 of Eq. 4) or sum of the views' cross-entropies."""
+
+    needs_embeddings = False
+
+    def __call__(
+        self,
+        logits: Float[Tensor, "view batch label"],
+        labels: Int[Tensor, " batch"],
+        weight: float = 0.0,
+        embeddings: Float[Tensor, "view batch feature"] | None = None,
+    ) -> Losses:
+        """Compute the losses; `weight` and `embeddings` are not used."""
+        classification = self._classify(logits, labels)
+        with torch.no_grad():
+            consistency = jensen_shannon_divergence(logits).mean()
+        return Losses(classification, classification, consistency)
+
+    def _classify(self, logits: Float[Tensor, "view batch label"], labels: Int[Tensor, " batch"]) -> Float[Tensor, ""]:
+        classified_VBK = log_probabilities(logits if self.classified_views == "all" else logits[:1])
+        n_views = len(classified_VBK)
+        mean = nll_loss(classified_VBK.flatten(0, 1), labels.repeat(n_views))
+        return mean * n_views if self.over_views == "sum" else mean
+
+
+@dataclass(frozen=True)
+class ConsistencyObjective(ClassificationObjective):
+    """Minimize classification plus the weighted divergence of the views, gradients through every view.
+
+    Raises:
+        ValueError: where `representation` is not one that the divergence is defined for.
+
+    Example:
+        >>> logits, labels = torch.zeros(3, 4, 10), torch.zeros(4, dtype=torch.long)
+        >>> losses = ConsistencyObjective()(logits, labels, weight=5.0)
+        >>> round(losses.total.item(), 4), losses.consistency.item()  # ln 10, and views that agree
+        (2.3026, 0.0)
+    """
+
+    divergence: Divergence = "jsd"
+    """`jsd` (Eq. 5), `kl` between two views, or `l2` between representations."""
+    representation: Literal["probabilities", "embedding"] = "probabilities"
+    """G(x): the class distribution, or the output of the penultimate layer (`l2` only)."""
+
+    def __post_init__(self) -> None:
+        if self.representation == "embedding" and self.divergence != "l2":
+            raise ValueError(
+                f"the divergence '{self.divergence}' compares distributions, and an embedding is none; "
+                "use divergence 'l2' with representation 'embedding'"
+            )
+
+    @property
+    def needs_embeddings(self) -> bool:  # type: ignore[override]
+        """Whether a call needs the penultimate layer's output."""
+        return self.representation == "embedding"
+
+    def __call__(
+        self,
+        logits: Float[Tensor, "view batch label"],
+        labels: Int[Tensor, " batch"],
+        weight: float = 0.0,
+        embeddings: Float[Tensor, "view batch feature"] | None = None,
+    ) -> Losses:
+        """Compute the losses.
+
+        Args:
+            logits: of every view, the clean one first.
+            labels: class indices in [0, K).
+            weight: the consistency weight, lambda of Eq. (3), 0 or more.
+            embeddings: the penultimate layer's output, for `representation="embedding"` only.
+
+        Raises:
+            ValueError: where embeddings are missing, or `kl` is given other than two views.
+        """
+        classification = self._classify(logits, labels)
+        consistency = self._diverge(logits, embeddings).mean()
+        return Losses(classification + weight * consistency, classification, consistency)
+
+    def _diverge(
+        self,
+        logits: Float[Tensor, "view batch label"],
+        embeddings: Float[Tensor, "view batch feature"] | None,
+    ) -> Float[Tensor, " batch"]:
+        if self.divergence == "jsd":
+            return jensen_shannon_divergence(logits)
+        if self.divergence == "kl":
+            if len(logits) != 2:
+                raise ValueError(f"'kl' compares two views and was given {len(logits)}; use 'jsd' for more")
+            return kullback_leibler_divergence(logits)
+        if self.representation == "probabilities":
+            return euclidean_distance(log_probabilities(logits).exp())
+        if embeddings is None:
+            raise ValueError("representation 'embedding' needs the embeddings of the views; pass `embeddings`")
+        return euclidean_distance(embeddings)

@@ -1,0 +1,138 @@
+"""The page of one run: how good it is, how it got there, what it gets wrong, and how its views sound."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int64
+
+from cohear.evaluation.samples import ClipSample, ViewSample
+from cohear.metrics.accuracy import confusion_matrix, wilson_interval
+from cohear.reports import plots
+from cohear.reports.experiments import flatten
+from cohear.reports.method_table import count_text, resolution_sentence
+from cohear.reports.pages import data_uri, picture, write_page
+from cohear.reports.run_folders import RunSummary, read_run
+from cohear.reports.sounds import mp3_bytes
+
+REPORT = "report.html"
+_N_CONFUSIONS = 10
+_N_ANSWERS = 3
+_METHOD_WORDS = {
+    "none": "no augmentation",
+    "standard": "standard augmentation",
+    "bda": "batched data augmentation",
+    "consistency": "consistency learning",
+}
+_TRANSFORM_WORDS = {
+    "none": "no transform",
+    "pitch": "pitch shifts",
+    "reverb": "reverberation",
+    "masking": "time-frequency masks",
+    "combination": "pitch shifts or reverberation",
+}
+
+
+def write_run_report(run_folder: Path, strips: Sequence[ClipSample] = ()) -> Path:
+    """Write the page of a finished run into its folder.
+
+    Args:
+        run_folder: of a finished run.
+        strips: clips to see and hear, each with its views.
+
+    Returns:
+        The file that was written, `report.html`.
+
+    Raises:
+        UserError: if the run is unfinished or damaged, or the page cannot be written.
+    """
+    run = read_run(run_folder)
+    answers = run.predictions
+    counts = confusion_matrix(answers.predicted, answers.labels, len(answers.classes))
+    low, high = wilson_interval(int(answers.correct.sum()), run.n_clips)
+    return write_page(
+        run_folder / REPORT,
+        "run.html",
+        run=run,
+        trained=trained_sentence(run),
+        n_correct=int(answers.correct.sum()),
+        interval=f"{100 * low:.1f} to {100 * high:.1f}",
+        resolution=resolution_sentence([run]),
+        curves=_curves(run),
+        confusion=picture(
+            plots.confusion_picture(counts, answers.classes),
+            "Confusion matrix: labels in rows, answers in columns",
+        ),
+        confusions=_most_frequent_confusions(counts, answers.classes),
+        class_bars=picture(plots.class_accuracy_bars(counts, answers.classes), "Accuracy within each class"),
+        strips=[_strip(clip) for clip in strips],
+        settings=flatten(run.config),
+        facts=flatten({name: value for name, value in run.facts.items() if name != "classes"}),
+        environment=flatten(run.environment),
+    )
+
+
+def trained_sentence(run: RunSummary) -> str:
+    """Say how a run was trained and tested."""
+    how = _METHOD_WORDS[run.method]
+    if run.method != "none":
+        how += f" over {_TRANSFORM_WORDS[run.transform]}"
+    epochs = count_text([run.epochs], "epoch")
+    return (
+        f"Trained with {how}, preset {run.preset}, {epochs}, {run.precision}, seed {run.seed}; "
+        f"tested on fold {run.fold}."
+    )
+
+
+def _curves(run: RunSummary) -> list[dict[str, Any]]:
+    curves = [{"title": "Loss and weight", "picture": picture(plots.training_curves(run), "Training loss by epoch")}]
+    if plots.is_tracked(run, "test_jsd"):
+        curves.append({"title": "Consistency", "picture": picture(plots.jsd_curves(run), "Divergence by epoch")})
+    if plots.is_tracked(run, "test_accuracy"):
+        curves.append({"title": "Accuracy", "picture": picture(plots.accuracy_curves(run), "Accuracy by epoch")})
+    return curves
+
+
+def _most_frequent_confusions(counts: Int64[np.ndarray, "label label"], classes: Sequence[str]) -> list[dict[str, Any]]:
+    wrong = counts - np.diag(np.diag(counts))
+    rows, columns = np.unravel_index(np.argsort(-wrong, axis=None, kind="stable")[:_N_CONFUSIONS], wrong.shape)
+    return [
+        {"label": classes[r], "answer": classes[c], "n": int(wrong[r, c]), "of": int(counts[r].sum())}
+        for r, c in zip(rows, columns, strict=True)
+        if wrong[r, c] > 0
+    ]
+
+
+def _strip(clip: ClipSample) -> dict[str, Any]:
+    loudest_db = max(float(view.log_mel.max()) for view in clip.views)
+    return {
+        "path": clip.path,
+        "label": clip.label,
+        "jsd": clip.jsd,
+        "largest_jsd": math.log(len(clip.views)),
+        "views": [_card(clip, view, loudest_db) for view in clip.views],
+    }
+
+
+def _card(clip: ClipSample, view: ViewSample, loudest_db: float) -> dict[str, Any]:
+    duration_s = len(view.waveform) / clip.sample_rate
+    order = np.argsort(-view.probabilities, kind="stable").tolist()
+    shown = order[:_N_ANSWERS] + [k for k in order[_N_ANSWERS:] if clip.classes[k] == clip.label]
+    return {
+        "description": view.description,
+        "picture": picture(
+            plots.spectrogram_picture(view.log_mel, duration_s, loudest_db),
+            f"Log-mel spectrogram, {view.description}",
+        ),
+        "sound": data_uri(mp3_bytes(view.waveform, clip.sample_rate), "audio/mpeg"),
+        "answers": [
+            {
+                "name": clip.classes[k],
+                "percent": 100 * float(view.probabilities[k]),
+                "right": clip.classes[k] == clip.label,
+            }
+            for k in shown
+        ],
+    }

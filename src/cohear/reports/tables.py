@@ -1,0 +1,85 @@
+"""A table of text cells with sentences under it, and its three renderings: terminal, Markdown, HTML."""
+
+import textwrap
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+_NARROWEST_NAMES = 12
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows under a header; the first column holds names (set left), the others numbers (set right)."""
+
+    title: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    notes: tuple[str, ...]
+    """Whole sentences: what the numbers are, and what they cannot say."""
+
+
+def signed(value: float) -> str:
+    """Write a difference with its sign and two decimals; what rounds to zero is `+0.00`.
+
+    Example:
+        >>> signed(-1.5), signed(-0.001)
+        ('-1.50', '+0.00')
+    """
+    return f"{round(value, 2) + 0.0:+.2f}"
+
+
+def to_text(table: Table, width: int = 80) -> str:
+    """Render a table for a terminal, names and notes wrapped so that lines fit in `width` where numbers leave room.
+
+    Example:
+        >>> print(to_text(Table("Clips", ("Class", "n"), (("dog", "8"), ("rain", "12")), ("Made up.",))))
+        Clips
+        <BLANKLINE>
+        Class   n
+        ---------
+        dog     8
+        rain   12
+        <BLANKLINE>
+        Made up.
+    """
+    lines = (table.header, *table.rows)
+    widths = [max(len(line[i]) for line in lines) for i in range(len(table.header))]
+    room = width - sum(widths[1:]) - 2 * len(widths[1:])
+    widths[0] = min(widths[0], max(room, _NARROWEST_NAMES))
+
+    def render(cells: tuple[str, ...]) -> list[str]:
+        first, *more = textwrap.wrap(cells[0], widths[0], break_on_hyphens=False) or [""]
+        numbers = "".join(f"  {cell:>{n}}" for cell, n in zip(cells[1:], widths[1:], strict=True))
+        return [f"{first:<{widths[0]}}{numbers}".rstrip(), *more]
+
+    body = [text for row in table.rows for text in render(row)]
+    rule = "-" * (sum(widths) + 2 * len(widths[1:]))
+    notes = [line for note in table.notes for line in textwrap.wrap(note, width)]
+    return "\n".join([table.title, "", *render(table.header), rule, *body, *([""] if notes else []), *notes])
+
+
+def to_markdown(table: Table) -> str:
+    """Render a table in GitHub's Markdown, notes as paragraphs below."""
+
+    def render(cells: tuple[str, ...]) -> str:
+        return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+    rule = "|---|" + "---:|" * (len(table.header) - 1)
+    rows = [render(table.header), rule, *(render(row) for row in table.rows)]
+    return "\n".join([f"**{table.title}**", "", *rows, *(text for note in table.notes for text in ("", note))])
+
+
+def to_html(table: Table) -> Markup:
+    """Render a table as an HTML fragment; every cell is escaped."""
+    header = Markup("").join(Markup("<th>{}</th>").format(cell) for cell in table.header)
+    rows = Markup("").join(
+        Markup("<tr><th>{}</th>{}</tr>\n").format(
+            row[0], Markup("").join(Markup("<td>{}</td>").format(cell) for cell in row[1:])
+        )
+        for row in table.rows
+    )
+    notes = Markup("").join(Markup("<p class=note>{}</p>\n").format(note) for note in table.notes)
+    return Markup("<div class=scroll><table><thead><tr>{}</tr></thead>\n<tbody>{}</tbody></table></div>\n{}").format(
+        header, rows, notes
+    )

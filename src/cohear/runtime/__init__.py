@@ -1,0 +1,1 @@
+"""Facts about the machine: files that appear whole, devices, signals, versions."""

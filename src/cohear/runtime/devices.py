@@ -1,0 +1,39 @@
+"""Where and how precisely training computes, through lightning-fabric (torchrun and SLURM included)."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+_PRECISIONS = {"float32": "32-true", "bf16": "bf16-mixed"}
+
+
+def make_fabric(precision: str) -> "Fabric":
+    """Set up this process's device: a GPU where there is one, all of torchrun's processes where it started us.
+
+    Args:
+        precision: `float32` (TF32 off) or `bf16` (autocast).
+    """
+    from lightning_fabric import Fabric
+
+    on_gpu = torch.cuda.is_available()
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = False
+    fabric = Fabric(
+        accelerator="cuda" if on_gpu else "cpu",
+        devices=int(os.environ.get("LOCAL_WORLD_SIZE", "1")),
+        num_nodes=int(os.environ.get("GROUP_WORLD_SIZE", "1")),
+        precision=_PRECISIONS[precision],  # type: ignore[arg-type]
+    )
+    fabric.launch()
+    return fabric
+
+
+def cache_folder() -> Path:
+    """Return where decoded sounds are kept: `$COHEAR_CACHE`, else `~/.cache/cohear`."""
+    chosen = os.environ.get("COHEAR_CACHE")
+    return Path(chosen).expanduser() if chosen else Path("~/.cache/cohear").expanduser()

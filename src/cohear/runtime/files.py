@@ -1,0 +1,76 @@
+"""Files that appear whole or not at all: written beside their place, flushed, renamed into it."""
+
+import errno
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from cohear.errors import UserError
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file so that a reader, or a restart after a crash, sees all of it or the file before.
+
+    Raises:
+        UserError: where the disk is full or the place cannot be written.
+    """
+    with explain_disk_errors(path), replacing(path) as partial:
+        partial.write_bytes(data)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a UTF-8 text file whole or not at all."""
+    write_bytes(path, text.encode())
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write indented JSON whole or not at all; NaN and infinity are refused."""
+    write_text(path, json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a path beside `path` to write to; on success flush it and rename it, on failure remove it."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        yield partial
+        flush(partial)
+        os.replace(partial, path)
+        flush(path.parent)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def flush(path: Path) -> None:
+    """Force a file's bytes, or a folder's entries, to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def explain_disk_errors(path: Path) -> Iterator[None]:
+    """Turn a full or read-only disk into a sentence that names the place.
+
+    Raises:
+        UserError: what cannot be written, why, and what to do.
+    """
+    remedies = {
+        errno.ENOSPC: "the disk is full; free some space or choose another folder",
+        errno.EDQUOT: "your disk quota is used up; free some space or choose another folder",
+        errno.EROFS: "the disk is read-only; choose another folder",
+        errno.EACCES: "permission is denied; choose another folder",
+        errno.ENOTDIR: "a part of the path is a file; choose another folder",
+        errno.EEXIST: "a file stands where a folder is needed; choose another folder",
+    }
+    try:
+        yield
+    except OSError as error:
+        if error.errno in remedies:
+            raise UserError(f"'{path}' cannot be written: {remedies[error.errno]}") from error
+        raise

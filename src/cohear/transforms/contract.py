@@ -1,0 +1,79 @@
+"""The contract of a transform: draw parameters from keys, apply them without chance.
+
+A transform is a frozen dataclass whose fields are its configuration. `draw(keys)` returns a small frozen record with
+one row per clip, on the host; `apply(batch, parameters)` is deterministic. So parameters can be logged, replayed and
+shown, and the same key gives the same view in any batch, process or device.
+"""
+
+import dataclasses
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, Literal, TypeVar
+
+import numpy as np
+import torch
+from jaxtyping import UInt64
+from torch import Tensor
+
+from cohear import keys
+
+Domain = Literal["waveform", "log_mel"]
+P = TypeVar("P", bound="Parameters")
+
+
+@dataclass(frozen=True, eq=False)
+class Parameters(ABC):
+    """What was drawn: numpy arrays whose first axis is the clip."""
+
+    def __len__(self) -> int:
+        return len(getattr(self, dataclasses.fields(self)[0].name))
+
+    def take(self: P, rows: np.ndarray | Sequence[int]) -> P:
+        """Return the parameters of some clips, in the order given."""
+        return type(self)(**{f.name: getattr(self, f.name)[np.asarray(rows)] for f in dataclasses.fields(self)})
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain lists, exact: `from_json(to_json())` gives equal parameters."""
+        return {f.name: getattr(self, f.name).tolist() for f in dataclasses.fields(self)}
+
+    @classmethod
+    def from_json(cls: type[P], data: dict[str, Any]) -> P:
+        """Read what `to_json` wrote."""
+        return cls(**{name: np.asarray(values) for name, values in data.items()})
+
+    @abstractmethod
+    def describe(self) -> list[str]:
+        """Say for each clip what will be done to it, as `pitch +1.5 semitones`."""
+
+
+@dataclass(frozen=True)
+class Transform(ABC, Generic[P]):
+    """One random change of a signal that keeps its label."""
+
+    domain: ClassVar[Domain]
+    """What `apply` works on: waveforms `[B, T]` or log-mel spectrograms `[B, M, L]`."""
+
+    @abstractmethod
+    def draw(self, keys: UInt64[np.ndarray, " batch"]) -> P:
+        """Draw the parameters of one view per key, on the host."""
+
+    @abstractmethod
+    def apply(self, batch: Tensor, parameters: P) -> Tensor:
+        """Return the changed batch, same shape, dtype and device; the input is not modified."""
+
+    def __call__(self, batch: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Draw and apply, for training loops without keys.
+
+        Args:
+            batch: waveforms `[B, T]` or log-mels `[B, M, L]`, as `domain` says.
+            generator: gives the one random seed from which all keys are made; None is torch's default generator.
+        """
+        return self.apply(batch, self.draw(keys_from_generator(len(batch), generator)))
+
+
+def keys_from_generator(n: int, generator: torch.Generator | None = None) -> UInt64[np.ndarray, " {n}"]:
+    """Make `n` keys from one number of a torch generator."""
+    device = "cpu" if generator is None else generator.device
+    seed = torch.randint(0, 2**63 - 1, (), generator=generator, device=device).item()
+    return keys.fold_in(keys.key(int(seed), "views"), np.arange(n))

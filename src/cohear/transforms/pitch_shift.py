@@ -1,0 +1,121 @@
+"""Pitch shift: every clip higher or lower by semitones of its own, its duration kept.
+
+Resample the clip, which changes pitch and duration together, then give it its old duration back with the phase
+vocoder. In this order whatever would alias is gone before anything else happens, and the vocoder's output frames,
+evenly spaced in a batch of equal length, are the same for every clip.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt64
+from torch import Tensor
+
+from cohear import keys as random
+from cohear.dsp.phase_vocoder import stretch
+from cohear.dsp.resample import resample
+from cohear.tensors import Waveforms
+from cohear.transforms.contract import Domain, Parameters, Transform
+
+MAX_SEMITONES = 12.0
+_FRAME_S = 2048 / 44100  # 46 ms tell apart notes 65 Hz from each other
+
+
+def pitch_shift(
+    waveforms: Waveforms,
+    semitones: Float[Tensor, " batch"] | Float[np.ndarray, " batch"] | Sequence[float],
+    sample_rate: int = 44100,
+) -> Waveforms:
+    """Shift the pitch of each clip by its own number of semitones and keep its length.
+
+    float16 and bfloat16 are computed in float32. The gradient takes the vocoder's phases as constants.
+
+    Args:
+        waveforms: the clips, at least one sample long.
+        semitones: in [-12, 12], any fraction; 12 doubles all frequencies, 0 changes nothing.
+        sample_rate: Hz, > 0.
+
+    Raises:
+        ValueError: if the shapes do not fit, the samples are integers, or a shift is outside [-12, 12].
+
+    Example:
+        >>> time_s = torch.arange(8000) / 8000
+        >>> shifted = pitch_shift(torch.sin(2 * torch.pi * 440 * time_s)[None], [12], sample_rate=8000)
+        >>> int(torch.fft.rfft(shifted[0]).abs().argmax())  # Hz, since the clip is one second long
+        880
+    """
+    shifts = torch.as_tensor(semitones, dtype=torch.float64).cpu().numpy()
+    _check(waveforms, shifts, sample_rate)
+    if not len(waveforms):
+        return waveforms.clone()
+    factors = 2.0 ** (shifts / 12.0)
+    n_fft = 1 << max(3, round(np.log2(_FRAME_S * sample_rate)))
+    n_clips, n_samples = waveforms.shape
+    # A CPU takes one clip at a time: a batch of 32 at once falls out of its caches and takes 2.5 times as long, and
+    # rounding may depend on the size of a batch, so this way a clip's result does not depend on its neighbors at all.
+    n_at_once = 1 if waveforms.device.type == "cpu" else n_clips
+    exact = waveforms.to(torch.promote_types(waveforms.dtype, torch.float32))
+    shifted = [
+        stretch(resample(exact[rows], factors[rows]), factors[rows], n_samples, n_fft)
+        for rows in (slice(start, start + n_at_once) for start in range(0, n_clips, n_at_once))
+    ]
+    return torch.cat(shifted).to(waveforms.dtype)
+
+
+def _check(waveforms: Tensor, shifts: np.ndarray, sample_rate: int) -> None:
+    if waveforms.ndim != 2 or waveforms.shape[1] == 0 or shifts.shape != waveforms.shape[:1]:
+        raise ValueError(
+            f"waveforms of shape {tuple(waveforms.shape)} with semitones of shape {shifts.shape}: give waveforms "
+            "[B, T] with T at least 1, and one number of semitones per clip, [B]"
+        )
+    if not waveforms.is_floating_point():
+        raise ValueError(f"waveforms of {waveforms.dtype}: give floating-point samples in [-1, 1]")
+    if not (np.abs(shifts) <= MAX_SEMITONES).all():
+        worst = shifts[~(np.abs(shifts) <= MAX_SEMITONES)][0]
+        raise ValueError(f"a pitch shift of {worst:g} semitones: give numbers from -12 to 12")
+    if sample_rate <= 0:
+        raise ValueError(f"a sample rate of {sample_rate} Hz: give a positive number")
+
+
+@dataclass(frozen=True, eq=False)
+class PitchShiftParameters(Parameters):
+    """One shift per clip."""
+
+    semitones: Float[np.ndarray, " batch"]
+    """Pitch shift, semitones, in [-12, 12]."""
+
+    def describe(self) -> list[str]:
+        """Say `pitch +1.5 semitones`."""
+        return [f"pitch {shift:+g} semitones" for shift in self.semitones]
+
+
+@dataclass(frozen=True)
+class PitchShift(Transform[PitchShiftParameters]):
+    """Shift each clip by one of some numbers of semitones, all equally probable.
+
+    The default are the ten shifts of Iqbal et al. 2021, section 3.1.
+    """
+
+    domain: ClassVar[Domain] = "waveform"
+
+    semitones: tuple[float, ...] = (-2.5, -2.0, -1.5, -1.0, -0.5, 0.5, 1.0, 1.5, 2.0, 2.5)
+    """The shifts to choose from, semitones, in [-12, 12]."""
+    sample_rate: int = 44100
+    """Hz, > 0."""
+
+    def __post_init__(self) -> None:
+        if not self.semitones:
+            raise ValueError("no pitch shift to choose from: give at least one number of semitones")
+        _check(torch.empty(len(self.semitones), 1), np.array(self.semitones, float), self.sample_rate)
+
+    def draw(self, keys: UInt64[np.ndarray, " batch"]) -> PitchShiftParameters:
+        """Choose one shift per key."""
+        chosen = random.integers(keys, 1, len(self.semitones))[:, 0]
+        return PitchShiftParameters(semitones=np.array(self.semitones, float)[chosen])
+
+    def apply(self, batch: Waveforms, parameters: PitchShiftParameters) -> Waveforms:
+        """Shift each clip by its parameter."""
+        return pitch_shift(batch, parameters.semitones, self.sample_rate)

@@ -1,0 +1,353 @@
+import dataclasses
+import errno
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import soxr
+
+from cohear import keys
+from cohear.data import decoding, store
+from cohear.data.clips import Clip
+from cohear.data.datasets import Dataset, read_dataset
+from cohear.data.decoding import StoreSettings, durations_s, quantize
+from cohear.data.decoding_report import DecodingReport
+from cohear.data.folds import with_folds
+from cohear.data.store import Store, open_store
+from cohear.errors import UserError
+
+RATE = 8000
+SETTINGS = StoreSettings(RATE, 1.0)
+
+
+def steps(seed: int, duration_s: float = 1.0, sample_rate: int = RATE) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    return rng.integers(-20000, 20000, round(duration_s * sample_rate)).astype(np.int16)
+
+
+def write(path: Path, waveform: np.ndarray, sample_rate: int = RATE, **kwargs) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, waveform, sample_rate, **kwargs)
+
+
+@pytest.fixture
+def sounds(tmp_path) -> Path:
+    for label in ("cat", "dog"):
+        for number in range(3):
+            write(tmp_path / "sounds" / label / f"{number}.wav", steps(number + 10 * (label == "dog")))
+    return tmp_path / "sounds"
+
+
+@pytest.fixture
+def decoded_paths(monkeypatch) -> list[str]:
+    """The paths that were decoded, in no order."""
+    paths: list[str] = []
+
+    def decode_clip(root, clip, settings):
+        paths.append(clip.path)
+        return decoding.decode_clip(root, clip, settings)
+
+    monkeypatch.setattr(store, "decode_clip", decode_clip)
+    return paths
+
+
+def open_folder(sounds: Path, settings: StoreSettings = SETTINGS, **kwargs) -> Store:
+    return open_store(read_dataset(sounds), settings, sounds.parent / "cache", **kwargs)
+
+
+def test_16_bit_sources_come_back_exactly(sounds):
+    opened = open_folder(sounds)
+    assert [clip.path for clip in opened.clips] == [f"{c}/{n}.wav" for c in ("cat", "dog") for n in range(3)]
+    np.testing.assert_array_equal(opened.read([5, 0]), np.stack([steps(12), steps(0)]) / np.float32(32768))
+    assert opened.scales.tolist() == [1.0] * 6
+    assert opened.waveforms.dtype == np.int16
+
+
+def test_labels_groups_and_keys_belong_to_the_rows(sounds):
+    dataset = with_folds(read_dataset(sounds), 3, seed=0)
+    opened = open_store(dataset, SETTINGS, sounds.parent / "cache")
+    assert opened.classes == ("cat", "dog")
+    assert opened.labels.tolist() == [0, 0, 0, 1, 1, 1]
+    assert opened.folds.tolist() == [clip.fold for clip in dataset.clips]
+    assert opened.groups == [clip.path for clip in dataset.clips]
+    assert opened.clip_keys.tolist() == [keys.hash_text(clip.path) for clip in dataset.clips]
+    assert (len(opened), opened.sample_rate, opened.n_samples) == (6, RATE, RATE)
+    with pytest.raises(ValueError, match="not every clip of this store has a fold"):
+        _ = open_folder(sounds).folds
+
+
+def test_second_opening_decodes_nothing_and_says_the_same(sounds, decoded_paths):
+    first = open_folder(sounds)
+    assert len(decoded_paths) == 6
+    second = open_folder(sounds)
+    assert len(decoded_paths) == 6
+    assert second.report == first.report
+    assert second.fingerprint == first.fingerprint
+    np.testing.assert_array_equal(second.read(range(6)), first.read(range(6)))
+
+
+def test_unchanged_files_are_not_even_read_again(sounds, monkeypatch):
+    open_folder(sounds)
+    monkeypatch.setattr("cohear.data.content_hashes._hash_file", lambda path: pytest.fail(f"{path} was read"))
+    open_folder(sounds)
+
+
+def test_changed_file_is_noticed(sounds, decoded_paths):
+    before = open_folder(sounds)
+    write(sounds / "cat" / "1.wav", steps(99))
+    after = open_folder(sounds)
+    assert len(decoded_paths) == 12
+    assert after.fingerprint != before.fingerprint
+    np.testing.assert_array_equal(after.read([1])[0] * 32768, steps(99))
+
+
+def test_touched_file_with_the_same_content_is_not_decoded_again(sounds, decoded_paths):
+    before = open_folder(sounds)
+    os.utime(sounds / "cat" / "1.wav", (1, 1))
+    assert open_folder(sounds).fingerprint == before.fingerprint
+    assert len(decoded_paths) == 6
+
+
+def test_settings_have_stores_of_their_own(sounds, decoded_paths):
+    first = open_folder(sounds)
+    other = open_folder(sounds, StoreSettings(RATE, 0.5))
+    assert other.fingerprint != first.fingerprint
+    assert len(decoded_paths) == 12
+    open_folder(sounds)
+    assert len(decoded_paths) == 12
+
+
+def test_labels_folds_and_groups_change_the_fingerprint_but_decode_nothing(sounds, decoded_paths):
+    dataset = read_dataset(sounds)
+    fingerprints = set()
+    for change in ({}, {"label": "cow"}, {"fold": 1}, {"group": "yard"}):
+        clips = (dataclasses.replace(dataset.clips[0], **change), *dataset.clips[1:])
+        changed = dataclasses.replace(dataset, clips=clips)
+        opened = open_store(changed, SETTINGS, sounds.parent / "cache")
+        fingerprints.add(opened.fingerprint)
+    assert opened.groups[0] == "yard"
+    assert len(fingerprints) == 4
+    assert len(decoded_paths) == 6
+
+
+def test_progress_counts_up_to_all_clips(sounds):
+    seen: list[tuple[int, int]] = []
+    open_folder(sounds, on_progress=lambda done, total: seen.append((done, total)))
+    assert seen == [(k, 6) for k in range(1, 7)]
+
+
+def test_resampling_equals_soxr_within_16_bits_of_the_peak(sounds):
+    high = steps(7, sample_rate=16000)
+    write(sounds / "dog" / "9.wav", high, 16000)
+    opened = open_folder(sounds)
+    expected = soxr.resample(high.astype(np.float32) / 32768, 16000, RATE, quality="HQ")
+    assert np.abs(opened.read([6])[0] - expected).max() <= np.abs(expected).max() / 65000
+    assert "1 resampled from 16000 Hz" in opened.report.lines
+
+
+def test_floats_above_full_scale_keep_their_level(sounds):
+    loud = 3 * np.sin(np.arange(RATE) / 7).astype(np.float32)
+    write(sounds / "cat" / "9.wav", loud, subtype="FLOAT")
+    np.testing.assert_allclose(open_folder(sounds).read([3])[0], loud, atol=3 / 60000)
+
+
+def test_whispers_keep_16_bits():
+    whisper = (1e-4 * np.sin(np.arange(1000) / 7)).astype(np.float32)
+    values, scale = quantize(whisper)
+    np.testing.assert_allclose(values * np.float32(scale) / 32768, whisper, atol=1e-4 / 60000)
+    assert np.abs(values).max() == 32767
+
+
+def test_silence_stays_silent():
+    values, scale = quantize(np.zeros(5, np.float32))
+    assert (values.tolist(), scale) == ([0] * 5, 1.0)
+
+
+def test_short_recordings_are_padded_or_repeated(sounds):
+    write(sounds / "cat" / "9.wav", steps(50, 0.4))
+    padded, repeated = open_folder(sounds), open_folder(sounds, StoreSettings(RATE, 1.0, "repeat"))
+    np.testing.assert_array_equal(padded.read([3])[0] * 32768, np.pad(steps(50, 0.4), (0, 4800)))
+    np.testing.assert_array_equal(repeated.read([3])[0] * 32768, np.resize(steps(50, 0.4), RATE))
+    assert (padded.clips[3].start_s, padded.clips[3].end_s) == (0.0, 0.4)
+    assert "1 padded with silence (by up to 0.60 s)" in padded.report.lines
+    assert "1 repeated to fill up to 0.60 s" in repeated.report.lines
+
+
+def test_slightly_longer_recordings_give_their_middle(sounds):
+    write(sounds / "cat" / "9.wav", steps(51, 1.4))
+    opened = open_folder(sounds)
+    np.testing.assert_array_equal(opened.read([3])[0] * 32768, steps(51, 1.4)[1600:9600])
+    assert (opened.clips[3].id, opened.clips[3].start_s, opened.clips[3].end_s) == ("cat/9.wav", 0.2, 1.2)
+    assert "1 cropped to the middle (by up to 0.40 s)" in opened.report.lines
+
+
+def test_long_recordings_are_cut_into_windows_of_one_group(sounds):
+    write(sounds / "cat" / "9.wav", steps(52, 2.5))
+    opened = open_folder(sounds)
+    windows = opened.clips[3:6]
+    assert [clip.id for clip in windows] == ["cat/9.wav#0-1", "cat/9.wav#1-2", "cat/9.wav#1.5-2.5"]
+    assert {clip.group for clip in windows} == {"cat/9.wav"}
+    np.testing.assert_array_equal(opened.read([5])[0] * 32768, steps(52, 2.5)[12000:])
+    assert len(set(opened.clip_keys.tolist())) == len(opened) == 9
+    assert any(line.startswith("1 of them, longer than 1.5 s, cut into 3 windows") for line in opened.report.lines)
+
+
+def test_segments_are_stored_as_clips_of_their_own(sounds):
+    write(sounds / "long.wav", steps(53, 4.0))
+    clips = (Clip("long.wav", "x", start_s=0.5, end_s=1.5), Clip("long.wav", "y", start_s=2.0, end_s=4.0))
+    dataset = Dataset("d", sounds, clips, "annotations")
+    opened = open_store(dataset, SETTINGS, sounds.parent / "cache")
+    assert [clip.id for clip in opened.clips] == ["long.wav#0.5-1.5", "long.wav#2-3", "long.wav#3-4"]
+    expected = [steps(53, 4.0)[first : first + RATE] for first in (4000, 16000, 24000)]
+    np.testing.assert_array_equal(opened.read(range(3)) * 32768, np.stack(expected))
+    assert opened.groups == ["long.wav"] * 3
+
+
+def test_channels_and_silence_are_told(sounds):
+    write(sounds / "cat" / "8.wav", np.stack([steps(1), steps(2)], axis=1))
+    write(sounds / "cat" / "9.wav", np.zeros(RATE))
+    lines = open_folder(sounds).report.lines
+    assert "1 mixed to mono" in lines
+    assert "1 silent from end to end" in lines
+
+
+@pytest.fixture
+def with_bad_files(sounds) -> Path:
+    (sounds / "cat" / "text.wav").write_text("words\n" * 30)
+    write(sounds / "dog" / "half.flac", steps(60, 4.0))
+    content = (sounds / "dog" / "half.flac").read_bytes()
+    (sounds / "dog" / "half.flac").write_bytes(content[: len(content) // 2])
+    write(sounds / "dog" / "nan.wav", np.full(RATE, np.nan), subtype="FLOAT")
+    write(sounds / "dog" / "none.wav", np.zeros(0))
+    return sounds
+
+
+def test_bad_files_are_refused_together_and_nothing_is_left(with_bad_files):
+    with pytest.raises(UserError, match=r"4 of 10 clips cannot be used \(--skip-bad .*text\.wav.*half\.flac.*1 more"):
+        open_folder(with_bad_files)
+    left = {path.name.split(".")[-1] for path in (with_bad_files.parent / "cache").iterdir()}
+    assert left <= {"lock", "json"}
+
+
+def test_bad_files_are_skipped_and_listed_on_request(with_bad_files):
+    opened = open_folder(with_bad_files, skip_bad=True)
+    assert len(opened) == 6
+    assert [clip_id for clip_id, _ in opened.report.skipped] == [
+        "cat/text.wav",
+        "dog/half.flac",
+        "dog/nan.wav",
+        "dog/none.wav",
+    ]
+    assert sum(line.startswith("skipped: ") for line in opened.report.lines) == 4
+    np.testing.assert_array_equal(opened.read([3])[0] * 32768, steps(10))
+    with pytest.raises(UserError, match="4 of 10 clips cannot be used"):
+        open_folder(with_bad_files)
+
+
+def test_missing_file_is_bad_until_it_appears(sounds):
+    clips = (Clip("cat/0.wav", "cat"), Clip("cow/0.wav", "cow"))
+    dataset = Dataset("d", sounds, clips, "table")
+    with pytest.raises(UserError, match=r"cow/0\.wav does not exist"):
+        open_store(dataset, SETTINGS, sounds.parent / "cache")
+    write(sounds / "cow" / "0.wav", steps(1))
+    assert len(open_store(dataset, SETTINGS, sounds.parent / "cache")) == 2
+
+
+def test_skipping_must_leave_two_classes(sounds):
+    clips = (Clip("cat/0.wav", "cat"), Clip("cow/0.wav", "cow"))
+    with pytest.raises(UserError, match="fewer than two classes"):
+        open_store(Dataset("d", sounds, clips, "table"), SETTINGS, sounds.parent / "cache", skip_bad=True)
+    nothing = Dataset("d", sounds, clips[1:], "table")
+    with pytest.raises(UserError, match="not one clip of d can be used"):
+        open_store(nothing, SETTINGS, sounds.parent / "cache", skip_bad=True)
+
+
+def test_shortfall_is_reported(sounds):
+    write(sounds / "cat" / "9.wav", steps(61, 1.4))
+    content = (sounds / "cat" / "9.wav").read_bytes()
+    (sounds / "cat" / "9.wav").write_bytes(content[: -2 * 480])
+    assert "cat/9.wav is 0.06 s shorter than it declares" in open_folder(sounds).report.lines
+
+
+@pytest.mark.parametrize(
+    ("number", "message"), [(errno.ENOSPC, "the disk is full; free some space"), (errno.EACCES, "permissions")]
+)
+def test_disk_errors_are_worded_and_leave_nothing(sounds, monkeypatch, number, message):
+    def fsync(descriptor):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(UserError, match=rf"cannot be written to .*cache.*{message}"):
+        open_folder(sounds)
+    monkeypatch.undo()
+    assert not list((sounds.parent / "cache").glob("*.partial"))
+    assert len(open_folder(sounds)) == 6
+
+
+def test_remains_of_a_killed_builder_are_replaced(sounds):
+    script = (
+        "import os, sys; from pathlib import Path; from cohear.data.store import open_store;"
+        "from cohear.data.decoding import StoreSettings; from cohear.data.datasets import read_dataset;"
+        "sounds = Path(sys.argv[1]);"
+        "open_store(read_dataset(sounds), StoreSettings(8000, 1.0), sounds.parent / 'cache',"
+        " on_progress=lambda done, total: os._exit(9) if done == 3 else None)"
+    )
+    assert subprocess.run([sys.executable, "-c", script, str(sounds)], check=False).returncode == 9
+    assert list((sounds.parent / "cache").glob("*.partial"))
+    opened = open_folder(sounds)
+    np.testing.assert_array_equal(opened.read([5])[0] * 32768, steps(12))
+    assert not list((sounds.parent / "cache").glob("*.partial"))
+
+
+def test_two_builders_share_one_store(sounds, decoded_paths):
+    opened: list[Store] = []
+    threads = [threading.Thread(target=lambda: opened.append(open_folder(sounds))) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert opened[0].fingerprint == opened[1].fingerprint
+    assert len(decoded_paths) == 6
+
+
+def test_damaged_index_only_costs_hashing(sounds, decoded_paths):
+    before = open_folder(sounds)
+    (index,) = (sounds.parent / "cache").glob("contents-*.json")
+    index.write_text("{")
+    assert open_folder(sounds).fingerprint == before.fingerprint
+    assert len(decoded_paths) == 6
+
+
+def test_report_survives_json():
+    report = DecodingReport(SETTINGS, n_resampled_from=((44100, 3),), shortfalls=(("a", 0.5),), skipped=(("b", "why"),))
+    assert DecodingReport.from_json(report.to_json()) == report
+
+
+def test_durations_come_from_headers_and_segments(sounds):
+    write(sounds / "cat" / "9.wav", steps(1, 2.5))
+    clips = (Clip("cat/9.wav", "x"), Clip("cat/9.wav", "x", start_s=1.0), Clip("gone.wav", "y"))
+    segment = Clip("gone.wav", "y", start_s=1.0, end_s=1.5)
+    assert durations_s(Dataset("d", sounds, (*clips, segment), "table")) == [2.5, 1.5, 0.5]
+    with pytest.raises(UserError, match=r"not one sound of d can be read.*gone\.wav"):
+        durations_s(Dataset("d", sounds, clips[2:], "table"))
+
+
+@pytest.mark.parametrize(("sample_rate", "clip_s"), [(0, 1.0), (8000, 0.0)])
+def test_settings_must_be_positive(sample_rate, clip_s):
+    with pytest.raises(ValueError, match="a store needs"):
+        StoreSettings(sample_rate, clip_s)
+
+
+def test_clip_length_in_samples_is_rounded():
+    assert StoreSettings(44100, 2.3).n_samples == 101430  # 2.3 * 44100 is 101429.99...
+
+
+def test_data_room_needs_no_torch():
+    script = "import sys, cohear.data.store, cohear.data.folds; print('torch' in sys.modules)"
+    output = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    assert output.strip() == "False"

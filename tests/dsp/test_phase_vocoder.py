@@ -1,0 +1,58 @@
+import numpy as np
+import pytest
+import torch
+
+from cohear.dsp.phase_vocoder import stretch
+
+
+def test_a_factor_of_one_changes_nothing():
+    generator = torch.Generator().manual_seed(0)
+    waveforms = torch.randn(2, 5_000, generator=generator)
+    torch.testing.assert_close(stretch(waveforms, np.ones(2), 5_000, 512), waveforms, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("factor", [0.5, 0.87, 1.19, 2.0])
+def test_a_tone_lasts_longer_at_the_same_pitch_and_level(factor: float):
+    n_samples, n_fft, frequency = 16_000, 512, 0.0621
+    tone = torch.sin(2 * torch.pi * frequency * torch.arange(n_samples, dtype=torch.float64))
+    n_new = round(n_samples * factor)
+    found = stretch(tone[None], np.array([factor]), n_new, n_fft)[0].numpy()
+    middle = slice(2 * n_fft, n_new - 2 * n_fft)
+    n = np.arange(n_new)[middle]
+    # The best fitting sinusoid of that very frequency leaves next to nothing.
+    basis = np.stack((np.cos(2 * np.pi * frequency * n), np.sin(2 * np.pi * frequency * n)), axis=1)
+    amplitudes, *_ = np.linalg.lstsq(basis, found[middle], rcond=None)
+    assert np.hypot(*amplitudes) == pytest.approx(1.0, abs=0.005)
+    assert np.std(found[middle] - basis @ amplitudes) < 0.002
+
+
+def test_a_sweep_keeps_its_level_and_its_course():
+    rate, n_samples, n_fft = 16_000, 32_000, 1024
+    time_s = torch.arange(n_samples, dtype=torch.float64) / rate
+    sweep = torch.sin(2 * torch.pi * (300 * time_s + 0.5 * 500 * time_s**2))  # 300 Hz to 1300 Hz in two seconds
+    found = stretch(sweep[None], np.array([1.5]), 48_000, n_fft)[0]
+    levels_db = 10 * torch.log10(found[4_000:44_000].view(-1, 4_000).square().mean(1) / 0.5)
+    assert levels_db.abs().max() < 0.5
+    for at_s in (0.5, 1.5, 2.5):
+        first = round(at_s * rate) - 1024
+        power = torch.fft.rfft(found[first : first + 2048] * torch.hann_window(2048, dtype=torch.float64), 65536).abs()
+        assert power.argmax().item() * rate / 65536 == pytest.approx(300 + 500 * at_s / 1.5, abs=4)
+
+
+def test_sound_goes_on_after_digital_silence():
+    generator = torch.Generator().manual_seed(0)
+    waveform = torch.randn(1, 12_000, generator=generator)
+    waveform[:, 4_000:8_000] = 0.0
+    found = stretch(waveform, np.array([1.25]), 15_000, 256)[0]
+    assert not found[5_600:9_400].any()
+    assert found[11_000:14_000].std() == pytest.approx(1.0, abs=0.25)
+
+
+def test_clips_of_a_batch_equal_clips_alone():
+    generator = torch.Generator().manual_seed(0)
+    waveforms = torch.randn(3, 6_000, generator=generator, dtype=torch.float64)
+    factors = np.array([0.8, 1.0, 1.3])
+    together = stretch(waveforms, factors, 4_000, 512)
+    for clip in range(3):
+        alone = stretch(waveforms[clip : clip + 1], factors[clip : clip + 1], 4_000, 512)
+        torch.testing.assert_close(together[clip : clip + 1], alone, atol=1e-9, rtol=0)

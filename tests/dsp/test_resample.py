@@ -1,0 +1,65 @@
+import numpy as np
+import pytest
+import torch
+
+from cohear.dsp.resample import fraction, resample
+
+SEMITONES = (-12.0, -2.5, -0.5, -0.1, 0.1, 0.5, 2.5, 7.3, 12.0)
+N_SAMPLES = 20_000
+
+
+def bump(n: np.ndarray, frequency: float) -> np.ndarray:
+    """A tone in a wide Gaussian: band-limited, and known between the samples; frequency in cycles per sample."""
+    return np.exp(-(((n - N_SAMPLES / 2) / 1500) ** 2)) * np.cos(2 * np.pi * frequency * n + 1.0)
+
+
+@pytest.mark.parametrize("semitones", SEMITONES)
+def test_a_signal_is_read_between_its_samples(semitones: float):
+    factor = 2 ** (semitones / 12)
+    waveform = torch.from_numpy(bump(np.arange(N_SAMPLES), 0.05))[None]
+    found = resample(waveform, np.array([factor]))[0].numpy()
+    assert len(found) == np.ceil(N_SAMPLES / factor)
+    expected = bump(np.arange(len(found)) * factor, 0.05)
+    # The factor is met within 1e-5: at the middle of the clip, where the bump is, a drift by a tenth of a sample.
+    drift = 2 * np.pi * 0.05 * N_SAMPLES / 2 * 1e-5
+    assert np.abs(found - expected).max() < drift + 1e-6
+
+
+@pytest.mark.parametrize("n_samples", [100, 8_000, 40_000, 220_500, 1_000_000])
+def test_fractions_are_within_two_hundredths_of_a_cent(n_samples: int):
+    for semitones in [*SEMITONES, *np.random.default_rng(0).uniform(-12, 12, 20)]:
+        factor = 2 ** (float(semitones) / 12)
+        n_in, n_out = fraction(n_samples, factor)
+        assert n_in > n_samples
+        assert abs(1200 * np.log2(n_in / n_out / factor)) < 0.02
+
+
+def test_what_no_longer_fits_below_the_nyquist_frequency_is_gone():
+    frequency = 0.25 * 1.01  # after an octave up the limit is a quarter of the old rate
+    waveform = torch.from_numpy(bump(np.arange(N_SAMPLES), frequency))[None]
+    found = resample(waveform, np.array([2.0]))
+    assert found.square().sum() < 1e-10 * waveform.square().sum()
+
+
+def test_the_clips_of_a_batch_are_resampled_each_by_its_own_factor():
+    generator = torch.Generator().manual_seed(0)
+    waveforms = torch.randn(5, 3_000, generator=generator, dtype=torch.float64)
+    factors = np.array([1.0, 1.5, 0.7, 1.5, 1.0])
+    together = resample(waveforms, factors)
+    for clip, factor in enumerate(factors):
+        alone = resample(waveforms[clip : clip + 1], factors[clip : clip + 1])[0]
+        torch.testing.assert_close(together[clip, : len(alone)], alone)
+        assert not together[clip, len(alone) :].any()
+        if factor == 1.0:
+            assert torch.equal(alone, waveforms[clip])
+
+
+def test_the_gradient_is_that_of_a_linear_map():
+    generator = torch.Generator().manual_seed(0)
+    waveforms = torch.randn(1, 30, generator=generator, dtype=torch.float64, requires_grad=True)
+    for factor in (0.8, 1.3):
+        resampled = resample(waveforms, np.array([factor]))
+        weights = torch.randn(resampled.shape, generator=generator, dtype=torch.float64)
+        (gradient,) = torch.autograd.grad((resampled * weights).sum(), waveforms)
+        # <A x, w> = <x, A* w>, and the gradient is A* w.
+        torch.testing.assert_close((resampled * weights).sum(), (waveforms * gradient).sum())

@@ -1,0 +1,76 @@
+"""Hand-computed: networks whose answers are known."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from cohear.evaluation.fixed_views import FixedViews
+from cohear.evaluation.measure import answer, score
+from cohear.evaluation.samples import make_samples
+from cohear.experiments.build import build_view_maker, prepare_data
+from cohear.experiments.presets import change, parse_override, preset
+from tiny import TINY
+
+
+class Constant(nn.Module):
+    """Always gives the same answer, and notes its mode."""
+
+    def __init__(self, logits: list[float]) -> None:
+        super().__init__()
+        self.logits, self.modes = torch.tensor(logits), []
+
+    def forward(self, log_mels: torch.Tensor) -> torch.Tensor:
+        self.modes.append(self.training)
+        return self.logits.expand(*log_mels.shape[:-2], -1)
+
+
+@pytest.fixture
+def views(tones: Path) -> FixedViews:
+    config = change(preset("small"), dict(parse_override(text) for text in TINY))
+    store = prepare_data(tones, config).store
+    return FixedViews(store, np.arange(len(store)), build_view_maker(config, "combination"), torch.device("cpu"))
+
+
+def test_a_constant_network_is_as_likely_as_it_says_and_perfectly_consistent(views):
+    network = Constant([math.log(2), 0.0, 0.0])
+    answers = answer(network, views)
+    assert answers is not None
+    scores = score(answers, views.labels)
+    assert scores.accuracy == pytest.approx(1 / 3)
+    assert scores.nll == pytest.approx((math.log(2) + 2 * math.log(4)) / 3, rel=1e-6)
+    assert scores.jsd == pytest.approx(0, abs=1e-7)
+
+
+def test_it_is_asked_in_eval_mode_and_its_mode_is_put_back(views):
+    network = Constant([0.0, 0.0, 0.0]).train()
+    answer(network, views)
+    assert network.training
+    assert set(network.modes) == {False}
+
+
+def test_views_are_made_once_and_stay_the_same(views):
+    first = torch.cat(list(views.batches()), dim=1)
+    again = list(views.batches())
+    assert torch.equal(torch.cat(again, dim=1), first)
+    assert [batch.data_ptr() for batch in again] == [batch.data_ptr() for batch in views.batches()]
+
+
+def test_stopping_gives_no_answer(views):
+    assert answer(Constant([0.0, 0.0, 0.0]), views, should_stop=lambda: True) is None
+
+
+def test_samples_show_the_views_that_were_measured(tones, views):
+    config = change(preset("small"), dict(parse_override(text) for text in TINY))
+    store = prepare_data(tones, config).store
+    samples = make_samples(Constant([0.0, 1.0, 0.0]), store, np.array([0, 5]), build_view_maker(config, "combination"))
+    measured = torch.cat(list(views.batches()), dim=1)
+    for sample, row in zip(samples, (0, 5), strict=True):
+        assert sample.views[0].description == "clean"
+        np.testing.assert_array_equal(sample.views[0].waveform, store.read([row])[0])
+        for number, view in enumerate(sample.views):
+            np.testing.assert_allclose(view.log_mel, measured[number, row].numpy(), atol=2e-3)
+            assert view.probabilities.argmax() == 1

@@ -1,0 +1,186 @@
+"""End-to-end on tiny sounds: same seed same bytes, resume is exact, methods differ where they must and nowhere else."""
+
+import csv
+import json
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from cohear.errors import UserError
+from cohear.experiments.build import prepare_data
+from cohear.experiments.presets import change, parse_override, preset
+from cohear.experiments.run_folder import read_metrics
+from cohear.experiments.runs import RunRequest, execute, is_tracked, load_network
+from cohear.runtime.interrupts import Interrupted
+from tiny import TINY, write_tones
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def request(tones: Path, *overrides: str, track: str = "end") -> RunRequest:
+    settings = dict(parse_override(text) for text in (*TINY, *overrides))
+    return RunRequest(tones, change(preset("small"), settings), track=track)
+
+
+def run(tones: Path, folder: Path, *overrides: str, track: str = "end", **options) -> bytes:
+    wanted = request(tones, *overrides, track=track)
+    execute(wanted, prepare_data(tones, wanted.config), folder, **options)
+    return (folder / "model.safetensors").read_bytes()
+
+
+def read_history(folder: Path) -> list[dict]:
+    return [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
+
+
+def stop_after(n_steps: int):
+    """An `on_step` that presses Ctrl-C."""
+
+    def on_step(done: int, _total: int) -> None:
+        if done == n_steps:
+            signal.raise_signal(signal.SIGINT)
+
+    return on_step
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(tones, tmp_path):
+    first, again, other = (run(tones, tmp_path / name, f"seed={seed}") for name, seed in (("a", 0), ("b", 0), ("c", 1)))
+    assert first == again
+    assert first != other
+
+
+@pytest.mark.parametrize("n_steps", [1, 4, 5, 8])
+def test_a_run_stopped_after_any_step_and_resumed_ends_in_the_same_bytes(tones, tmp_path, n_steps):
+    unbroken = run(tones, tmp_path / "unbroken", track="every")
+    with pytest.raises(Interrupted, match="everything is saved"):
+        run(tones, tmp_path / "broken", track="every", on_step=stop_after(n_steps))
+    assert not (tmp_path / "broken" / "metrics.json").exists()
+    assert run(tones, tmp_path / "broken", track="every", resume=True) == unbroken
+    histories = [
+        [{**record, "duration_s": 0} for record in read_history(tmp_path / name)] for name in ("unbroken", "broken")
+    ]
+    assert histories[0] == histories[1]
+    assert read_metrics(tmp_path / "unbroken") == read_metrics(tmp_path / "broken")
+
+
+def test_consistency_with_weight_zero_is_batched_augmentation_bit_for_bit(tones, tmp_path):
+    run(tones, tmp_path / "bda", "method=bda")
+    run(tones, tmp_path / "consistency", "objective.consistency_weight=0")
+    run(tones, tmp_path / "weighted", "objective.ramp_epochs=0")
+    bda, consistency, weighted = (
+        load_file(tmp_path / name / "model.safetensors") for name in ("bda", "consistency", "weighted")
+    )
+    assert all(torch.equal(bda[name], consistency[name]) for name in bda)
+    assert not torch.equal(bda["linear.weight"], weighted["linear.weight"])
+
+
+@pytest.mark.parametrize("transform", ["pitch", "reverb", "masking", "combination"])
+@pytest.mark.parametrize("method", ["standard", "consistency"])
+def test_every_method_trains_with_every_transform_and_its_folder_is_complete(tones, tmp_path, method, transform):
+    run(tones, tmp_path, f"method={method}", f"views.transform={transform}", "training.epochs=1")
+    metrics = read_metrics(tmp_path)
+    assert {"config.json", "environment.json", "history.jsonl", "predictions.csv"} <= {
+        p.name for p in tmp_path.iterdir()
+    }
+    assert metrics["method"] == method
+    assert metrics["transform"] == transform
+    assert 0 <= metrics["accuracy"] <= 1
+    assert 0 <= metrics["jsd"] <= np.log(3)
+    assert metrics["jsd_own"] is not None
+
+
+def test_training_without_augmentation_learns_the_tones(tones, tmp_path):
+    overrides = ("method=none", "views.transform=none", "training.epochs=12", "optimizer.learning_rate=0.01")
+    run(tones, tmp_path, *overrides, "optimizer.decay_epochs=4", track="every")
+    history = read_history(tmp_path)
+    assert history[-1]["loss"] < 0.5 * history[0]["loss"]
+    assert read_metrics(tmp_path)["accuracy"] == history[-1]["test_accuracy"] > 0.8
+    assert read_metrics(tmp_path)["jsd_own"] is None
+    assert [record["consistency_weight"] for record in history] == [0.0] * 12
+
+
+def test_metrics_follow_from_the_predictions(tones, tmp_path):
+    run(tones, tmp_path, "training.epochs=1")
+    rows = list(csv.DictReader((tmp_path / "predictions.csv").read_text().splitlines()))
+    metrics = read_metrics(tmp_path)
+    assert len(rows) == metrics["n_clips"] == 9
+    assert np.mean([row["label"] == row["predicted"] for row in rows]) == pytest.approx(metrics["accuracy"])
+    assert np.mean([-np.log(float(row[f"p:{row['label']}"])) for row in rows]) == pytest.approx(
+        metrics["nll"], rel=1e-4
+    )
+    assert np.mean([float(row["jsd"]) for row in rows]) == pytest.approx(metrics["jsd"], rel=1e-4)
+
+
+def test_a_finished_run_is_reused_and_other_settings_are_refused(tones, tmp_path):
+    first = run(tones, tmp_path, "training.epochs=1")
+    modified = (tmp_path / "model.safetensors").stat().st_mtime_ns
+    assert run(tones, tmp_path, "training.epochs=1") == first
+    assert (tmp_path / "model.safetensors").stat().st_mtime_ns == modified
+    with pytest.raises(UserError, match=r"made by other settings: training.epochs is 1 there and 2 now"):
+        run(tones, tmp_path, "training.epochs=2")
+    with pytest.raises(UserError, match="measured --track end, not every"):
+        run(tones, tmp_path, "training.epochs=1", track="every")
+
+
+def test_an_unfinished_run_needs_resume_and_resume_without_a_run_starts_one(tones, tmp_path):
+    with pytest.raises(Interrupted):
+        run(tones, tmp_path / "run", on_step=stop_after(1))
+    with pytest.raises(UserError, match="unfinished run; add --resume"):
+        run(tones, tmp_path / "run")
+    assert run(tones, tmp_path / "other", "training.epochs=1", resume=True)
+
+
+def test_a_folder_that_is_no_run_is_left_alone(tones, tmp_path):
+    (tmp_path / "thesis.txt").write_text("mine")
+    with pytest.raises(UserError, match=r"holds 'thesis.txt' and is no run folder"):
+        run(tones, tmp_path)
+
+
+def test_changed_sounds_make_another_run(tmp_path):
+    table = write_tones(tmp_path / "sounds")
+    run(table, tmp_path / "run", "training.epochs=1")
+    table.write_text(table.read_text().replace("tone0-1-0.wav,tone0", "tone0-1-0.wav,tone1"))
+    with pytest.raises(UserError, match="is not, or no longer, what was given now"):
+        run(table, tmp_path / "run", "training.epochs=1")
+
+
+def test_a_damaged_checkpoint_or_model_is_refused_in_words(tones, tmp_path):
+    with pytest.raises(Interrupted):
+        run(tones, tmp_path, on_step=stop_after(2))
+    checkpoint = tmp_path / "checkpoint" / "latest.safetensors"
+    checkpoint.write_bytes(checkpoint.read_bytes()[:-100])
+    with pytest.raises(UserError, match=r"latest.safetensors' cannot be used"):
+        run(tones, tmp_path, resume=True)
+
+
+def test_a_saved_network_is_rebuilt_exactly(tones, tmp_path):
+    run(tones, tmp_path, "training.epochs=1")
+    record, network = load_network(tmp_path)
+    saved = load_file(tmp_path / "model.safetensors")
+    assert record.classes == ("tone0", "tone1", "tone2")
+    assert all(torch.equal(saved[name], tensor) for name, tensor in network.state_dict().items())
+
+
+def test_global_random_state_is_not_read_or_touched(tones, tmp_path):
+    before = np.random.get_state()[1].tolist(), torch.get_rng_state()  # noqa: NPY002
+    first = run(tones, tmp_path / "a", "training.epochs=1")
+    assert np.random.get_state()[1].tolist() == before[0]  # noqa: NPY002
+    assert torch.equal(torch.get_rng_state(), before[1])
+    torch.manual_seed(99)
+    assert run(tones, tmp_path / "b", "training.epochs=1") == first
+    torch.set_rng_state(before[1])
+
+
+def test_tracking_measures_every_nth_epoch_and_always_the_last():
+    assert [e for e in range(10) if is_tracked("every", e, 10)] == list(range(10))
+    assert [e for e in range(10) if is_tracked("4", e, 10)] == [3, 7, 9]
+    assert [e for e in range(10) if is_tracked("end", e, 10)] == [9]

@@ -1,0 +1,33 @@
+"""Analytic: the paper's numbers. Reference: torch's StepLR."""
+
+import pytest
+import torch
+
+from cohear.objectives import linear_ramp, step_decay
+
+
+def test_the_weight_starts_at_zero_and_grows_after_each_epoch_until_the_tenth():
+    assert [linear_ramp(epoch) for epoch in range(12)] == pytest.approx([0.5 * min(epoch, 10) for epoch in range(12)])
+
+
+def test_no_ramp_gives_the_final_weight_at_once():
+    assert linear_ramp(0, final=7.5, n_epochs=0) == 7.5
+
+
+def test_an_offset_of_one_starts_at_the_first_step():
+    assert linear_ramp(0, offset=1) == 0.5
+    assert linear_ramp(9, offset=1) == linear_ramp(10, offset=1) == 5.0
+
+
+@pytest.mark.filterwarnings("ignore:Detected call of `lr_scheduler.step")
+def test_the_learning_rate_is_torchs_step_schedule():
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=5e-4)
+    scheduler = torch.optim.lr_scheduler.StepLR(optimizer, step_size=2, gamma=0.9)
+    for epoch in range(72):
+        assert step_decay(epoch) == pytest.approx(scheduler.get_last_lr()[0])
+        scheduler.step()
+
+
+def test_a_third_of_the_epochs_decays_as_far():
+    assert step_decay(24, every=2 / 3) == pytest.approx(step_decay(72))
+    assert step_decay(2, 1.0, every=2 / 3) == pytest.approx(0.9**3)

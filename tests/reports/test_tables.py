@@ -1,0 +1,32 @@
+from cohear.reports.tables import Table, to_html, to_markdown, to_text
+
+TABLE = Table("Scores", ("Name", "n"), (("a | <b>", "1"), ("a long name of five words", "12")), ("A note & more.",))
+
+
+def test_a_terminal_table_wraps_names_to_the_width():
+    assert to_text(TABLE, width=20).splitlines() == [
+        "Scores",
+        "",
+        "Name               n",
+        "--------------------",
+        "a | <b>            1",
+        "a long name of    12",
+        "five words",
+        "",
+        "A note & more.",
+    ]
+
+
+def test_markdown_escapes_bars():
+    assert to_markdown(TABLE).splitlines()[2:6] == [
+        "| Name | n |",
+        "|---|---:|",
+        "| a \\| <b> | 1 |",
+        "| a long name of five words | 12 |",
+    ]
+
+
+def test_html_escapes_every_cell():
+    html = to_html(TABLE)
+    assert "<th>a | &lt;b&gt;</th><td>1</td>" in html
+    assert "A note &amp; more." in html

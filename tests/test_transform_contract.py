@@ -1,0 +1,157 @@
+"""What every transform promises, seen on every transform."""
+
+import json
+import random
+from typing import Any
+
+import jaxtyping
+import numpy as np
+import pytest
+import torch
+
+from cohear import keys
+from cohear.transforms import Chain, Choose, PitchShift, Reverb, SpecAugment, Transform
+
+PITCH = PitchShift(sample_rate=8000)
+REVERB = Reverb(n_responses=8, rt60_range=(0.2, 0.3), sample_rate=8000)
+TRANSFORMS: dict[str, Transform[Any]] = {
+    "pitch": PITCH,
+    "reverb": REVERB,
+    "masking": SpecAugment(),
+    "masking with a constant": SpecAugment(fill=-80.0),
+    "combination": Choose((PITCH, REVERB)),
+    "nested": Choose((Chain((PITCH, REVERB)), Choose((REVERB, PITCH), (0.3, 0.7)))),
+    "chain of masks": Chain((SpecAugment(), SpecAugment(n_band_masks=(0, 1)))),
+}
+N_CLIPS = 6
+
+
+@pytest.fixture(params=TRANSFORMS.values(), ids=TRANSFORMS.keys())
+def transform(request: pytest.FixtureRequest) -> Transform[Any]:
+    return request.param
+
+
+@pytest.fixture
+def some_keys() -> np.ndarray:
+    return keys.fold_in(keys.key(0, "views"), np.arange(N_CLIPS))
+
+
+def batch_for(transform: Transform[Any], dtype: torch.dtype = torch.float32) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(0)
+    if transform.domain == "waveform":
+        return (0.1 * torch.randn(N_CLIPS, 4_000, generator=generator, dtype=torch.float64)).to(dtype)
+    return (10 * torch.randn(N_CLIPS, 32, 40, generator=generator, dtype=torch.float64) - 40).to(dtype)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_shape_and_dtype_are_kept_and_the_result_is_finite(transform, some_keys, dtype: torch.dtype):
+    batch = batch_for(transform, dtype)
+    changed = transform.apply(batch, transform.draw(some_keys))
+    assert changed.shape == batch.shape
+    assert changed.dtype == dtype
+    assert changed.isfinite().all()
+    assert not torch.equal(changed, batch)
+
+
+def test_half_precision_is_computed_in_single_precision(transform, some_keys):
+    batch = batch_for(transform, torch.bfloat16)
+    parameters = transform.draw(some_keys)
+    expected = transform.apply(batch.float(), parameters)
+    # bfloat16 has 8 bits; a chain rounds once more per member, and what follows sees what was rounded.
+    error = (transform.apply(batch, parameters).float() - expected).abs().max()
+    assert error < 0.02 * expected.abs().max()
+
+
+def test_the_input_is_not_modified(transform, some_keys):
+    batch = batch_for(transform)
+    before = batch.clone()
+    transform.apply(batch, transform.draw(some_keys)).add_(1.0)
+    assert torch.equal(batch, before)
+
+
+def test_equal_keys_draw_equal_parameters_and_other_keys_others(transform, some_keys):
+    drawn = transform.draw(some_keys).to_json()
+    assert transform.draw(some_keys.copy()).to_json() == drawn
+    assert transform.draw(keys.fold_in(some_keys, 1)).to_json() != drawn
+
+
+def test_equal_parameters_give_equal_results(transform, some_keys):
+    batch, parameters = batch_for(transform), transform.draw(some_keys)
+    assert torch.equal(transform.apply(batch, parameters), transform.apply(batch, parameters))
+
+
+def test_a_batch_equals_its_clips_one_by_one_in_any_order(transform, some_keys):
+    batch, parameters = batch_for(transform), transform.draw(some_keys)
+    together = transform.apply(batch, parameters)
+    scale = max(1.0, float(batch.abs().max()))
+    for clip in range(N_CLIPS):
+        alone = transform.apply(batch[clip : clip + 1], transform.draw(some_keys[clip : clip + 1]))
+        assert (alone[0] - together[clip]).abs().max() <= 1e-6 * scale
+    order = np.array([4, 0, 5, 2])
+    shuffled = transform.apply(batch[order], transform.draw(some_keys[order]))
+    assert (shuffled - together[order]).abs().max() <= 1e-6 * scale
+    taken = transform.apply(batch[order], parameters.take(order))
+    assert torch.equal(taken, shuffled)
+
+
+def test_silence_stays_silent_also_in_its_gradient(transform, some_keys):
+    batch = torch.zeros_like(batch_for(transform)).requires_grad_()
+    parameters = transform.draw(some_keys)
+    changed = transform.apply(batch, parameters)
+    if getattr(transform, "fill", "mean") == "mean":
+        assert not changed.any()
+    (gradient,) = torch.autograd.grad(changed.sum() + changed.square().sum(), batch)
+    assert gradient.isfinite().all()
+
+
+def test_gradients_are_finite_and_reach_every_clip(transform, some_keys):
+    batch = batch_for(transform).requires_grad_()
+    changed = transform.apply(batch, transform.draw(some_keys))
+    (gradient,) = torch.autograd.grad(changed.square().sum(), batch)
+    assert gradient.isfinite().all()
+    assert gradient.flatten(1).any(dim=1).all()
+
+
+def test_parameters_survive_json_exactly(transform, some_keys):
+    parameters = transform.draw(some_keys)
+    read = type(parameters).from_json(json.loads(json.dumps(parameters.to_json())))
+    assert len(read) == N_CLIPS
+    assert read.to_json() == parameters.to_json()
+    assert read.describe() == parameters.describe()
+    batch = batch_for(transform)
+    assert torch.equal(transform.apply(batch, read), transform.apply(batch, parameters))
+
+
+def test_every_clip_is_described_in_words(transform, some_keys):
+    texts = transform.draw(some_keys).describe()
+    assert len(texts) == N_CLIPS
+    assert all(texts)
+
+
+def test_there_is_nothing_to_train_and_nothing_to_save(transform):
+    assert not isinstance(transform, torch.nn.Module)
+    assert hash(transform) == hash(transform)
+
+
+def test_global_random_states_are_not_touched(transform, some_keys, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # the checker itself uses Python's random
+
+    def states() -> tuple:
+        return random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()  # noqa: NPY002
+
+    before = states()
+    transform.apply(batch_for(transform), transform.draw(some_keys))
+    transform(batch_for(transform), torch.Generator().manual_seed(1))
+    assert states() == before
+
+
+def test_called_without_keys_it_follows_the_generator(transform):
+    batch = batch_for(transform)
+    first = transform(batch, torch.Generator().manual_seed(1))
+    assert torch.equal(transform(batch, torch.Generator().manual_seed(1)), first)
+    assert not torch.equal(transform(batch, torch.Generator().manual_seed(2)), first)
+    torch.manual_seed(5)
+    default = transform(batch)
+    torch.manual_seed(5)
+    assert torch.equal(transform(batch), default)
+    assert not torch.equal(transform(batch), default)

@@ -1,0 +1,40 @@
+"""A data set and settings for runs of seconds."""
+
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+SAMPLE_RATE = 8000
+
+
+def write_tones(folder: Path, *, n_folds: int = 2, n_clips: int = 3, n_classes: int = 3, clip_s: float = 0.6) -> Path:
+    """Write a table of noisy tones, a pitch per class, `n_clips` of each class in each fold."""
+    random = np.random.default_rng(0)
+    time_s = np.arange(int(clip_s * SAMPLE_RATE)) / SAMPLE_RATE
+    rows = ["path,label,fold,group"]
+    for label in range(n_classes):
+        for fold in range(1, n_folds + 1):
+            for take in range(n_clips):
+                tone = 0.3 * np.sin(2 * np.pi * (300 * 2**label + 10 * take) * time_s + take)
+                wave = tone + 0.05 * random.standard_normal(len(time_s))
+                name = f"tone{label}-{fold}-{take}.wav"
+                folder.mkdir(parents=True, exist_ok=True)
+                soundfile.write(folder / name, wave, SAMPLE_RATE, subtype="PCM_16")
+                rows.append(f"{name},tone{label},{fold},{label}-{fold}-{take}")
+    table = folder / "tones.csv"
+    table.write_text("\n".join(rows) + "\n")
+    return table
+
+
+TINY = (
+    "data.sample_rate=8000",
+    "front_end.n_fft=256",
+    "front_end.hop_length=200",
+    "front_end.n_mels=16",
+    "network.width=0.0625",
+    "views.n_rooms=4",
+    "training.batch_size=6",
+    "training.epochs=2",
+)
+"""Settings for a run of seconds."""
