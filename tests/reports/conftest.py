@@ -51,6 +51,7 @@ def write_run(
         "experiment": f"{method} {transform} {weight}",
         "schema": 1,
         "warnings": [],
+        "data_notes": ["80 clips decoded to 5 s at 22050 Hz"],
         **metrics,
     }
     config = {

@@ -2,9 +2,12 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from cohear.cli.progress import say
 from cohear.errors import UserError
+
+ErrorOver = Literal["folds", "seeds"]
 
 
 def write_report(folder: Path) -> Path:
@@ -25,19 +28,21 @@ def write_report_of_run(folder: Path) -> None:
     write_report(folder)
 
 
-def print_comparison(paths: Sequence[Path], report: Path) -> None:
-    """Print the tables of some runs and write their comparison."""
+def print_comparison(paths: Sequence[Path], report: Path, error_over: ErrorOver = "folds") -> None:
+    """Print the tables of some runs and write their comparison; standard errors are over folds or over seeds."""
     from cohear.reports.comparison_report import write_comparison
     from cohear.reports.method_table import method_table
     from cohear.reports.paired_table import paired_table
-    from cohear.reports.run_folders import read_runs
+    from cohear.reports.run_folders import read_runs, unfinished_runs
     from cohear.reports.tables import to_text
 
+    for folder in unfinished_runs(paths):
+        say(f"left out, since it is not finished: {folder}")
     runs = read_runs(paths)
-    print(to_text(method_table(runs)))
+    print(to_text(method_table(runs, error_over)))
     paired = paired_table(runs)
     if paired is not None:
         print()
         print(to_text(paired))
-    write_comparison(runs, report)
+    write_comparison(runs, report, error_over)
     say(f"report: {report}")

@@ -1,7 +1,7 @@
 """`cohear compare` and `cohear report`: what came of runs."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -18,6 +18,10 @@ def compare(
     out: Annotated[Path, typer.Option(metavar="FILE", help="Where the comparison's page goes.")] = Path(
         "comparison.html"
     ),
+    error_over: Annotated[
+        Literal["folds", "seeds"],
+        typer.Option(help="Standard errors over folds (of means over seeds) or over seeds (of means over folds)."),
+    ] = "folds",
 ) -> None:
     """Compare runs: a table with standard errors, paired tests, and a page.
 
@@ -25,7 +29,7 @@ def compare(
     """
     from cohear.cli.finish import print_comparison
 
-    print_comparison(runs, out)
+    print_comparison(runs, out, error_over)
 
 
 def report(runs: Runs) -> None:

@@ -5,10 +5,12 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
+from jaxtyping import Float
 
 from cohear import keys
-from cohear.experiments.build import build_network, build_plan, build_view_maker, shown_transform
-from cohear.experiments.config import Config
+from cohear.evaluation.fixed_views import N_VIEWS
+from cohear.experiments.build import build_front_end, build_network, build_plan, build_view_maker, shown_transform
+from cohear.experiments.config import Config, TransformName
 from cohear.experiments.runs import RunRequest, is_tracked
 
 _N_SIGNALS = 3
@@ -27,42 +29,42 @@ def estimate_s(
         clip_s: seconds of a clip.
         n_classes: K.
     """
-    timed: dict[str, tuple[float, float]] = {}
+    forward_s = _time_forward(requests[0].config, clip_s, n_classes)
+    view_s = {t: _time_view(requests[0].config, t, clip_s) for t in {shown_transform(r.config) for r in requests}}
     n_clips = sum(n_clips_of_fold.values())
     costs = []
     for request in requests:
-        config = request.config
-        transform = shown_transform(config)
-        if transform not in timed:
-            timed[transform] = _time_signal(config, clip_s, n_classes)
-        forward_s, view_s = timed[transform]
+        config, epochs = request.config, request.config.training.epochs
         n_train = n_clips - n_clips_of_fold[config.fold]
         items = build_plan(config).items
-        n_signals = n_train * len(items) * len(items[0])
         n_transformed = n_train * sum(view > 0 for item in items for view in item)
-        n_measured = sum(
-            is_tracked(request.track, epoch, config.training.epochs) for epoch in range(config.training.epochs)
-        )
-        epoch_s = n_signals * 3 * forward_s + n_transformed * view_s
-        measure_s = n_clips * (3 * forward_s * n_measured + 2 * view_s)
-        costs.append(config.training.epochs * epoch_s + measure_s)
+        n_measured = sum(is_tracked(request.track, epoch, epochs) for epoch in range(epochs))
+        view_cost_s = view_s[shown_transform(config)]
+        epoch_s = n_train * len(items) * len(items[0]) * 3 * forward_s + n_transformed * view_cost_s
+        measuring_s = n_clips * (N_VIEWS * forward_s * n_measured + (N_VIEWS - 1) * view_cost_s)
+        costs.append(epochs * epoch_s + measuring_s)
     return costs
 
 
-def _time_signal(config: Config, clip_s: float, n_classes: int) -> tuple[float, float]:
-    """Time a forward pass, and the making of a transformed view, of one signal; seconds."""
+def _time_forward(config: Config, clip_s: float, n_classes: int) -> float:
+    """Time the network's forward pass of one signal, in seconds."""
     network = build_network(config, n_classes).eval()
-    view_maker = build_view_maker(config, shown_transform(config))
-    waveforms = torch.from_numpy(
-        keys.uniform(np.arange(_N_SIGNALS, dtype=np.uint64), int(clip_s * config.data.sample_rate)).astype(np.float32)
-    )
-    views = np.ones((1, _N_SIGNALS), np.int64)
-    cell_keys = keys.fold_in(np.uint64(0), views * np.arange(_N_SIGNALS))
-    log_mels = view_maker.make(waveforms, views, cell_keys).log_mels
+    log_mels = build_front_end(config)(_noise(config, clip_s))
     with torch.inference_mode():
-        forward_s = _fastest(lambda: network(log_mels))
-    view_s = _fastest(lambda: view_maker.make(waveforms, views, cell_keys))
-    return forward_s / _N_SIGNALS, view_s / _N_SIGNALS
+        return _fastest(lambda: network(log_mels)) / _N_SIGNALS
+
+
+def _time_view(config: Config, transform: TransformName, clip_s: float) -> float:
+    """Time the making of one transformed view, front end included, in seconds."""
+    view_maker = build_view_maker(config, transform)
+    waveforms, views = _noise(config, clip_s), np.ones((1, _N_SIGNALS), np.int64)
+    cell_keys = keys.fold_in(np.uint64(0), views * np.arange(_N_SIGNALS))
+    return _fastest(lambda: view_maker.make(waveforms, views, cell_keys)) / _N_SIGNALS
+
+
+def _noise(config: Config, clip_s: float) -> Float[torch.Tensor, "batch time"]:
+    n_samples = int(clip_s * config.data.sample_rate)
+    return torch.from_numpy(keys.uniform(np.arange(_N_SIGNALS, dtype=np.uint64), n_samples).astype(np.float32))
 
 
 def _fastest(work: Callable[[], object]) -> float:

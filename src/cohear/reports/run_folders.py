@@ -39,7 +39,11 @@ _METRICS: dict[str, tuple[type, ...]] = {
     "precision": (str,),
     "experiment": (str,),
     "warnings": (list,),
+    "data_notes": (list,),
 }
+
+
+_SENTENCES = ("warnings", "data_notes")
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,6 +96,9 @@ class RunSummary:
     experiment: str
     """What runs on other folds and seeds share."""
     warnings: tuple[str, ...]
+    """What should be known of the split."""
+    data_notes: tuple[str, ...]
+    """What decoding did to the sounds."""
     config: dict[str, Any]
     """The resolved settings, by section."""
     facts: dict[str, Any]
@@ -145,7 +152,7 @@ def read_run(folder: Path) -> RunSummary:
     if (metrics["transform"], metrics["method"]) not in TABLE_1:
         wrong = f"method {metrics['method']!r} with transform {metrics['transform']!r}"
         raise _damaged(folder / METRICS, f"there is no {wrong}")
-    known = {name: metrics[name] for name in _METRICS if name != "warnings"}
+    known = {name: metrics[name] for name in _METRICS if name not in _SENTENCES}
     facts = _read_json(folder / CONFIG)
     config = facts.pop("config", None)
     if not isinstance(config, dict):
@@ -153,7 +160,7 @@ def read_run(folder: Path) -> RunSummary:
     return RunSummary(
         folder=folder,
         **known,
-        warnings=tuple(str(warning) for warning in metrics["warnings"]),
+        **{name: tuple(str(sentence) for sentence in metrics[name]) for name in _SENTENCES},
         config=config,
         facts=facts,
         environment=_read_json(folder / ENVIRONMENT),
