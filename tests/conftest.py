@@ -1,5 +1,6 @@
 """A cache that is thrown away, and a tiny data set."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,15 @@ from tiny import write_tones
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COHEAR_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
+@pytest.fixture(scope="session")
+def esc50() -> Path:
+    """The real ESC-50, or its ESC-10 part, laid out as released, where COHEAR_ESC50 says; else a skip."""
+    folder = os.environ.get("COHEAR_ESC50")
+    if not folder or not (Path(folder) / "meta" / "esc50.csv").exists():
+        pytest.skip("COHEAR_ESC50 names no ESC-50")
+    return Path(folder)
 
 
 @pytest.fixture(scope="session")

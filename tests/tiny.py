@@ -38,3 +38,6 @@ TINY = (
     "training.epochs=2",
 )
 """Settings for a run of seconds."""
+
+OPTIONS = ("--preset", "small", *(word for setting in TINY for word in ("--set", setting)))
+"""The same settings for the command line."""

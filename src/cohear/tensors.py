@@ -14,12 +14,8 @@
 Annotations are checked while the tests run (jaxtyping with beartype) and cost nothing elsewhere.
 """
 
-import numpy as np
-from jaxtyping import Float, UInt64
+from jaxtyping import Float
 from torch import Tensor
-
-Keys = UInt64[np.ndarray, "..."]
-"""Keys of the counter-based random numbers of `cohear.keys`, any shape."""
 
 Waveforms = Float[Tensor, "batch time"]
 """Waveforms of a batch, full scale is [-1, 1]."""

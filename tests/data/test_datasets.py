@@ -144,7 +144,7 @@ def test_small_classes_are_dropped_and_named(tmp_path):
     dataset = read_dataset(tmp_path)
     dropped = drop_small(dataset, 2)
     assert dropped.classes == ("a", "b")
-    assert dropped.notes == ("1 classes with fewer than 2 clips left out: c",)
+    assert dropped.notes == ("1 class with fewer than 2 clips left out: c",)
     assert drop_small(dataset, 1) is dataset
     with pytest.raises(UserError, match="fewer than two have at least 3 clips"):
         drop_small(dataset, 3)

@@ -97,9 +97,14 @@ def test_split_gives_the_rows_of_both_sides():
 
 
 def test_label_missing_from_training_is_refused_with_the_way_out():
-    labels = ["x", "y", "x", "y", "rare", "rare"]
+    labels = ["x", "y", "x", "y", "x", "y", "rare", "rare"]
     with pytest.raises(UserError, match=r"fold 2 as the test, no training clip is left of 'rare'.*--drop-small 3"):
-        split(labels, np.array([1, 1, 2, 2, 2, 2]), list("abcdef"), 2)
+        split(labels, np.array([1, 1, 1, 1, 2, 2, 2, 2]), list("abcdefgh"), 2)
+
+
+def test_where_leaving_out_small_classes_would_leave_nothing_the_class_itself_is_to_go():
+    with pytest.raises(UserError, match="take 'rare' out of the data"):
+        split(["x", "y", "rare", "rare"], np.array([1, 1, 2, 2]), list("abcd"), 2)
 
 
 def test_label_missing_from_the_test_is_a_warning():

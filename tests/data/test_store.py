@@ -202,10 +202,32 @@ def test_segments_are_stored_as_clips_of_their_own(sounds):
     clips = (Clip("long.wav", "x", start_s=0.5, end_s=1.5), Clip("long.wav", "y", start_s=2.0, end_s=4.0))
     dataset = Dataset("d", sounds, clips, "annotations")
     opened = open_store(dataset, SETTINGS, sounds.parent / "cache")
-    assert [clip.id for clip in opened.clips] == ["long.wav#0.5-1.5", "long.wav#2-3", "long.wav#3-4"]
+    assert [clip.id for clip in opened.clips] == ["long.wav#0.5-1.5", "long.wav#2-4#2-3", "long.wav#2-4#3-4"]
     expected = [steps(53, 4.0)[first : first + RATE] for first in (4000, 16000, 24000)]
     np.testing.assert_array_equal(opened.read(range(3)) * 32768, np.stack(expected))
     assert opened.groups == ["long.wav"] * 3
+
+
+def test_windows_of_overlapping_segments_have_names_and_keys_of_their_own(sounds):
+    write(sounds / "long.wav", steps(53, 4.0))
+    clips = (Clip("long.wav", "x", start_s=0, end_s=2), Clip("long.wav", "y", start_s=1, end_s=3))
+    opened = open_store(Dataset("d", sounds, clips, "annotations"), SETTINGS, sounds.parent / "cache")
+    assert [clip.start_s for clip in opened.clips] == [0, 1, 1, 2]
+    assert len({clip.id for clip in opened.clips}) == len(set(opened.clip_keys.tolist())) == 4
+
+
+def test_a_clip_that_could_not_be_decoded_is_tried_again(sounds, monkeypatch):
+    def refuse(root, clip, settings):
+        if clip.path == "cat/1.wav":
+            raise UserError(f"{root}/cat/1.wav needs a decoder that is not installed")
+        return decoding.decode_clip(root, clip, settings)
+
+    monkeypatch.setattr(store, "decode_clip", refuse)
+    first = open_folder(sounds, skip_bad=True)
+    assert len(first) == len(open_folder(sounds, skip_bad=True)) == 5
+    assert first.report.skipped == (("cat/1.wav", "cat/1.wav needs a decoder that is not installed"),)
+    monkeypatch.undo()
+    assert len(open_folder(sounds)) == 6
 
 
 def test_channels_and_silence_are_told(sounds):

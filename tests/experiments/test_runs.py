@@ -13,8 +13,8 @@ from safetensors.torch import load_file
 from cohear.errors import UserError
 from cohear.experiments.build import prepare_data
 from cohear.experiments.presets import change, parse_override, preset
-from cohear.experiments.run_folder import read_metrics
-from cohear.experiments.runs import RunRequest, execute, is_tracked, load_network
+from cohear.experiments.run_folder import locked, read_metrics
+from cohear.experiments.runs import RunRequest, execute, is_tracked, load_network, show_test_clips
 from cohear.runtime.interrupts import Interrupted
 from tiny import TINY, write_tones
 
@@ -88,14 +88,13 @@ def test_consistency_with_weight_zero_is_batched_augmentation_bit_for_bit(tones,
 def test_every_method_trains_with_every_transform_and_its_folder_is_complete(tones, tmp_path, method, transform):
     run(tones, tmp_path, f"method={method}", f"views.transform={transform}", "training.epochs=1")
     metrics = read_metrics(tmp_path)
-    assert {"config.json", "environment.json", "history.jsonl", "predictions.csv"} <= {
+    assert {"config.json", "environment.json", "history.jsonl", "predictions.csv", "model.safetensors"} <= {
         p.name for p in tmp_path.iterdir()
     }
     assert metrics["method"] == method
     assert metrics["transform"] == transform
-    assert 0 <= metrics["accuracy"] <= 1
     assert 0 <= metrics["jsd"] <= np.log(3)
-    assert metrics["jsd_own"] is not None
+    assert (metrics["jsd_own"] == metrics["jsd"]) == (transform == "combination")
 
 
 def test_training_without_augmentation_learns_the_tones(tones, tmp_path):
@@ -137,6 +136,51 @@ def test_an_unfinished_run_needs_resume_and_resume_without_a_run_starts_one(tone
     with pytest.raises(UserError, match="unfinished run; add --resume"):
         run(tones, tmp_path / "run")
     assert run(tones, tmp_path / "other", "training.epochs=1", resume=True)
+
+
+def test_how_often_a_run_is_measured_does_not_change_its_weights(tones, tmp_path):
+    assert run(tones, tmp_path / "end") == run(tones, tmp_path / "every", track="every")
+
+
+def test_a_run_measured_often_serves_whoever_asks_for_less(tones, tmp_path):
+    run(tones, tmp_path, "training.epochs=1", track="every")
+    modified = (tmp_path / "metrics.json").stat().st_mtime_ns
+    for track in ("5", "end"):
+        run(tones, tmp_path, "training.epochs=1", track=track)
+    assert (tmp_path / "metrics.json").stat().st_mtime_ns == modified
+
+
+def test_an_unfinished_run_goes_on_only_with_the_measurements_it_began_with(tones, tmp_path):
+    with pytest.raises(Interrupted):
+        run(tones, tmp_path, on_step=stop_after(1), track="end")
+    with pytest.raises(UserError, match="measured --track end, not every; go on with that"):
+        run(tones, tmp_path, track="every", resume=True)
+
+
+def test_shown_clips_are_refused_where_the_data_have_changed(tmp_path):
+    table = write_tones(tmp_path / "sounds")
+    run(table, tmp_path / "run", "training.epochs=1")
+    assert show_test_clips(tmp_path / "run")[0].classes == ("tone0", "tone1", "tone2")
+    table.write_text(table.read_text().replace(",tone0,", ",aaa,"))
+    with pytest.raises(UserError, match="no longer holds what the run was trained on"):
+        show_test_clips(tmp_path / "run")
+
+
+def test_two_processes_do_not_work_on_one_folder(tones, tmp_path):
+    with pytest.raises(Interrupted):
+        run(tones, tmp_path, on_step=stop_after(1))
+    with locked(tmp_path), pytest.raises(UserError, match="another process is working on"):
+        run(tones, tmp_path, resume=True)
+
+
+def test_a_resumed_run_remembers_its_earlier_starts_and_says_when_threads_changed(tones, tmp_path):
+    with pytest.raises(Interrupted):
+        run(tones, tmp_path, on_step=stop_after(1))
+    torch.set_num_threads(2)
+    run(tones, tmp_path, resume=True)
+    environment = json.loads((tmp_path / "environment.json").read_text())
+    assert [environment["n_threads"], *(start["n_threads"] for start in environment["earlier_starts"])] == [2, 1]
+    assert any("another number of threads (1 and 2)" in text for text in read_metrics(tmp_path)["warnings"])
 
 
 def test_a_folder_that_is_no_run_is_left_alone(tones, tmp_path):

@@ -5,7 +5,6 @@ from scipy import stats
 from cohear.metrics.accuracy import (
     accuracy,
     confusion_matrix,
-    per_class_accuracy,
     standard_error,
     wilson_interval,
 )
@@ -33,10 +32,6 @@ def test_accuracy_is_the_trace_of_the_confusion_matrix():
     counts = confusion_matrix(predicted, labels, 7)
     assert counts.sum() == 200
     assert np.trace(counts) / 200 == pytest.approx(accuracy(predicted, labels))
-
-
-def test_a_class_without_clips_has_no_accuracy():
-    np.testing.assert_allclose(per_class_accuracy(PREDICTED, LABELS, 4), [2 / 3, 1 / 2, 1, np.nan])
 
 
 def test_no_clips_are_refused():

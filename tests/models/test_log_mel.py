@@ -3,6 +3,7 @@
 import librosa
 import numpy as np
 import pytest
+import soundfile
 import torch
 
 from cohear.models import LogMel
@@ -64,14 +65,32 @@ def test_the_number_of_frames_is_librosas(n_samples):
     assert log_mel.shape == (2, 3, 128, front_end.n_frames(n_samples)) == (2, 3, 128, 1 + n_samples // 600)
 
 
-def test_a_batch_equals_its_clips_one_by_one_and_autocast_changes_nothing():
+def test_a_whole_batch_at_once_as_on_a_gpu_equals_its_clips_one_by_one():
     waveforms = torch.randn(3, RATE, generator=torch.Generator().manual_seed(0))
     front_end = LogMel()
-    together = front_end(waveforms)
+    at_once = front_end._mel_power(waveforms)
+    torch.testing.assert_close(10 * at_once.log10(), front_end(waveforms), rtol=0, atol=1e-4)
+
+
+def test_autocast_changes_nothing():
+    waveforms = torch.randn(3, RATE, generator=torch.Generator().manual_seed(0))
+    front_end = LogMel()
     with torch.autocast("cpu", dtype=torch.bfloat16):
         under_autocast = front_end(waveforms)
-    assert torch.equal(together, torch.stack([front_end(waveform) for waveform in waveforms]))
-    assert torch.equal(together, under_autocast)
+    assert torch.equal(front_end(waveforms), under_autocast)
+
+
+@pytest.mark.esc50
+def test_real_clips_are_within_a_thousandth_of_a_decibel_of_librosa(esc50):
+    for path in sorted((esc50 / "audio").glob("*.wav"))[::40]:
+        waveform, _ = soundfile.read(path, dtype="float32")
+        assert np.abs(ours(waveform) - librosas(waveform)).max() < 1e-3
+
+
+@pytest.mark.parametrize(("f_min", "f_max"), [(4000.0, 4000.0), (8000.0, 4000.0), (0.0, 40000.0), (-1.0, None)])
+def test_bands_out_of_range_are_refused(f_min, f_max):
+    with pytest.raises(ValueError, match="choose 0 <= f_min < f_max <= 22050"):
+        LogMel(f_min=f_min, f_max=f_max)
 
 
 def test_silence_reads_the_floor_with_finite_gradients():

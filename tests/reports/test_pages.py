@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from cohear.errors import UserError
-from cohear.evaluation.samples import ClipSample, ViewSample
+from cohear.evaluation.shown_clips import ShownClip, ShownView
 from cohear.reports.comparison_report import write_comparison
 from cohear.reports.run_folders import read_runs
 from cohear.reports.run_report import write_run_report
@@ -41,7 +41,7 @@ def _outline(page):
 def _strip():
     time = np.arange(8000) / 16000
     views = tuple(
-        ViewSample(
+        ShownView(
             description=description,
             waveform=(0.3 * np.sin(2 * np.pi * 440 * time)).astype(np.float32),
             log_mel=np.random.default_rng(0).normal(-40, 10, (16, 20)).astype(np.float32),
@@ -49,7 +49,7 @@ def _strip():
         )
         for description in ("clean", "pitch +1.5 semitones", f"reverb {NASTY}")
     )
-    return ClipSample(f"audio/{NASTY}.wav", "bird", ("dog", "rain", "siren", "bird"), 16000, views, jsd=0.1234)
+    return ShownClip(f"audio/{NASTY}.wav", "bird", ("dog", "rain", "siren", "bird"), 16000, views, jsd=0.1234)
 
 
 def test_a_run_report_is_one_safe_file_that_needs_no_network(tmp_path, write_run):

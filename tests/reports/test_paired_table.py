@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from cohear.reports.experiments import group_runs
+from cohear.reports.grouping import group_runs
 from cohear.reports.paired_table import compare, match_answers, paired_table
 from cohear.reports.run_folders import read_runs
 from cohear.reports.tables import to_text

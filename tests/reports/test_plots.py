@@ -8,7 +8,7 @@ from matplotlib import pyplot
 from matplotlib.image import imread
 
 from cohear.reports import plots
-from cohear.reports.experiments import group_runs
+from cohear.reports.grouping import group_runs
 from cohear.reports.method_table import method_rows
 from cohear.reports.run_folders import read_runs
 

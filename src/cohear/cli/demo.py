@@ -18,9 +18,10 @@ def demo(
 
     cohear demo
     """
-    from cohear.cli.grids import run_models
+    from cohear.cli.grids import run_requests
     from cohear.cli.train import prepare
     from cohear.data.synthetic import write_sounds
+    from cohear.experiments.grid import plan_requests
     from cohear.experiments.paper import FIGURE_1
     from cohear.experiments.presets import preset
 
@@ -30,7 +31,8 @@ def demo(
     say(f"ten classes of made-up sounds, each fold another place: {sounds}")
     base = preset("demo")
     prepared = prepare(sounds, base)
-    run_models(sounds, base, FIGURE_1, prepared.folds, [0], prepared, out / "runs", jobs, "every")
+    requests = plan_requests(sounds, base, FIGURE_1, prepared.folds, [0], "every")
+    run_requests(requests, prepared, out / "runs", jobs)
     print(
         "\nThis is a demonstration, not evidence: made-up sounds, little training, one seed. Whatever order came out "
         "is printed with its standard error; the paper's claim is about ESC-50."

@@ -1,5 +1,6 @@
 """What follows a finished run or grid: its report, and the numbers on the screen."""
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -12,11 +13,11 @@ ErrorOver = Literal["folds", "seeds"]
 
 def write_report(folder: Path) -> Path:
     """Write a run's `report.html`; without its sounds where those are gone."""
-    from cohear.experiments.runs import sample_clips
+    from cohear.experiments.runs import show_test_clips
     from cohear.reports.run_report import write_run_report
 
     try:
-        samples = sample_clips(folder)
+        samples = show_test_clips(folder)
     except UserError as error:
         say(f"the report of {folder.name} shows no sounds: {error}")
         samples = ()
@@ -39,10 +40,11 @@ def print_comparison(paths: Sequence[Path], report: Path, error_over: ErrorOver 
     for folder in unfinished_runs(paths):
         say(f"left out, since it is not finished: {folder}")
     runs = read_runs(paths)
-    print(to_text(method_table(runs, error_over)))
+    width = shutil.get_terminal_size().columns
+    print(to_text(method_table(runs, error_over), width))
     paired = paired_table(runs)
     if paired is not None:
         print()
-        print(to_text(paired))
+        print(to_text(paired, width))
     write_comparison(runs, report, error_over)
     say(f"report: {report}")

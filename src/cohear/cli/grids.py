@@ -1,5 +1,6 @@
 """`cohear crossval` and `cohear reproduce`: many runs."""
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -7,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from cohear.cli import options
-from cohear.cli.progress import format_s, progress_bar, say
+from cohear.cli.progress import count_text, format_s, progress_bar, say
 from cohear.errors import UserError
+from cohear.runtime.interrupts import how_to_go_on
 
 if TYPE_CHECKING:
+    from cohear.data.datasets import Dataset
     from cohear.experiments.build import PreparedData
-    from cohear.experiments.config import Config
     from cohear.experiments.runs import RunRequest
 
 Out = Annotated[Path, typer.Option(metavar="DIR", help="The folder of the run folders.")]
@@ -39,8 +41,11 @@ def crossval(
     cohear crossval my_sounds/ --method bda --jobs 2
     """
     from cohear.cli.train import prepare
+    from cohear.experiments.grid import plan_requests
     from cohear.experiments.paper import PaperModel, model_name
 
+    options.set_names(settings, {"preset": "--preset", "fold": "`cohear train --fold` for one fold"})
+    track = options.check_track(track)
     config = options.resolve(
         method=method,
         transform=transform,
@@ -53,7 +58,8 @@ def crossval(
     )
     prepared = prepare(data, config)
     model = PaperModel(model_name(config), config.method, config.views.transform)
-    run_models(data, config, [model], prepared.folds, [seed], prepared, out, jobs, options.check_track(track))
+    requests = plan_requests(data, config, [model], prepared.folds, [config.seed], track)
+    run_requests(requests, prepared, out, jobs)
 
 
 def reproduce(
@@ -79,6 +85,8 @@ def reproduce(
     jobs: options.Jobs = 1,
     track: options.Track = None,
     esc10: options.Esc10 = False,
+    skip_bad: options.SkipBad = False,
+    drop_small: options.DropSmall = 0,
     show_list: Annotated[bool, typer.Option("--list", help="Print the runs and their cost, and leave.")] = False,
 ) -> None:
     """Measure the paper's Table 1, Figure 1 or ablations; finished runs are kept, so it can be stopped and go on.
@@ -88,8 +96,8 @@ def reproduce(
     cohear reproduce figure1 --data ESC-50/ --esc10 --preset small --jobs 2
     """
     from cohear.cli.train import prepare
-    from cohear.data.datasets import read_dataset
-    from cohear.data.folds import with_folds
+    from cohear.experiments.build import read_folds
+    from cohear.experiments.grid import plan_requests
     from cohear.experiments.paper import ABLATIONS, FIGURE_1, TABLE_1, find_models
 
     if data is None:
@@ -97,52 +105,53 @@ def reproduce(
             "--data is missing; give the folder of ESC-50, from `git clone https://github.com/karolpiczak/ESC-50`"
         )
     among = {"table1": TABLE_1, "figure1": FIGURE_1, "ablations": ABLATIONS}[what]
-    chosen = find_models(_words(models), among) if models else among
+    chosen = among if models is None else find_models(_words(models, "--models"), among)
+    options.set_names(
+        settings,
+        {
+            "preset": "--preset",
+            "method": "--models",
+            "views.transform": "--models",
+            "fold": "--folds",
+            "seed": "--seeds",
+        },
+    )
+    seed_numbers = _numbers(seeds, "--seeds")
+    track = options.check_track(track) or ("every" if what == "figure1" else None)
     base = options.resolve(
         method="none",
         transform=None,
         preset=preset,
         settings=settings,
         esc10=esc10,
-        skip_bad=False,
-        drop_small=0,
+        skip_bad=skip_bad,
+        drop_small=drop_small,
         seed=0,
     )
-    track = options.check_track(track) or ("every" if what == "figure1" else None)
-    dataset = with_folds(read_dataset(data, esc10=esc10), base.data.n_folds, seed=0)
+    dataset = read_folds(data, base)
     there = sorted({clip.fold for clip in dataset.clips if clip.fold is not None})
-    tested = _numbers(folds, "--folds") if folds else there[:1] if what == "figure1" else there
+    tested = _numbers(folds, "--folds") if folds is not None else there[:1] if what == "figure1" else there
     if missing := set(tested) - set(there):
         raise UserError(f"fold {min(missing)} is not one of the folds {', '.join(map(str, there))}")
+    requests = plan_requests(data, base, chosen, tested, seed_numbers, track)
     if show_list:
-        from cohear.experiments.grid import plan_requests
-
-        print_plan(data, plan_requests(data, base, chosen, tested, _numbers(seeds, "--seeds"), track), out)
-        return
-    prepared = prepare(data, base)
-    run_models(data, base, chosen, tested, _numbers(seeds, "--seeds"), prepared, out, jobs, track)
+        print_plan(dataset, requests, out)
+    else:
+        run_requests(requests, prepare(data, base), out, jobs)
 
 
-def run_models(
-    data_path: Path,
-    base: "Config",
-    models: Sequence,
-    folds: Sequence[int],
-    seeds: Sequence[int],
-    prepared: "PreparedData",
-    out: Path,
-    jobs: int,
-    track: str | None,
-) -> list[Path]:
-    """Run a grid with a progress bar, then print and write its comparison; returns the run folders."""
+def run_requests(requests: Sequence["RunRequest"], prepared: "PreparedData", out: Path, jobs: int) -> None:
+    """Run a grid with a progress bar, then print and write its comparison."""
     from cohear.cli.finish import print_comparison, write_report_of_run
-    from cohear.experiments.grid import place, plan_requests, run_grid
+    from cohear.experiments.grid import place, run_grid
 
-    runs = place(plan_requests(data_path, base, models, folds, seeds, track), prepared, out)
-    for warning in {w for fold in folds for w in prepared.split(fold).warnings}:
+    runs = place(requests, prepared, out)
+    folds = dict.fromkeys(request.config.fold for request in requests)
+    for warning in dict.fromkeys(warning for fold in folds for warning in prepared.split(fold).warnings):
         say(f"WARNING: {warning}")
-    say(f"{len(runs)} runs of {base.training.epochs} epochs -> {out}/")
-    with progress_bar("runs") as update:
+    epochs = count_text(range(requests[0].config.training.epochs), "epoch")
+    say(f"{count_text(runs, 'run')} of {epochs} -> {out}/")
+    with how_to_go_on("go on with the same command"), progress_bar("runs") as update:
         folders = run_grid(
             runs,
             jobs,
@@ -150,41 +159,49 @@ def run_models(
             write_report_of_run,
         )
     print_comparison(folders, out / "comparison.html")
-    return folders
 
 
-def print_plan(data_path: Path, requests: Sequence["RunRequest"], out: Path) -> None:
+def print_plan(dataset: "Dataset", requests: Sequence["RunRequest"], out: Path) -> None:
     """Print each run of a grid with an estimate of its time on this machine, and whether it is finished."""
-    from collections import Counter
-
-    from cohear.data.datasets import read_dataset
-    from cohear.data.folds import with_folds
     from cohear.experiments.build import usual_clip_s
     from cohear.experiments.cost import estimate_s
     from cohear.experiments.run_folder import finished_configs
 
-    config = requests[0].config
-    dataset = with_folds(read_dataset(data_path, esc10=config.data.esc10), config.data.n_folds, seed=0)
+    data = requests[0].config.data
     n_clips_of_fold = Counter(clip.fold for clip in dataset.clips if clip.fold is not None)
-    clip_s = config.data.clip_s or usual_clip_s(dataset)
-    costs_s = estimate_s(requests, dict(n_clips_of_fold), clip_s, len(dataset.classes))
+    costs_s = estimate_s(requests, n_clips_of_fold, data.clip_s or usual_clip_s(dataset), len(dataset.classes))
     finished = finished_configs(out, dataset.name)
-    print(f"{dataset.name}: {len(dataset.clips)} clips, {len(dataset.classes)} classes, preset {config.preset}")
+    clips, classes = count_text(dataset.clips, "clip"), count_text(dataset.classes, "class", "classes")
+    print(f"{dataset.name}: {clips}, {classes}, preset {requests[0].config.preset}")
     missing_s = 0.0
     for request, cost_s in zip(requests, costs_s, strict=True):
         is_done = request.config in finished
         missing_s += 0.0 if is_done else cost_s
         state = "finished" if is_done else f"about {format_s(cost_s)}"
         print(f"  {request.model:<36} fold {request.config.fold}  seed {request.config.seed}  {state}")
-    print(f"{len(requests)} runs, about {format_s(missing_s)} on this machine, one after the other")
+    factors = (
+        count_text({request.model for request in requests}, "model"),
+        count_text({request.config.fold for request in requests}, "fold"),
+        count_text({request.config.seed for request in requests}, "seed"),
+    )
+    print(
+        f"{' x '.join(factors)}: {count_text(requests, 'run')}, about {format_s(missing_s)} on this machine, "
+        "one after the other"
+    )
 
 
-def _words(text: str) -> list[str]:
-    return [word for word in (part.strip() for part in text.split(",")) if word]
+def _words(text: str, option: str) -> list[str]:
+    """Split a list at its commas, each entry once."""
+    words = list(dict.fromkeys(word for word in (part.strip() for part in text.split(",")) if word))
+    if not words:
+        raise UserError(f"{option} is given an empty list; name at least one, or leave {option} out")
+    return words
 
 
 def _numbers(text: str, option: str) -> list[int]:
     try:
-        return [int(word) for word in _words(text)]
+        return [int(word) for word in _words(text, option)]
     except ValueError as error:
+        if isinstance(error, UserError):
+            raise
         raise UserError(f"{option} {text} is not a list of numbers; write it as {option} 1,2,3") from error

@@ -88,6 +88,25 @@ def resolve(
     return change(by_name(preset), {**changes, **dict(parse_override(text) for text in settings or [])})
 
 
+def set_names(settings: list[str] | None, own_options: dict[str, str]) -> set[str]:
+    """Return the names of what `--set` sets.
+
+    Args:
+        settings: as typed.
+        own_options: settings that the command takes from elsewhere, so that `--set` would change nothing.
+
+    Raises:
+        UserError: where one of them is set.
+    """
+    from cohear.experiments.presets import parse_override
+
+    names = {parse_override(text)[0] for text in settings or []}
+    for name, option in own_options.items():
+        if name in names:
+            raise UserError(f"--set {name} has no effect on this command; use {option}")
+    return names
+
+
 def default_preset() -> str:
     """Choose `paper` on a GPU and `small` on a CPU, and say so."""
     import torch

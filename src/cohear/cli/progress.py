@@ -2,15 +2,18 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sized
 from contextlib import contextmanager
+
+from cohear.runtime.processes import process_rank
 
 _LINE_EVERY_S = 30.0
 
 
 def say(message: str) -> None:
-    """Print a line to stderr."""
-    print(message, file=sys.stderr, flush=True)
+    """Print a line to stderr; of several processes that train together, the first one speaks."""
+    if process_rank() == 0:
+        print(message, file=sys.stderr, flush=True)
 
 
 @contextmanager
@@ -68,3 +71,13 @@ def format_s(seconds: float) -> str:
     if seconds < 100:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def count_text(things: Sized, one: str, many: str = "") -> str:
+    """Say how many there are.
+
+    Example:
+        >>> count_text([0, 1], "fold"), count_text([0], "fold"), count_text([0, 1], "class", "classes")
+        ('2 folds', '1 fold', '2 classes')
+    """
+    return f"{len(things)} {one if len(things) == 1 else many or one + 's'}"

@@ -1,14 +1,16 @@
 """`cohear train`: one run."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cohear.cli import options
-from cohear.cli.progress import progress_bar, say
+from cohear.cli.progress import count_text, progress_bar, say
 from cohear.errors import UserError
-from cohear.runtime.interrupts import Interrupted
+from cohear.runtime.interrupts import how_to_go_on
+from cohear.runtime.processes import process_rank
 
 if TYPE_CHECKING:
     from cohear.experiments.build import PreparedData
@@ -50,6 +52,10 @@ def train(
 
     cohear train ESC-50/ --esc10 --method bda --fold 2 --out runs/bda-2
     """
+    if data is None and not list_settings:
+        raise UserError("DATA is missing; give a folder of sounds or a table, as in `cohear train my_sounds/`")
+    set_names = options.set_names(settings, {"preset": "--preset"})
+    track = options.check_track(track) or "every"
     config = options.resolve(
         method=method,
         transform=transform,
@@ -60,11 +66,9 @@ def train(
         drop_small=drop_small,
         seed=seed,
     )
-    if list_settings:
+    if list_settings or data is None:
         print_settings(config)
         return
-    if data is None:
-        raise UserError("DATA is missing; give a folder of sounds or a table, as in `cohear train my_sounds/`")
 
     from cohear.cli.finish import write_report
     from cohear.experiments.identity import readable_name
@@ -72,31 +76,29 @@ def train(
     from cohear.experiments.run_folder import read_metrics
     from cohear.experiments.runs import RunRequest, execute
 
-    track = options.check_track(track) or "every"
     prepared = prepare(data, config)
-    config = change(config, {"fold": prepared.folds[0] if fold is None else fold})
+    if fold is not None or "fold" not in set_names:
+        config = change(config, {"fold": prepared.folds[0] if fold is None else fold})
     request = RunRequest(data, config, track=track)
     record = request.describe(prepared)
     folder = out or Path("runs") / readable_name(config, record.model, record.identity)
     for warning in prepared.split(config.fold).warnings:
         say(f"WARNING: {warning}")
-    say(f"{record.model}, fold {config.fold}, {config.training.epochs} epochs, {prepared.clip_s:g} s clips -> {folder}")
-    try:
-        with progress_bar("training") as update:
-            ran = execute(
-                request,
-                prepared,
-                folder,
-                resume=resume,
-                on_step=lambda done, total: update(
-                    done / total,
-                    f"epoch {min(config.training.epochs, 1 + done * config.training.epochs // total)}",
-                ),
-            )
-    except Interrupted as stopped:
-        raise Interrupted(
-            f"{stopped}; go on with the same command and --resume --out {folder}", stopped.signal_number
-        ) from None
+    epochs = count_text(range(config.training.epochs), "epoch")
+    say(f"{record.model}, fold {config.fold}, {epochs}, {prepared.clip_s:g} s clips -> {folder}")
+    how = f"go on with the same command and --resume --out {shlex.quote(str(folder))}"
+    with how_to_go_on(how), progress_bar("training") as update:
+        ran = execute(
+            request,
+            prepared,
+            folder,
+            resume=resume,
+            on_step=lambda done, total: update(
+                done / total, f"epoch {min(config.training.epochs, 1 + done * config.training.epochs // total)}"
+            ),
+        )
+    if process_rank() > 0:
+        return
     if ran or not (folder / "report.html").exists():
         write_report(folder)
     metrics = read_metrics(folder)

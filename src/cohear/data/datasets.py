@@ -86,7 +86,8 @@ def drop_small(dataset: Dataset, n_clips: int) -> Dataset:
         raise UserError(
             f"of the classes of {dataset.name} fewer than two have at least {n_clips} clips: choose a smaller number."
         )
-    note = f"{len(small)} classes with fewer than {n_clips} clips left out: {_some(small)}"
+    classes = "1 class" if len(small) == 1 else f"{len(small)} classes"
+    note = f"{classes} with fewer than {n_clips} clips left out: {_some(small)}"
     return dataclasses.replace(dataset, clips=kept, notes=(*dataset.notes, note))
 
 
@@ -192,8 +193,16 @@ def _annotations(path: Path, files: list[Path], sounds: list[Path]) -> list[Path
 
 def _visible_files(path: Path) -> Iterable[Path]:
     """List the files below a folder, relative to it, without hidden ones and the Mac's second halves."""
+    seen = set()  # a link that leads back to a folder above it would be walked round and round
     for folder, folders, files in os.walk(path, followlinks=True):
-        folders[:] = [name for name in folders if not name.startswith(".") and name != "__MACOSX"]
+        seen.add(os.path.realpath(folder))
+        folders[:] = [
+            name
+            for name in folders
+            if not name.startswith(".")
+            and name != "__MACOSX"
+            and os.path.realpath(os.path.join(folder, name)) not in seen
+        ]
         yield from (Path(folder, name).relative_to(path) for name in files if not name.startswith("."))
 
 

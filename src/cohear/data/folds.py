@@ -5,7 +5,8 @@ file.
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -103,7 +104,13 @@ def with_folds(dataset: Dataset, n_folds: int, seed: int) -> Dataset:
     return dataclasses.replace(dataset, clips=tuple(clips))
 
 
-def split(labels: Sequence[str], folds: Int64[np.ndarray, " clip"], groups: Sequence[str], test_fold: int) -> Split:
+def split(
+    labels: Sequence[str],
+    folds: Int64[np.ndarray, " clip"],
+    groups: Sequence[str],
+    test_fold: int,
+    n_clips: Mapping[str, int] | None = None,
+) -> Split:
     """Divide clips into those of one fold and all others.
 
     Args:
@@ -111,21 +118,23 @@ def split(labels: Sequence[str], folds: Int64[np.ndarray, " clip"], groups: Sequ
         folds: fold of each clip.
         groups: group of each clip.
         test_fold: one of `folds`.
+        n_clips: clips of each class as `drop_small` counts them, where long recordings or bad files make that another
+            number than that of `labels`.
 
     Raises:
         UserError: where there is no such fold, or a label would be tested but never trained.
     """
     is_test = folds == test_fold
     if not is_test.any() or is_test.all():
-        there = ", ".join(str(fold) for fold in np.unique(folds))
-        raise UserError(f"fold {test_fold} cannot be tested: the folds are {there}, and at least two are needed.")
+        there = np.unique(folds)
+        needed = ", and at least two are needed" if len(there) < 2 else ""
+        raise UserError(f"fold {test_fold} cannot be tested: the folds are {', '.join(map(str, there))}{needed}.")
     train, test = np.flatnonzero(~is_test), np.flatnonzero(is_test)
     train_labels, test_labels = ({labels[row] for row in rows.tolist()} for rows in (train, test))
     if untrained := sorted(test_labels - train_labels):
-        most = max(sum(label == name for label in labels) for name in untrained)
         raise UserError(
             f"with fold {test_fold} as the test, no training clip is left of {_some(untrained)}: add clips "
-            f"from other recordings, or leave small classes out with --drop-small {most + 1}."
+            f"from other recordings, or {_without(untrained, n_clips or Counter(labels))}."
         )
     warnings = []
     if untested := sorted(train_labels - test_labels):
@@ -142,6 +151,14 @@ def split(labels: Sequence[str], folds: Int64[np.ndarray, " clip"], groups: Sequ
             "good to be true."
         )
     return Split(train, test, tuple(warnings))
+
+
+def _without(untrained: Sequence[str], n_clips: Mapping[str, int]) -> str:
+    """Say how to train without some classes: by their size, if at least two other classes are larger."""
+    too_small = 1 + max(n_clips[label] for label in untrained)
+    if sum(n >= too_small for n in n_clips.values()) >= 2:
+        return f"leave small classes out with --drop-small {too_small}"
+    return f"take {_some(untrained)} out of the data"
 
 
 def _some(labels: Sequence[str]) -> str:

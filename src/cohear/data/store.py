@@ -155,6 +155,8 @@ def open_store(
         name = _hash([_VERSION, asdict(settings), sources])
         folder = cache_dir / name
         with FileLock(cache_dir / f"{name}.lock"):
+            if folder.exists() and _is_outdated(folder, dataset, settings):
+                shutil.rmtree(folder)
             if not folder.exists():
                 _build(folder, dataset, settings, skip_bad, on_progress)
     store = _load(folder, dataset, settings)
@@ -183,10 +185,10 @@ def _build(
     try:
         report, rows = DecodingReport(settings), []
         with open(partial / _WAVEFORMS, "wb") as waveforms, open(partial / _SCALES, "wb") as scales:
-            for index, outcome in enumerate(_decode_all(dataset, settings)):
+            for index, outcome in enumerate(_decode_all(dataset.root, dataset.clips, settings)):
                 clip_id = dataset.clips[index].id
                 if isinstance(outcome, UserError):
-                    report = report.with_skipped(clip_id, str(outcome))
+                    report = report.with_skipped(clip_id, str(outcome).replace(f"{dataset.root}{os.sep}", ""))
                 else:
                     waveforms.write(outcome.waveforms.tobytes())
                     scales.write(outcome.scales.tobytes())
@@ -205,19 +207,26 @@ def _build(
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def _decode_all(dataset: Dataset, settings: StoreSettings) -> Iterator[DecodedClip | UserError]:
+def _is_outdated(folder: Path, dataset: Dataset, settings: StoreSettings) -> bool:
+    """Whether a clip that was left out can be decoded by now: a decoder was installed, a disk answers again."""
+    skipped = {clip_id for clip_id, _ in _read_description(folder)[1].skipped}
+    left_out = [clip for clip in dataset.clips if clip.id in skipped]
+    return any(not isinstance(outcome, UserError) for outcome in _decode_all(dataset.root, left_out, settings))
+
+
+def _decode_all(root: Path, clips: Sequence[Clip], settings: StoreSettings) -> Iterator[DecodedClip | UserError]:
     """Decode the clips in their order, a few ahead on threads: decoder and resampler release the GIL."""
 
     def outcome(clip: Clip) -> DecodedClip | UserError:
         try:
-            return decode_clip(dataset.root, clip, settings)
+            return decode_clip(root, clip, settings)
         except UserError as error:
             return error
 
-    n_threads = min(8, os.cpu_count() or 1)
+    n_threads = min(8, len(os.sched_getaffinity(0)))
     ahead: deque[Future[DecodedClip | UserError]] = deque()
     with ThreadPoolExecutor(n_threads) as pool:
-        for clip in dataset.clips:
+        for clip in clips:
             ahead.append(pool.submit(outcome, clip))
             if len(ahead) > 2 * n_threads:
                 yield ahead.popleft().result()
@@ -227,13 +236,12 @@ def _decode_all(dataset: Dataset, settings: StoreSettings) -> Iterator[DecodedCl
 
 def _load(folder: Path, dataset: Dataset, settings: StoreSettings) -> Store:
     """Map a finished store and give its rows the labels, folds and groups of the data set."""
-    description = json.loads((folder / _DESCRIPTION).read_text("utf-8"))
-    rows: list[tuple[int, float, float]] = [tuple(row) for row in description["rows"]]
+    rows, report = _read_description(folder)
     n_rows_of = np.bincount([index for index, _, _ in rows], minlength=len(dataset.clips))
     clips = []
     for index, start_s, end_s in rows:
         clip = dataset.clips[index]
-        row_id = clip.id if n_rows_of[index] == 1 else segment_id(clip.path, start_s, end_s)
+        row_id = clip.id if n_rows_of[index] == 1 else segment_id(clip.id, start_s, end_s)
         clips.append(StoredClip(row_id, clip.path, clip.label, clip.fold, clip.undivided_by, start_s, end_s))
     waveforms = np.memmap(folder / _WAVEFORMS, np.int16, "r", shape=(len(rows), settings.n_samples))
     described = [[clip.id, clip.label, clip.fold, clip.group] for clip in clips]
@@ -243,8 +251,14 @@ def _load(folder: Path, dataset: Dataset, settings: StoreSettings) -> Store:
         scales=np.fromfile(folder / _SCALES, np.float32),
         settings=settings,
         fingerprint=_hash([folder.name, described]),
-        report=DecodingReport.from_json(description["report"]),
+        report=report,
     )
+
+
+def _read_description(folder: Path) -> tuple[list[tuple[int, float, float]], DecodingReport]:
+    """Read which clip each row is of, its times in seconds, and what decoding did."""
+    description = json.loads((folder / _DESCRIPTION).read_text("utf-8"))
+    return [tuple(row) for row in description["rows"]], DecodingReport.from_json(description["report"])
 
 
 def _bad_files(dataset: Dataset, report: DecodingReport) -> UserError:
@@ -270,7 +284,8 @@ def _write_errors_worded(cache_dir: Path) -> Iterator[None]:
         reason = "the disk is full" if is_full else error.strerror or str(error)
         what_to_do = "free some space" if is_full else "see to its permissions"
         raise UserError(
-            f"decoded sounds cannot be written to {cache_dir}: {reason}; {what_to_do} or choose another folder."
+            f"decoded sounds cannot be written to {cache_dir}: {reason}; {what_to_do}, or name another folder in the "
+            "environment variable COHEAR_CACHE."
         ) from error
 
 

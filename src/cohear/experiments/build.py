@@ -1,5 +1,6 @@
 """From configurations to objects: data, front end, transforms, network, schedules."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -35,7 +36,9 @@ class PreparedData:
 
     def split(self, fold: int) -> Split:
         """Return training and test clips where `fold` is tested."""
-        return split([clip.label for clip in self.store.clips], self.store.folds, self.store.groups, fold)
+        n_clips = Counter(clip.label for clip in self.dataset.clips)
+        labels = [clip.label for clip in self.store.clips]
+        return split(labels, self.store.folds, self.store.groups, fold, n_clips)
 
     @property
     def clip_s(self) -> float:
@@ -48,22 +51,34 @@ class PreparedData:
         return sorted(set(self.store.folds.tolist()))
 
 
+def read_folds(path: Path, config: Config) -> Dataset:
+    """List the clips of a data set with their folds; nothing is decoded.
+
+    Args:
+        path: DATA of the command line.
+        config: its `data` section counts.
+
+    Raises:
+        UserError: where the data cannot be used.
+    """
+    dataset = read_dataset(path, esc10=config.data.esc10)
+    if config.data.drop_small:
+        dataset = drop_small(dataset, config.data.drop_small)
+    return with_folds(dataset, config.data.n_folds, seed=0)  # of the data, not of the run: seeds share their folds
+
+
 def prepare_data(path: Path, config: Config, on_progress: Callable[[int, int], None] | None = None) -> PreparedData:
     """Read, fold, decode or find decoded.
 
     Args:
         path: DATA of the command line.
-        config: its `data` section and, for made folds, its seed-independent number of folds.
+        config: its `data` section counts.
         on_progress: called with files decoded and files in all.
 
     Raises:
         UserError: where the data cannot be used.
     """
-    options = config.data
-    dataset = read_dataset(path, esc10=options.esc10)
-    if options.drop_small:
-        dataset = drop_small(dataset, options.drop_small)
-    dataset = with_folds(dataset, options.n_folds, seed=0)  # of the data, not of the run: seeds share their folds
+    options, dataset = config.data, read_folds(path, config)
     settings = StoreSettings(options.sample_rate, options.clip_s or usual_clip_s(dataset), options.short)
     store = open_store(dataset, settings, cache_folder(), skip_bad=options.skip_bad, on_progress=on_progress)
     return PreparedData(dataset, store)
@@ -92,8 +107,8 @@ def build_front_end(config: Config) -> LogMel:
 def build_transform(config: Config, name: TransformName) -> Transform | None:
     """Make one of the paper's transforms with the configuration's ranges; None for `none`."""
     options, rate = config.views, config.data.sample_rate
+    reverb = build_reverb(config)
     pitch = PitchShift(options.pitch_semitones, rate)
-    reverb = Reverb(options.n_rooms, options.room_rt60_s, rate)
     masking = SpecAugment(options.n_band_masks, options.n_frame_masks, options.max_band_share, options.max_frame_share)
     transforms: dict[TransformName, Transform | None] = {
         "none": None,
@@ -103,6 +118,11 @@ def build_transform(config: Config, name: TransformName) -> Transform | None:
         "combination": Choose((pitch, reverb)),
     }
     return transforms[name]
+
+
+def build_reverb(config: Config) -> Reverb:
+    """Make the reverb; its bank of rooms is made on first use."""
+    return Reverb(config.views.n_rooms, config.views.room_rt60_s, config.data.sample_rate)
 
 
 def shown_transform(config: Config) -> TransformName:

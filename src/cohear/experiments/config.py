@@ -30,7 +30,7 @@ class DataConfig(_Section):
 
     sample_rate: Annotated[int, Field(ge=8000, le=192000)] = 44100
     """Hz; every file is resampled to it."""
-    clip_s: PositiveFloat | None = None
+    clip_s: Annotated[float, Field(ge=0.01, le=600)] | None = None
     """Length of a clip, seconds; unset: 5 for ESC-50, else chosen from the files."""
     short: Literal["pad", "repeat"] = "pad"
     """What fills a clip that is too short: silence or itself."""

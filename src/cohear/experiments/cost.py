@@ -30,7 +30,8 @@ def estimate_s(
         n_classes: K.
     """
     forward_s = _time_forward(requests[0].config, clip_s, n_classes)
-    view_s = {t: _time_view(requests[0].config, t, clip_s) for t in {shown_transform(r.config) for r in requests}}
+    transforms: set[TransformName] = {shown_transform(request.config) for request in requests}
+    view_s = {transform: _time_view(requests[0].config, transform, clip_s) for transform in transforms}
     n_clips = sum(n_clips_of_fold.values())
     costs = []
     for request in requests:

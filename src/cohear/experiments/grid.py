@@ -1,13 +1,17 @@
 """Grids: many runs, resumed where they stopped, skipped where they are done, side by side where cores allow."""
 
 import os
+import signal
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context, parent_process
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from cohear.errors import UserError
 from cohear.experiments.build import PreparedData, prepare_data
@@ -15,9 +19,9 @@ from cohear.experiments.config import Config
 from cohear.experiments.identity import readable_name
 from cohear.experiments.paper import FIGURE_1, PaperModel
 from cohear.experiments.presets import change
-from cohear.experiments.run_folder import is_finished
+from cohear.experiments.run_folder import covers, is_finished, read_record
 from cohear.experiments.runs import RunRequest, execute
-from cohear.runtime.interrupts import Interrupted
+from cohear.runtime.interrupts import Interrupted, disregard_signals, signals_held, stop_on_signals
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,11 @@ class GridRun:
 
     request: RunRequest
     folder: Path
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the run is finished and was measured as often as is wanted now."""
+        return is_finished(self.folder) and covers(read_record(self.folder).track, self.request.track)
 
 
 def plan_requests(
@@ -77,7 +86,7 @@ def run_grid(
     """Make every run that is not finished, `n_jobs` at a time, each with its share of the cores.
 
     Args:
-        runs: what to run.
+        runs: what to run, at least one.
         n_jobs: processes; 1 runs in this one.
         on_progress: called with the share of the whole grid that is done, 0 to 1, and the number of finished runs.
         after_run: called in the run's process with each new finished folder; must be importable by its name.
@@ -89,22 +98,19 @@ def run_grid(
         Interrupted: after a signal; every unfinished run is saved.
         UserError: where runs failed; the others are finished.
     """
-    missing = [run for run in runs if not is_finished(run.folder)]
+    missing = [run for run in runs if not run.is_done]
     n_done = len(runs) - len(missing)
-    on_progress(n_done / len(runs), n_done)
+
+    def on_missing(share: float, n: int) -> None:
+        on_progress((n_done + share) / len(runs), n_done + n)
+
+    on_missing(0.0, 0)
     if n_jobs == 1:
-        for index, run in enumerate(missing):
-            finished = n_done + index
-
-            def on_share(share: float, finished: int = finished) -> None:
-                on_progress((finished + share) / len(runs), finished)
-
-            _work(run, after_run, on_share)
-            on_progress((finished + 1) / len(runs), finished + 1)
-    elif missing:
-        _run_in_processes(
-            missing, n_jobs, after_run, lambda share, n: on_progress((n_done + share) / len(runs), n_done + n)
-        )
+        failures = _run_here(missing, after_run, on_missing)
+    else:
+        failures = _run_in_processes(missing, n_jobs, after_run, on_missing) if missing else []
+    if failures:
+        raise UserError(f"{len(failures)} of {len(runs)} runs failed, the others are finished; {failures[0]}")
     return [run.folder for run in runs]
 
 
@@ -114,21 +120,59 @@ def _work(run: GridRun, after_run: Callable[[Path], None], on_share: Callable[[f
         after_run(run.folder)
 
 
+def _describe_failure(run: GridRun, error: UserError) -> str:
+    return f"{run.folder.name}: {error}"
+
+
+def _run_here(
+    runs: Sequence[GridRun], after_run: Callable[[Path], None], on_progress: Callable[[float, int], None]
+) -> list[str]:
+    """Make runs one after the other; returns what failed."""
+    failures: list[str] = []
+    for index, run in enumerate(runs):
+
+        def on_share(share: float, index: int = index) -> None:
+            on_progress(index + share, index - len(failures))
+
+        try:
+            _work(run, after_run, on_share)
+        except UserError as error:
+            failures.append(_describe_failure(run, error))
+        on_progress(index + 1, index + 1 - len(failures))
+    return failures
+
+
 _shares: Any = None
 """In a worker process: the share of each run that is done, in memory shared with the parent."""
 
+_stop: Any = None
+"""In a worker process: the signal that stops the grid, 0 for none, in memory shared with the parent."""
 
-def _start_worker(shares: Any, n_threads: int) -> None:
-    import torch
 
-    global _shares
-    _shares = shares
+def _start_worker(shares: Any, stop: Any, n_threads: int) -> None:
+    global _shares, _stop
+    _shares, _stop = shares, stop
     torch.set_num_threads(n_threads)
+    disregard_signals()
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
+
+
+def _leave_with_parent() -> None:
+    """Do not train on where the parent was killed: its successor resumes the same runs."""
+    parent = parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 def _work_in_process(index: int, run: GridRun, after_run: Callable[[Path], None]) -> None:
+    if _stop.value:
+        raise Interrupted("not begun", _stop.value)
+
     def on_share(share: float) -> None:
         _shares[index] = share
+        if _stop.value:  # the parent's signal may have come when nothing listened
+            signal.raise_signal(_stop.value)
 
     _work(run, after_run, on_share)
     _shares[index] = 1.0
@@ -139,40 +183,55 @@ def _run_in_processes(
     n_jobs: int,
     after_run: Callable[[Path], None],
     on_progress: Callable[[float, int], None],
-) -> None:
+) -> list[str]:
+    """Make runs side by side; returns what failed."""
     context = get_context("spawn")
-    shares = context.Array("d", len(runs), lock=False)
-    n_threads = max(1, (os.cpu_count() or 1) // n_jobs)
-    with ProcessPoolExecutor(n_jobs, context, _start_worker, (shares, n_threads)) as pool:
-        futures = [pool.submit(_work_in_process, index, run, after_run) for index, run in enumerate(runs)]
+    shares, stop = context.Array("d", len(runs), lock=False), context.Value("i", 0, lock=False)
+    n_threads = max(1, torch.get_num_threads() // n_jobs)
+    with ProcessPoolExecutor(min(n_jobs, len(runs)), context, _start_worker, (shares, stop, n_threads)) as pool:
         try:
-            _watch(futures, runs, shares, on_progress)
+            with signals_held():
+                futures = [pool.submit(_work_in_process, index, run, after_run) for index, run in enumerate(runs)]
+            return _watch(futures, runs, shares, stop, on_progress)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
+            for process in active_children():
+                process.kill()  # whatever a run has written is whole
             raise
 
 
 def _watch(
-    futures: list["Future[None]"],
+    futures: "list[Future[None]]",
     runs: Sequence[GridRun],
     shares: Any,
+    stop: Any,
     on_progress: Callable[[float, int], None],
-) -> None:
+) -> list[str]:
     pending = set(futures)
     failures: list[str] = []
-    while pending:
-        done, pending = wait(pending, timeout=0.5)
-        for future in done:
-            error = future.exception()
-            if isinstance(error, (Interrupted, BrokenProcessPool)):
-                for waiting in pending:
-                    waiting.cancel()
-                wait(pending)
-                raise error
-            if error is not None:
-                failures.append(f"{runs[futures.index(future)].folder.name}: {error}")
-                if not isinstance(error, UserError):
+    n_finished = 0
+    with stop_on_signals() as request:
+        while pending:
+            done, pending = wait(pending, timeout=0.5)
+            if request.signal_number and not stop.value:
+                stop.value = request.signal_number
+                for process in active_children():
+                    os.kill(process.pid or 0, stop.value)
+            for future in done:
+                error = future.exception()
+                if isinstance(error, UserError):
+                    failures.append(_describe_failure(runs[futures.index(future)], error))
+                elif isinstance(error, Interrupted):  # somebody may have stopped a worker alone
+                    request.signal_number = request.signal_number or error.signal_number
+                elif isinstance(error, BrokenProcessPool) and not request.signal_number:
+                    raise UserError(
+                        "a process of the grid was killed, perhaps for lack of memory; finished runs are kept, go on "
+                        "with the same command and fewer --jobs"
+                    )
+                elif error is not None and not request.signal_number:
                     raise error
-        on_progress(sum(shares), sum(future.done() for future in futures))
-    if failures:
-        raise UserError(f"{len(failures)} of {len(runs)} runs failed, the others are finished; {failures[0]}")
+            n_finished = sum(future.done() and future.exception() is None for future in futures)
+            on_progress(sum(shares), n_finished)
+    if request.signal_number:
+        raise Interrupted(f"stopped after {n_finished} of {len(runs)} runs, everything is saved", request.signal_number)
+    return failures

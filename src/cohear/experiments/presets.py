@@ -134,11 +134,10 @@ def _unknown(name: str) -> UserError:
 
 def _sentence(error: ValidationError) -> str:
     first = error.errors()[0]
-    place = ".".join(str(part) for part in first["loc"])
+    place = ".".join(part for part in first["loc"] if isinstance(part, str))  # not the place within a list
     reason = first["msg"].removeprefix("Value error, ")
-    reason = reason[:1].lower() + reason[1:]
-    return (
-        f"'{place}' cannot be {first['input']!r}: {reason}"
-        if place and not isinstance(first["input"], dict)
-        else reason
-    )
+    reason = "it has too few values" if first["type"] == "missing" else reason[:1].lower() + reason[1:]
+    given = first["input"]
+    if not place or isinstance(given, dict):
+        return reason
+    return f"'{place}' cannot be '{','.join(map(str, given)) if isinstance(given, tuple) else given}': {reason}"

@@ -1,11 +1,14 @@
 """A run's folder: what stands in it, whether it is finished, and whether it may be used for a run."""
 
 import json
-from contextlib import suppress
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
 from cohear.errors import UserError
@@ -60,8 +63,9 @@ def read_record(folder: Path) -> RunRecord:
             raise UserError(f"'{path}' has format {schema}, this version reads {SCHEMA}; use a matching cohear")
         values["config"] = Config.model_validate(values["config"])
         return RunRecord(**{**values, "classes": tuple(values["classes"])})
-    except FileNotFoundError as error:
-        raise UserError(f"'{folder}' is not a run: it has no config.json") from error
+    except (FileNotFoundError, NotADirectoryError) as error:
+        kind = "it has no config.json" if folder.is_dir() else "there is no such folder"
+        raise UserError(f"'{folder}' is no run ({kind}); give a folder that `cohear train` made") from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         if isinstance(error, UserError) and not isinstance(error, ValidationError):
             raise
@@ -89,6 +93,18 @@ def finished_configs(parent: Path, dataset: str) -> list[Config]:
     return found
 
 
+def covers(track: str, wanted: str) -> bool:
+    """Whether a run measured as `track` says has everything that `wanted` asks for.
+
+    Example:
+        >>> covers("every", "5"), covers("5", "10"), covers("5", "7"), covers("end", "every")
+        (True, True, False, False)
+    """
+    if track == "every" or wanted in ("end", track):
+        return True
+    return track.isdigit() and wanted.isdigit() and int(wanted) % int(track) == 0
+
+
 def claim(folder: Path, record: RunRecord, *, resume: bool) -> bool:
     """Make a folder this run's, or find that it is already.
 
@@ -104,7 +120,7 @@ def claim(folder: Path, record: RunRecord, *, resume: bool) -> bool:
         UserError: where the folder holds another run, something else, or an unfinished run without `resume`.
     """
     with explain_disk_errors(folder):
-        entries = [entry.name for entry in folder.iterdir()] if folder.exists() else []
+        entries = [entry.name for entry in folder.iterdir()] if os.path.lexists(folder) else []
     if not (folder / "config.json").exists():
         foreign = sorted(name for name in entries if not name.endswith((".partial", ".lock")))
         if foreign:
@@ -117,7 +133,7 @@ def claim(folder: Path, record: RunRecord, *, resume: bool) -> bool:
             f"'{folder}' is a run made by other settings: {_difference(there, record)}; choose another --out"
         )
     if is_finished(folder):
-        if record.track not in (there.track, "end"):
+        if not covers(there.track, record.track):
             raise UserError(
                 f"'{folder}' is finished, but was measured --track {there.track}, not {record.track}; "
                 "remove it or choose another --out"
@@ -125,16 +141,42 @@ def claim(folder: Path, record: RunRecord, *, resume: bool) -> bool:
         return True
     if not resume:
         raise UserError(f"'{folder}' is an unfinished run; add --resume to go on with it, or choose another --out")
+    if record.track != there.track:
+        raise UserError(
+            f"'{folder}' is an unfinished run that is measured --track {there.track}, not {record.track}; go on with "
+            "that, or choose another --out"
+        )
     return False
 
 
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep other processes out of a run's folder, and clear away what a killed one left half-written.
+
+    Raises:
+        UserError: where another process is at work there.
+    """
+    lock = FileLock(folder / ".lock", timeout=0)
+    with explain_disk_errors(folder):
+        try:
+            held = lock.acquire()
+        except Timeout as error:
+            raise UserError(f"another process is working on '{folder}'; wait for it or choose another --out") from error
+    with held:
+        for partial in folder.rglob(".*.partial"):
+            partial.unlink(missing_ok=True)
+        yield
+
+
 def _difference(there: RunRecord, here: RunRecord) -> str:
-    if there.data_fingerprint != here.data_fingerprint:
-        return f"its data '{there.data_path}' is not, or no longer, what was given now"
     now = setting_values(here.config)
-    for name, value in differences(there.config, here.config).items():
-        if name != "preset":
+    different = differences(there.config, here.config)
+    is_other_data = there.data_fingerprint != here.data_fingerprint
+    for name, value in different.items():
+        if name != "preset" and name.startswith("data.") == is_other_data:
             return f"{name} is {value} there and {now[name]} now"
+    if is_other_data:
+        return f"its data '{there.data_path}' is not, or no longer, what was given now"
     return "it was made by another version of cohear"
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,17 +10,20 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Int64
 from torch import nn
 
 from cohear.data.folds import Split
+from cohear.errors import UserError
 from cohear.evaluation.fixed_views import FixedViews
 from cohear.evaluation.measure import Answers, answer, score
-from cohear.evaluation.samples import ClipSample, make_samples
+from cohear.evaluation.shown_clips import ShownClip, show_clips
 from cohear.experiments.build import (
     PreparedData,
     build_front_end,
     build_network,
     build_plan,
+    build_reverb,
     build_view_maker,
     prepare_data,
     shown_transform,
@@ -27,15 +31,17 @@ from cohear.experiments.build import (
 from cohear.experiments.config import Config, TransformName
 from cohear.experiments.identity import identify, identify_experiment
 from cohear.experiments.paper import model_name
-from cohear.experiments.run_folder import SCHEMA, RunRecord, claim, read_record
+from cohear.experiments.run_folder import SCHEMA, RunRecord, claim, is_finished, locked, read_record
 from cohear.models import VGG
 from cohear.models.vgg import check_size
 from cohear.runtime.devices import make_fabric
 from cohear.runtime.environment import describe_environment
 from cohear.runtime.files import write_json, write_text
-from cohear.runtime.interrupts import StopRequest, stop_on_signals
+from cohear.runtime.interrupts import stop_on_signals
+from cohear.runtime.processes import process_rank
+from cohear.training.batches import items_per_batch
 from cohear.training.checkpoints import load_weights, save_weights
-from cohear.training.trainer import TrainingClips, Watch, train
+from cohear.training.trainer import TrainingClips, TrainingPlan, Watch, train
 
 
 @dataclass(frozen=True)
@@ -92,24 +98,48 @@ def execute(
     """
     record = request.describe(data)
     split = data.split(request.config.fold)
+    plan = build_plan(request.config)
+    # What settings and data do not allow together is refused before there is a folder.
+    items_per_batch(plan.items, plan.batch_size)
     check_size(request.config.front_end.n_mels, build_front_end(request.config).n_frames(data.store.n_samples))
+    if process_rank() > 0:
+        if is_finished(folder):  # the first process leaves too, the others would wait for it
+            return False
+        _train(request, record, data, split, plan, folder, on_step)
+        return True
     if claim(folder, record, resume=resume):
         return False
-    fabric = make_fabric(request.config.training.precision)
-    if fabric.is_global_zero:
-        write_json(folder / "environment.json", describe_environment())
-    network = build_network(request.config, len(record.classes))
-    with stop_on_signals() as stop:
-        watch = Watch(_make_measure(request, data, split, fabric.device, stop), on_step, stop)
-        rows = split.train
-        clips = TrainingClips(
-            lambda batch: data.store.read(rows[batch]), data.store.labels[rows], data.store.clip_keys[rows]
-        )
-        view_maker = build_view_maker(request.config, request.config.views.transform)
-        train(network, view_maker, clips, build_plan(request.config), folder, fabric, watch)
-    if fabric.is_global_zero:
-        _finish(folder, record, data, split, network, fabric.device)
+    with locked(folder):
+        _train(request, record, data, split, plan, folder, on_step)
     return True
+
+
+def _train(
+    request: RunRequest,
+    record: RunRecord,
+    data: PreparedData,
+    split: Split,
+    plan: TrainingPlan,
+    folder: Path,
+    on_step: Callable[[int, int], None],
+) -> None:
+    config, rows = request.config, split.train
+    fabric = make_fabric(config.training.precision)
+    if fabric.is_global_zero:
+        _write_environment(folder, config)
+    network = build_network(config, len(record.classes))
+    views = {
+        part: _fixed_views(config, data, part_rows, shown_transform(config), fabric.device)
+        for part, part_rows in (("train", split.train), ("test", split.test))
+    }
+    clips = TrainingClips(
+        lambda batch: data.store.read(rows[batch]), data.store.labels[rows], data.store.clip_keys[rows]
+    )
+    with stop_on_signals() as stop:
+        watch = Watch(_make_measure(request, views), on_step, stop)
+        train(network, build_view_maker(config, config.views.transform), clips, plan, folder, fabric, watch)
+    if fabric.is_global_zero:
+        _finish(folder, record, data, split, network, views["test"], fabric.device)
 
 
 def is_tracked(track: str, epoch: int, n_epochs: int) -> bool:
@@ -134,36 +164,45 @@ def load_network(folder: Path) -> tuple[RunRecord, VGG]:
     return record, network.eval()
 
 
-def sample_clips(folder: Path, n_clips: int = 4) -> tuple[ClipSample, ...]:
+def show_test_clips(folder: Path, n_clips: int = 4) -> tuple[ShownClip, ...]:
     """Show what a finished run makes of a few test clips, from the least consistent to the most.
 
     Raises:
-        UserError: where the run's sounds are no longer where they were.
+        UserError: where the run's sounds are no longer what they were, or a file of the run is damaged.
     """
     record, network = load_network(folder)
     data = prepare_data(Path(record.data_path), record.config)
+    if data.store.fingerprint != record.data_fingerprint:
+        raise UserError(f"'{record.data_path}' no longer holds what the run was trained on")
     test = data.split(record.config.fold).test
-    with open(folder / "predictions.csv", newline="") as predictions:
-        divergence = {row["path"]: float(row["jsd"]) for row in csv.DictReader(predictions)}
+    divergence = _read_divergences(folder / "predictions.csv")
     ranked = sorted(test, key=lambda row: -divergence.get(data.store.clips[row].id, 0.0))
     chosen = [ranked[round(i)] for i in np.linspace(0, len(ranked) - 1, min(n_clips, len(ranked)))]
     view_maker = build_view_maker(record.config, shown_transform(record.config))
-    return make_samples(network, data.store, np.array(chosen), view_maker)
+    return show_clips(network, data.store, np.array(chosen), view_maker)
+
+
+def _read_divergences(path: Path) -> dict[str, float]:
+    try:
+        with open(path, newline="") as predictions:
+            return {row["path"]: float(row["jsd"]) for row in csv.DictReader(predictions)}
+    except (OSError, KeyError, ValueError) as error:
+        raise UserError(f"the predictions '{path}' cannot be read: {error}") from error
+
+
+def _fixed_views(
+    config: Config, data: PreparedData, rows: Int64[np.ndarray, " clip"], transform: TransformName, device: torch.device
+) -> FixedViews:
+    view_maker = build_view_maker(config, transform)
+    view_maker.front_end.to(device)
+    return FixedViews(data.store, rows, view_maker, device)
 
 
 def _make_measure(
-    request: RunRequest, data: PreparedData, split: Split, device: torch.device, stop: StopRequest
+    request: RunRequest, parts: dict[str, FixedViews]
 ) -> Callable[[nn.Module, int, Callable[[], bool]], dict[str, float] | None]:
-    config = request.config
-    view_maker = build_view_maker(config, shown_transform(config))
-    view_maker.front_end.to(device)
-    parts = {
-        "train": FixedViews(data.store, split.train, view_maker, device),
-        "test": FixedViews(data.store, split.test, view_maker, device),
-    }
-
     def measure(network: nn.Module, epoch: int, should_stop: Callable[[], bool]) -> dict[str, float] | None:
-        if not is_tracked(request.track, epoch, config.training.epochs):
+        if not is_tracked(request.track, epoch, request.config.training.epochs):
             return {}
         record: dict[str, float] = {}
         for part, views in parts.items():
@@ -176,17 +215,44 @@ def _make_measure(
     return measure
 
 
+def _write_environment(folder: Path, config: Config) -> None:
+    """Write what runs here, and below it what ran at earlier starts of the same run."""
+    path = folder / "environment.json"
+    earlier = json.loads(path.read_text()) if path.exists() else None
+    environment = describe_environment()
+    if config.views.transform in ("reverb", "combination"):
+        environment["room_bank"] = build_reverb(config).bank_hash()
+    environment["earlier_starts"] = [*earlier.pop("earlier_starts"), earlier] if earlier else []
+    write_json(path, environment)
+
+
+def _environment_warnings(folder: Path) -> list[str]:
+    environment = json.loads((folder / "environment.json").read_text())
+    numbers = {start["n_threads"] for start in [environment, *environment["earlier_starts"]]}
+    if len(numbers) == 1:
+        return []
+    said = " and ".join(str(n) for n in sorted(numbers))
+    return [f"the run was resumed with another number of threads ({said}), so its last bits are of neither"]
+
+
 def _finish(
-    folder: Path, record: RunRecord, data: PreparedData, split: Split, network: VGG, device: torch.device
+    folder: Path,
+    record: RunRecord,
+    data: PreparedData,
+    split: Split,
+    network: VGG,
+    test_views: FixedViews,
+    device: torch.device,
 ) -> None:
     """Write weights, predictions and, last, the metrics that say the run is finished."""
-    config = record.config
+    config, own_transform = record.config, shown_transform(record.config)
     save_weights(folder / "model.safetensors", network, {"identity": record.identity})
+    views: dict[TransformName, FixedViews] = {own_transform: test_views}
+    if own_transform != "combination":
+        views["combination"] = _fixed_views(config, data, split.test, "combination", device)
     answers: dict[TransformName, Answers] = {}
-    for transform in dict.fromkeys(("combination", shown_transform(config))):
-        view_maker = build_view_maker(config, transform)
-        view_maker.front_end.to(device)
-        said = answer(network, FixedViews(data.store, split.test, view_maker, device))
+    for transform, fixed_views in views.items():
+        said = answer(network, fixed_views)
         assert said is not None
         answers[transform] = said
     common, labels = answers["combination"], data.store.labels[split.test]
@@ -210,7 +276,7 @@ def _finish(
         "precision": config.training.precision,
         "experiment": record.experiment,
         "n_train_clips": len(split.train),
-        "warnings": list(split.warnings),
+        "warnings": [*split.warnings, *_environment_warnings(folder)],
         "data_notes": [*data.dataset.notes, *data.store.report.lines],
         "schema": SCHEMA,
     }

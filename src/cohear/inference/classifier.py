@@ -13,7 +13,7 @@ from cohear.data.audio_files import decode, resample
 from cohear.data.fitting import Short, fit
 from cohear.errors import UserError
 from cohear.experiments.build import build_front_end
-from cohear.experiments.run_folder import is_finished
+from cohear.experiments.run_folder import is_finished, read_record
 from cohear.experiments.runs import load_network
 from cohear.models import LogMel
 
@@ -94,11 +94,13 @@ def load(path: str | Path) -> Classifier:
         UserError: where there is no finished run.
     """
     folder = Path(path)
-    if not folder.is_dir():
-        raise UserError(f"'{folder}' is no run folder; give the folder that `cohear train` made")
+    record = read_record(folder)
     if not is_finished(folder):
-        raise UserError(f"'{folder}' is not a finished run; go on with `cohear train --resume` or give another")
-    record, network = load_network(folder)
+        raise UserError(
+            f"'{folder}' is an unfinished run; go on with it by `cohear train ... --resume --out {folder}`, or give "
+            "another"
+        )
+    _, network = load_network(folder)
     return Classifier(
         record.classes,
         record.config.data.sample_rate,

@@ -6,7 +6,6 @@ Conventions:
 
 Metrics:
     accuracy: correct clips over all clips.
-    per_class_accuracy: the same within the clips of each class (recall).
     confusion_matrix: how often a clip of one class was called another.
     standard_error: of a mean over folds or seeds.
     wilson_interval: of one accuracy, from the number of its clips alone.
@@ -59,20 +58,6 @@ def confusion_matrix(
     validate(predicted, labels, n_classes)
     cells = labels.astype(np.int64) * n_classes + predicted
     return np.bincount(cells, minlength=n_classes**2).reshape(n_classes, n_classes).astype(np.int64)
-
-
-def per_class_accuracy(
-    predicted: Int[np.ndarray, " clip"], labels: Int[np.ndarray, " clip"], n_classes: int
-) -> Float[np.ndarray, " label"]:
-    """Compute the accuracy within the clips of each class, in [0, 1]; NaN for a class without clips.
-
-    Example:
-        >>> per_class_accuracy(np.array([0, 1, 1]), np.array([0, 1, 0]), n_classes=3)
-        array([0.5, 1. , nan])
-    """
-    counts = confusion_matrix(predicted, labels, n_classes)
-    n_clips = counts.sum(axis=1)
-    return np.where(n_clips > 0, np.diag(counts) / np.maximum(n_clips, 1), np.nan)
 
 
 def standard_error(values: Sequence[float] | Float[np.ndarray, " n"], ddof: int = 1) -> float | None:

@@ -1,4 +1,4 @@
-"""How probable the right answer was, and how far the answers to several views of a clip lie apart.
+"""How probable the right answer was.
 
 Conventions:
     Log-probabilities are natural logarithms; a row's probabilities sum to 1 and may hold zeros (minus
@@ -6,11 +6,10 @@ Conventions:
 
 Metrics:
     negative_log_likelihood: mean over clips of minus the log-probability of the label.
-    jensen_shannon: divergence between the views of each clip, Eq. 5 of Iqbal et al. 2021 (arXiv 2102.05151).
 """
 
 import numpy as np
-from jaxtyping import Float, Float64, Int
+from jaxtyping import Float, Int
 
 _SUM_TOLERANCE = 1e-3  # float32 log-probabilities over thousands of classes sum to 1 within this
 
@@ -44,22 +43,3 @@ def negative_log_likelihood(
         raise ValueError(f"labels from {labels.min()} to {labels.max()}: class indices here are 0 to {n_classes - 1}.")
     chosen = log_probabilities[np.arange(len(labels)), labels].astype(np.float64)
     return float(np.abs(-chosen.mean()))  # not minus zero
-
-
-def jensen_shannon(log_probabilities: Float[np.ndarray, "view clip label"]) -> Float64[np.ndarray, " clip"]:
-    """Compute the Jensen-Shannon divergence over the views of each clip, in nats, in [0, ln n_views].
-
-    Example:
-        >>> with np.errstate(divide="ignore"):
-        ...     opposite = np.log([[[1.0, 0.0]], [[0.0, 1.0]]])
-        >>> jensen_shannon(opposite).round(4)  # ln 2
-        array([0.6931])
-    """
-    validate(log_probabilities)
-    logs = log_probabilities.astype(np.float64)
-    # 0 log 0 = 0: where a probability is zero its term is, and the mixture is zero only where all of them
-    # are.
-    with np.errstate(invalid="ignore"):
-        log_mixture = np.logaddexp.reduce(logs, axis=0) - np.log(len(logs))
-        terms = np.where(np.isneginf(logs), 0.0, np.exp(logs) * (logs - log_mixture))
-    return np.maximum(terms.sum(axis=2).mean(axis=0), 0.0)  # rounding may leave -1e-17

@@ -26,11 +26,12 @@ class LogMel(nn.Module):
         n_fft: samples of a window and of its Fourier transform, > 0.
         hop_length: samples between frames, > 0.
         n_mels: bands, > 0.
-        f_min: Hz, lower edge of the lowest band.
-        f_max: Hz, upper edge of the highest band; None is half the sample rate.
+        f_min: Hz, lower edge of the lowest band, 0 <= f_min < f_max.
+        f_max: Hz, upper edge of the highest band, at most half the sample rate; None is that.
 
     Raises:
-        UserError: where a band holds no frequency bin, so that it would always read silence.
+        UserError: where the edges are out of range, or a band holds no frequency bin and would always read
+            silence.
     """
 
     window: Tensor
@@ -46,6 +47,12 @@ class LogMel(nn.Module):
         f_max: float | None = None,
     ) -> None:
         super().__init__()
+        top_hz = sample_rate / 2 if f_max is None else f_max
+        if not 0 <= f_min < top_hz <= sample_rate / 2:
+            raise UserError(
+                f"mel bands from {f_min:g} to {top_hz:g} Hz cannot be made at a sample rate of {sample_rate} Hz; "
+                f"choose 0 <= f_min < f_max <= {sample_rate / 2:g}"
+            )
         self.sample_rate, self.n_fft, self.hop_length, self.n_mels = sample_rate, n_fft, hop_length, n_mels
         filters_MF = mel_filters(sample_rate, n_fft, n_mels, f_min, f_max)
         empty = np.flatnonzero(filters_MF.sum(1) == 0)
@@ -58,7 +65,7 @@ class LogMel(nn.Module):
         self.register_buffer("filters", torch.from_numpy(filters_MF), persistent=False)
 
     def forward(self, waveforms: Float[Tensor, "*batch time"]) -> Float[Tensor, "*batch band frame"]:
-        """Return dB, `frame` = 1 + time // hop_length; float64 for float64 input, float32 for any other."""
+        """Return dB, `frame` = 1 + time // hop_length; at least -100; float64 for float64 input, else float32."""
         with torch.autocast(waveforms.device.type, enabled=False):
             flat = waveforms.reshape(-1, waveforms.shape[-1])
             if flat.device.type == "cpu":  # one clip at a time stays in the cache: twice as fast
@@ -115,7 +122,7 @@ def hz_to_mel(frequency_hz: float) -> float:
     """Map a frequency to Slaney's mel scale.
 
     Example:
-        >>> hz_to_mel(1000.0)
+        >>> round(hz_to_mel(1000.0), 6)
         15.0
     """
     if frequency_hz < _BREAK_HZ:

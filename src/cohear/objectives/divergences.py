@@ -28,7 +28,7 @@ def jensen_shannon_divergence(logits: Float[Tensor, "view batch label"]) -> Floa
         logits: of each view; a softmax over `label` gives P_v.
 
     Returns:
-        Nats, between 0 (views agree) and ln V (views are certain of different classes).
+        Nats, between 0 (views agree; rounding may give -1e-7) and ln V (views are certain of different classes).
 
     Example:
         >>> certain = torch.tensor([[[30.0, 0.0]], [[0.0, 30.0]]])
@@ -40,7 +40,7 @@ def jensen_shannon_divergence(logits: Float[Tensor, "view batch label"]) -> Floa
     return (log_probabilities_VBK.exp() * (log_probabilities_VBK - log_mixture_BK)).sum(-1).mean(0)
 
 
-def kullback_leibler_divergence(logits: Float[Tensor, "2 batch label"]) -> Float[Tensor, " batch"]:
+def kullback_leibler_divergence(logits: Float[Tensor, "view batch label"]) -> Float[Tensor, " batch"]:
     """Measure KL(P_0 || P_1), from the clean view to the transformed one, as Zheng et al. 2016 do.
 
     Args:
@@ -49,10 +49,15 @@ def kullback_leibler_divergence(logits: Float[Tensor, "2 batch label"]) -> Float
     Returns:
         Nats, 0 or more, without an upper bound.
 
+    Raises:
+        ValueError: for other than two views.
+
     Example:
         >>> kullback_leibler_divergence(torch.zeros(2, 1, 5)).item()
         0.0
     """
+    if len(logits) != 2:
+        raise ValueError(f"the Kullback-Leibler divergence compares two views and was given {len(logits)}; use JSD")
     log_p_BK, log_q_BK = log_probabilities(logits)
     return (log_p_BK.exp() * (log_p_BK - log_q_BK)).sum(-1)
 
@@ -63,10 +68,18 @@ def euclidean_distance(representations: Float[Tensor, "view batch feature"]) -> 
     Args:
         representations: of at least two views, any unit: embeddings or probabilities.
 
+    Returns:
+        In the unit of the representations, 0 or more.
+
+    Raises:
+        ValueError: for fewer than two views.
+
     Example:
         >>> euclidean_distance(torch.tensor([[[0.0, 0.0]], [[3.0, 4.0]]])).item()
         5.0
     """
+    if len(representations) < 2:
+        raise ValueError(f"a distance between views needs two of them and was given {len(representations)}")
     with torch.autocast(representations.device.type, enabled=False):
         wide = representations if representations.dtype == torch.float64 else representations.float()
         pairs = [torch.linalg.vector_norm(a - b, dim=-1) for a, b in combinations(wide, 2)]
@@ -74,7 +87,12 @@ def euclidean_distance(representations: Float[Tensor, "view batch feature"]) -> 
 
 
 def log_probabilities(logits: Float[Tensor, "*batch label"]) -> Float[Tensor, "*batch label"]:
-    """Turn logits into log-probabilities, in float32 or wider whatever autocast says."""
+    """Turn logits into log-probabilities, in float32 or wider whatever autocast says.
+
+    Example:
+        >>> log_probabilities(torch.zeros(2)).exp()
+        tensor([0.5000, 0.5000])
+    """
     with torch.autocast(logits.device.type, enabled=False):
         wide = logits if logits.dtype == torch.float64 else logits.float()
         return torch.log_softmax(wide, dim=-1)

@@ -129,8 +129,6 @@ class ConsistencyObjective(ClassificationObjective):
         if self.divergence == "jsd":
             return jensen_shannon_divergence(logits)
         if self.divergence == "kl":
-            if len(logits) != 2:
-                raise ValueError(f"'kl' compares two views and was given {len(logits)}; use 'jsd' for more")
             return kullback_leibler_divergence(logits)
         if self.representation == "probabilities":
             return euclidean_distance(log_probabilities(logits).exp())

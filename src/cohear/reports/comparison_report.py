@@ -6,7 +6,7 @@ from typing import Any
 
 from cohear.errors import UserError
 from cohear.reports import plots
-from cohear.reports.experiments import Experiment
+from cohear.reports.grouping import Experiment
 from cohear.reports.method_table import ErrorOver, method_rows, method_table
 from cohear.reports.pages import picture, write_page
 from cohear.reports.paired_table import paired_table

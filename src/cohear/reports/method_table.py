@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from cohear.metrics.accuracy import standard_error
-from cohear.reports.experiments import Experiment, closest, group_runs, mean
-from cohear.reports.paper_numbers import TABLE_1
+from cohear.reports.grouping import Experiment, closest, group_runs, mean
+from cohear.reports.paper_numbers import PAPER_TABLE_1
 from cohear.reports.run_folders import RunSummary
 from cohear.reports.tables import Table, signed
 
@@ -85,8 +85,8 @@ def _cells(row: MethodRow, with_paper: bool) -> tuple[str, ...]:
     )
     if not with_paper:
         return cells
-    paper = TABLE_1[experiment.transform, experiment.method]
-    if not experiment.is_in_the_paper or not _is_esc50(experiment.runs[0]):
+    paper = PAPER_TABLE_1[experiment.transform, experiment.method]
+    if not experiment.is_in_the_paper or experiment.is_changed or not _is_esc50(experiment.runs[0]):
         return (*cells, "-")
     text = _accuracy_text(paper.accuracy_percent, paper.standard_error_percent)
     return (*cells, text if paper.improvement_points is None else f"{text} {paper.improvement_points:+.2f}%")

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool
 
 from cohear.metrics.paired_tests import PairedTest, detectable_difference, grouped_bootstrap, holm, mcnemar
-from cohear.reports.experiments import Experiment, closest, group_runs
+from cohear.reports.grouping import Experiment, closest, group_runs, n_different
 from cohear.reports.paper_numbers import TRANSFORMS
 from cohear.reports.run_folders import RunSummary
 from cohear.reports.tables import Table, signed
@@ -121,7 +121,11 @@ def paired_table(runs: Sequence[RunSummary]) -> Table | None:
 
 
 def _pairs(experiments: Sequence[Experiment]) -> Iterable[tuple[Experiment, Experiment]]:
-    """The steps of the method for each transform, then each ablation against the model that it changes."""
+    """The steps of the method for each transform, then each ablation against the next simpler one.
+
+    An ablation that changes two things (two views instead of three, and another divergence) is compared with the one
+    that changes the first of them alone, so that the difference is of one thing.
+    """
     named = [experiment for experiment in experiments if experiment.is_in_the_paper]
     for transform in TRANSFORMS[1:]:
         for method_a, method_b in _STEPS:
@@ -130,8 +134,14 @@ def _pairs(experiments: Sequence[Experiment]) -> Iterable[tuple[Experiment, Expe
                 if (a.method, a.transform) == (method_a, transform) and (b := _partner(a, kind_b, named)):
                     yield a, b
     for a in experiments:
-        if not a.is_in_the_paper and (b := _partner(a, (a.method, a.transform), named)):
-            yield a, b
+        if not a.is_in_the_paper and (base := _partner(a, (a.method, a.transform), named)):
+            alike = [b for b in experiments if (b.method, b.transform) == (a.method, a.transform)]
+            yield a, _next_simpler(a, base, alike)
+
+
+def _next_simpler(a: Experiment, base: Experiment, alike: Sequence[Experiment]) -> Experiment:
+    simpler = [b for b in alike if n_different(b, base) < n_different(a, base)]
+    return min(simpler, key=lambda b: (n_different(a, b), n_different(b, base)), default=base)
 
 
 def _partner(a: Experiment, kind: tuple[str, str], named: Sequence[Experiment]) -> Experiment | None:

@@ -24,7 +24,7 @@ class PaperResult:
     """Over no augmentation, as printed there; None for that row itself."""
 
 
-TABLE_1: dict[tuple[str, str], PaperResult] = {
+PAPER_TABLE_1: dict[tuple[str, str], PaperResult] = {
     ("none", "none"): PaperResult("No Augmentation", 83.59, 0.15, None),
     ("pitch", "standard"): PaperResult("Pitch-Shift", 84.35, 0.25, 0.76),
     ("pitch", "bda"): PaperResult("Pitch-Shift-BDA", 84.60, 0.31, 1.01),

@@ -17,7 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from cohear.reports.experiments import Experiment
+from cohear.reports.grouping import Experiment
 from cohear.reports.method_table import MethodRow
 from cohear.reports.run_folders import RunSummary
 

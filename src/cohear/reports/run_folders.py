@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
 from cohear.errors import UserError
-from cohear.reports.paper_numbers import TABLE_1
+from cohear.reports.paper_numbers import PAPER_TABLE_1
 
 CONFIG, ENVIRONMENT, HISTORY = "config.json", "environment.json", "history.jsonl"
 PREDICTIONS, METRICS = "predictions.csv", "metrics.json"
@@ -149,7 +149,7 @@ def read_run(folder: Path) -> RunSummary:
             raise _damaged(folder / METRICS, f"it has no {name!r}")
         if not isinstance(metrics[name], types) or isinstance(metrics[name], bool):
             raise _damaged(folder / METRICS, f"{name!r} cannot be {metrics[name]!r}")
-    if (metrics["transform"], metrics["method"]) not in TABLE_1:
+    if (metrics["transform"], metrics["method"]) not in PAPER_TABLE_1:
         wrong = f"method {metrics['method']!r} with transform {metrics['transform']!r}"
         raise _damaged(folder / METRICS, f"there is no {wrong}")
     known = {name: metrics[name] for name in _METRICS if name not in _SENTENCES}
@@ -160,7 +160,8 @@ def read_run(folder: Path) -> RunSummary:
     return RunSummary(
         folder=folder,
         **known,
-        **{name: tuple(str(sentence) for sentence in metrics[name]) for name in _SENTENCES},
+        warnings=tuple(map(str, metrics["warnings"])),
+        data_notes=tuple(map(str, metrics["data_notes"])),
         config=config,
         facts=facts,
         environment=_read_json(folder / ENVIRONMENT),

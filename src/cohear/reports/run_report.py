@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int64
 
-from cohear.evaluation.samples import ClipSample, ViewSample
+from cohear.evaluation.shown_clips import ShownClip, ShownView
 from cohear.metrics.accuracy import confusion_matrix, wilson_interval
 from cohear.reports import plots
-from cohear.reports.experiments import flatten
+from cohear.reports.grouping import flatten
 from cohear.reports.method_table import count_text, resolution_sentence
 from cohear.reports.pages import data_uri, picture, write_page
 from cohear.reports.run_folders import RunSummary, read_run
@@ -35,7 +35,7 @@ _TRANSFORM_WORDS = {
 }
 
 
-def write_run_report(run_folder: Path, strips: Sequence[ClipSample] = ()) -> Path:
+def write_run_report(run_folder: Path, strips: Sequence[ShownClip] = ()) -> Path:
     """Write the page of a finished run into its folder.
 
     Args:
@@ -105,7 +105,7 @@ def _most_frequent_confusions(counts: Int64[np.ndarray, "label label"], classes:
     ]
 
 
-def _strip(clip: ClipSample) -> dict[str, Any]:
+def _strip(clip: ShownClip) -> dict[str, Any]:
     loudest_db = max(float(view.log_mel.max()) for view in clip.views)
     return {
         "path": clip.path,
@@ -116,7 +116,7 @@ def _strip(clip: ClipSample) -> dict[str, Any]:
     }
 
 
-def _card(clip: ClipSample, view: ViewSample, loudest_db: float) -> dict[str, Any]:
+def _card(clip: ShownClip, view: ShownView, loudest_db: float) -> dict[str, Any]:
     duration_s = len(view.waveform) / clip.sample_rate
     order = np.argsort(-view.probabilities, kind="stable").tolist()
     shown = order[:_N_ANSWERS] + [k for k in order[_N_ANSWERS:] if clip.classes[k] == clip.label]

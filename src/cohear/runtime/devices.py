@@ -1,4 +1,4 @@
-"""Where and how precisely training computes, through lightning-fabric (torchrun and SLURM included)."""
+"""Where and how precisely training computes, through lightning-fabric; torchrun for many."""
 
 import os
 from pathlib import Path

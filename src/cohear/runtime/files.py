@@ -55,7 +55,7 @@ def flush(path: Path) -> None:
 
 @contextmanager
 def explain_disk_errors(path: Path) -> Iterator[None]:
-    """Turn a full or read-only disk into a sentence that names the place.
+    """Turn a full or read-only disk, or a place that is taken, into a sentence that names it.
 
     Raises:
         UserError: what cannot be written, why, and what to do.
@@ -65,8 +65,12 @@ def explain_disk_errors(path: Path) -> Iterator[None]:
         errno.EDQUOT: "your disk quota is used up; free some space or choose another folder",
         errno.EROFS: "the disk is read-only; choose another folder",
         errno.EACCES: "permission is denied; choose another folder",
-        errno.ENOTDIR: "a part of the path is a file; choose another folder",
+        errno.EPERM: "that is not permitted; choose another folder",
+        errno.ENOENT: "its folder does not exist; make it first or choose another",
+        errno.ENOTDIR: "a file stands where a folder is needed; choose another folder",
         errno.EEXIST: "a file stands where a folder is needed; choose another folder",
+        errno.EISDIR: "a folder stands there; choose another name",
+        errno.ENAMETOOLONG: "the name is too long; choose a shorter one",
     }
     try:
         yield

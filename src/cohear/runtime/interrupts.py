@@ -1,19 +1,27 @@
 """Stopping on request: the first Ctrl-C or SIGTERM asks, the loop finishes its step, saves and leaves."""
 
+import multiprocessing
 import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
+from typing import NoReturn
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-class Interrupted(Exception):
-    """Work was stopped by a signal after everything was saved; the message says how to go on."""
+class Interrupted(BaseException):  # like KeyboardInterrupt no Exception: nobody handles it by the way
+    """Work was stopped by a signal and nothing finished is lost; the message says what is saved."""
 
     def __init__(self, message: str, signal_number: int) -> None:
-        super().__init__(message)
+        super().__init__(message, signal_number)  # both, so that it can be sent between processes
+        self.message = message
         self.signal_number = signal_number
+
+    def __str__(self) -> str:
+        return self.message
 
     @property
     def exit_status(self) -> int:
@@ -30,23 +38,74 @@ class StopRequest:
 
 @contextmanager
 def stop_on_signals() -> Iterator[StopRequest]:
-    """Turn the first SIGINT or SIGTERM into a request; a second one stops at once.
+    """Turn the first SIGINT or SIGTERM into a request; the same signal once more stops at once.
 
+    In a child process it stays a request, since a Ctrl-C reaches parent and children and the parent tells them too.
     Outside the main thread signals cannot be caught; the request then stays empty.
+
+    Raises:
+        Interrupted: at the second signal.
     """
     request = StopRequest()
     if threading.current_thread() is not threading.main_thread():
         yield request
         return
+    seen: set[int] = set()
 
     def ask(signal_number: int, _frame: FrameType | None) -> None:
-        if request.signal_number is not None:
-            raise KeyboardInterrupt
-        request.signal_number = signal_number
+        if signal_number in seen and multiprocessing.parent_process() is None:
+            raise Interrupted("stopped at once, up to the last checkpoint everything is saved", signal_number)
+        seen.add(signal_number)
+        request.signal_number = request.signal_number or signal_number
 
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, ask) for number in _SIGNALS}
     try:
         yield request
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def leave_on_signals() -> None:
+    """Let SIGINT and SIGTERM raise `Interrupted` where nothing else waits for them."""
+
+    def leave(signal_number: int, _frame: FrameType | None) -> NoReturn:
+        raise Interrupted("stopped", signal_number)
+
+    for number in _SIGNALS:
+        signal.signal(number, leave)
+
+
+@contextmanager
+def how_to_go_on(how: str) -> Iterator[None]:
+    """Add to the message of an interruption how the work goes on.
+
+    Args:
+        how: as "go on with the same command".
+
+    Raises:
+        Interrupted: for any interruption, `KeyboardInterrupt` included.
+    """
+    try:
+        yield
+    except Interrupted as stopped:
+        raise Interrupted(f"{stopped}; {how}", stopped.signal_number) from None
+    except KeyboardInterrupt:
+        raise Interrupted(f"stopped; {how}", signal.SIGINT) from None
+
+
+@contextmanager
+def signals_held() -> Iterator[None]:
+    """Keep SIGINT and SIGTERM waiting, here until the end, in processes begun meanwhile until `disregard_signals`."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+
+
+def disregard_signals() -> None:
+    """Let SIGINT and SIGTERM do nothing outside `stop_on_signals`: for a child process, whose parent stops it."""
+    for number in _SIGNALS:
+        signal.signal(number, lambda _number, _frame: None)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)

@@ -46,7 +46,9 @@ def items_per_batch(items: Items, batch_size: int) -> int:
     """
     n_views = len(items[0])
     if batch_size < n_views:
-        raise UserError(f"a batch of {batch_size} cannot hold the {n_views} views of one clip; use a larger one")
+        raise UserError(
+            f"a batch of {batch_size} cannot hold the {n_views} views of one clip; use a larger training.batch_size"
+        )
     return batch_size // n_views
 
 

@@ -63,6 +63,10 @@ class Watch:
     """Called with steps done and steps in all."""
     stop: StopRequest = field(default_factory=StopRequest)
 
+    def is_stopped(self) -> bool:
+        """Whether somebody asked this process to stop."""
+        return self.stop.signal_number is not None
+
 
 @dataclass
 class _Progress:
@@ -118,6 +122,8 @@ def train(
         UserError: where the loss is no longer a number, or the disk is full.
     """
     view_maker.front_end.to(fabric.device)
+    if fabric.world_size > 1 and fabric.device.type == "cuda":  # the views of all processes share their statistics
+        nn.SyncBatchNorm.convert_sync_batchnorm(network)
     optimizer = torch.optim.AdamW(
         network.parameters(), lr=plan.learning_rate(0), weight_decay=plan.weight_decay, fused=True
     )
@@ -141,21 +147,17 @@ def train(
             sums += torch.stack(losses).detach().double() * (share * len(batch.clips))
             progress.step += 1
             watch.on_step(progress.epoch * steps_per_epoch + progress.step, plan.n_epochs * steps_per_epoch)
-            if _stop_requested(watch, fabric):
+            if _anywhere(watch.is_stopped(), fabric):
                 break
         progress.sums = _mean_over_processes(sums, fabric)
+        _check_finite(progress, network)
         measured = None
-        if not _stop_requested(watch, fabric):
-            measured = watch.measure(network, progress.epoch, lambda: watch.stop.signal_number is not None)
-        if measured is None:
+        if not _anywhere(watch.is_stopped(), fabric):
+            measured = watch.measure(network, progress.epoch, watch.is_stopped)
+        if _anywhere(measured is None, fabric) or measured is None:
             _save_and_leave(folder, network, optimizer, progress, watch, fabric)
         n_items = len(clips.labels) * len(plan.items)
         total, classification, consistency = (value / n_items for value in progress.sums)
-        if not np.isfinite(total):
-            raise UserError(
-                f"the loss of epoch {progress.epoch} is not a number; lower optimizer.learning_rate or look for "
-                "damaged clips"
-            )
         progress.history.append(
             {
                 "epoch": progress.epoch,
@@ -202,9 +204,8 @@ def _forward(
     return step_module(log_mels, labels, weight), share
 
 
-def _stop_requested(watch: Watch, fabric: Fabric) -> bool:
-    """Ask whether any process was asked to stop, so that all leave at the same step."""
-    here = watch.stop.signal_number is not None
+def _anywhere(here: bool, fabric: Fabric) -> bool:
+    """Ask whether something is so in any process, so that all leave at the same step."""
     if fabric.world_size == 1:
         return here
     flag = torch.tensor(float(here), device=fabric.device)
@@ -215,6 +216,16 @@ def _mean_over_processes(values: Float[Tensor, " value"], fabric: Fabric) -> lis
     reduced = fabric.all_reduce(values, reduce_op="mean")
     assert isinstance(reduced, Tensor)
     return reduced.tolist()
+
+
+def _check_finite(progress: _Progress, network: nn.Module) -> None:
+    """Refuse to go on, measure or save where the last steps left the numbers."""
+    weights_are_finite = all(bool(weight.isfinite().all()) for weight in network.parameters())
+    if not (weights_are_finite and np.isfinite(progress.sums).all()):
+        raise UserError(
+            f"in epoch {progress.epoch} the loss or the weights are no longer numbers; lower optimizer.learning_rate "
+            "or look for damaged clips"
+        )
 
 
 def _save_and_leave(

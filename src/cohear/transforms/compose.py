@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Int64, UInt64
 from torch import Tensor
 
-from cohear import keys as random
+from cohear.keys import fold_in, uniform
 from cohear.transforms.contract import Domain, Parameters, Transform
 
 
@@ -134,7 +134,7 @@ class Choose(Transform[ChooseParameters]):
         n = len(self.transforms)
         # Member i is chosen between the sums of the probabilities up to i - 1 and up to i.
         limits = np.cumsum(self.probabilities or [1 / n] * n)[:-1]
-        choice = np.searchsorted(limits, random.uniform(keys, 1)[:, 0], side="right")
+        choice = np.searchsorted(limits, uniform(keys, 1)[:, 0], side="right")
         return ChooseParameters(members=_draw_members(self.transforms, keys), choice=choice)
 
     def apply(self, batch: Tensor, parameters: ChooseParameters) -> Tensor:
@@ -158,4 +158,4 @@ def _check_members(transforms: Sequence[Transform[Any]]) -> None:
 
 
 def _draw_members(transforms: Sequence[Transform[Any]], keys: UInt64[np.ndarray, " batch"]) -> tuple[Parameters, ...]:
-    return tuple(transform.draw(random.fold_in(keys, i)) for i, transform in enumerate(transforms))
+    return tuple(transform.draw(fold_in(keys, i)) for i, transform in enumerate(transforms))

@@ -14,9 +14,9 @@ import torch
 from jaxtyping import Float, UInt64
 from torch import Tensor
 
-from cohear import keys as random
 from cohear.dsp.phase_vocoder import stretch
 from cohear.dsp.resample import resample
+from cohear.keys import integers
 from cohear.tensors import Waveforms
 from cohear.transforms.contract import Domain, Parameters, Transform
 
@@ -113,7 +113,7 @@ class PitchShift(Transform[PitchShiftParameters]):
 
     def draw(self, keys: UInt64[np.ndarray, " batch"]) -> PitchShiftParameters:
         """Choose one shift per key."""
-        chosen = random.integers(keys, 1, len(self.semitones))[:, 0]
+        chosen = integers(keys, 1, len(self.semitones))[:, 0]
         return PitchShiftParameters(semitones=np.array(self.semitones, float)[chosen])
 
     def apply(self, batch: Waveforms, parameters: PitchShiftParameters) -> Waveforms:

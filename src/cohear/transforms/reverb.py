@@ -15,9 +15,9 @@ import torch
 from jaxtyping import Float, Int64, UInt64
 from torch import Tensor
 
-from cohear import keys as random
 from cohear.dsp.rooms import check_rooms, room_responses, room_targets
 from cohear.dsp.spectral import fast_length
+from cohear.keys import integers
 from cohear.tensors import Waveforms
 from cohear.transforms.contract import Domain, Parameters, Transform
 
@@ -115,7 +115,7 @@ class Reverb(Transform[ReverbParameters]):
 
     def draw(self, keys: UInt64[np.ndarray, " batch"]) -> ReverbParameters:
         """Choose one room per key."""
-        response = random.integers(keys, 1, self.n_responses)[:, 0]
+        response = integers(keys, 1, self.n_responses)[:, 0]
         rt60_s = room_targets(self.n_responses, self.rt60_range, self.seed)[response]
         return ReverbParameters(response=response, rt60_s=rt60_s)
 

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int64, UInt64
 
-from cohear import keys as random
+from cohear.keys import uniform
 from cohear.tensors import LogMels
 from cohear.transforms.contract import Domain, Parameters, Transform
 
@@ -76,7 +76,7 @@ class SpecAugment(Transform[SpecAugmentParameters]):
     def draw(self, keys: UInt64[np.ndarray, " batch"]) -> SpecAugmentParameters:
         """Draw numbers, widths and starts per key."""
         n_bands, n_frames = self.n_band_masks[1], self.n_frame_masks[1]
-        u = random.uniform(keys, 2 + 2 * n_bands + 2 * n_frames)
+        u = uniform(keys, 2 + 2 * n_bands + 2 * n_frames)
         numbers, *masks = np.split(u, 2 + np.cumsum([0, n_bands, n_bands, n_frames]), axis=1)
         return SpecAugmentParameters(
             _integer_between(self.n_band_masks, numbers[:, 0]),

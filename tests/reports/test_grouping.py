@@ -1,7 +1,7 @@
 import pytest
 
 from cohear.errors import UserError
-from cohear.reports.experiments import closest, group_runs
+from cohear.reports.grouping import closest, group_runs
 from cohear.reports.run_folders import read_runs
 
 

@@ -14,7 +14,7 @@ from cohear.views import ViewMaker, view_keys
 
 
 @dataclass(frozen=True)
-class ViewSample:
+class ShownView:
     """One view of one clip."""
 
     description: str
@@ -28,7 +28,7 @@ class ViewSample:
 
 
 @dataclass(frozen=True)
-class ClipSample:
+class ShownClip:
     """One clip with its views, the clean one first."""
 
     path: str
@@ -36,15 +36,15 @@ class ClipSample:
     classes: tuple[str, ...]
     sample_rate: int
     """Hz, of every view's waveform."""
-    views: tuple[ViewSample, ...]
+    views: tuple[ShownView, ...]
     jsd: float
     """Jensen-Shannon divergence over the views, nats."""
 
 
 @torch.no_grad()
-def make_samples(
+def show_clips(
     network: nn.Module, store: Store, rows: Int64[np.ndarray, " clip"], view_maker: ViewMaker
-) -> tuple[ClipSample, ...]:
+) -> tuple[ShownClip, ...]:
     """Make the evaluation views of a few clips again, with everything that a person wants to see and hear of them.
 
     Args:
@@ -63,13 +63,13 @@ def make_samples(
         descriptions[made.rows] = made.parameters.describe()
     descriptions = descriptions.reshape(views.shape)
     return tuple(
-        ClipSample(
+        ShownClip(
             path=store.clips[row].path,
             label=store.clips[row].label,
             classes=tuple(store.classes),
             sample_rate=store.sample_rate,
             views=tuple(
-                ViewSample(
+                ShownView(
                     description=str(descriptions[view, column]),
                     waveform=made.waveforms[view, column].numpy(),
                     log_mel=made.log_mels[view, column].numpy(),

@@ -6,9 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from cohear.errors import UserError
-from cohear.reports.paper_numbers import METHODS, TABLE_1, TRANSFORMS
+from cohear.experiments.presets import PRESETS
+from cohear.reports.paper_numbers import METHODS, PAPER_TABLE_1, TRANSFORMS
 from cohear.reports.run_folders import RunSummary
 
+_CHOSEN_BY_NAME = {"dataset", "preset", "method", "views.transform"}
+"""What the name of an experiment says."""
 _NOT_SETTINGS = {"fold", "seed"}
 """What may differ within an experiment."""
 
@@ -35,7 +38,18 @@ class Experiment:
     @property
     def is_in_the_paper(self) -> bool:
         """Whether it bears a name of Table 1; ablations bear names of their own."""
-        return self.runs[0].model == TABLE_1[self.transform, self.method].model
+        return self.runs[0].model == PAPER_TABLE_1[self.transform, self.method].model
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether somebody changed a setting of the preset, so that the paper's number is of another model."""
+        preset = PRESETS.get(self.runs[0].preset)
+        usual = flatten(preset().model_dump(mode="json")) if preset else {}
+        return any(
+            usual.get(name) != value
+            for name, value in self.settings.items()
+            if name not in _CHOSEN_BY_NAME and not name.startswith("data.")
+        )
 
     @property
     def folds(self) -> tuple[int, ...]:
@@ -97,17 +111,18 @@ def _label(model: str, experiment: str, settings: dict[str, str], namesakes: Seq
 
 def closest(experiment: Experiment, candidates: Iterable[Experiment]) -> Experiment | None:
     """Find the fairest partner: same data set and preset, and the fewest settings that differ."""
-
-    def n_different(other: Experiment) -> int:
-        names = experiment.settings.keys() | other.settings.keys()
-        return sum(experiment.settings.get(name) != other.settings.get(name) for name in names)
-
     fair = [
         other
         for other in candidates
         if all(other.settings.get(name) == experiment.settings.get(name) for name in ("dataset", "preset"))
     ]
-    return min(fair, key=n_different, default=None)
+    return min(fair, key=lambda other: n_different(experiment, other), default=None)
+
+
+def n_different(one: Experiment, other: Experiment) -> int:
+    """Count the settings in which two experiments differ."""
+    names = one.settings.keys() | other.settings.keys()
+    return sum(one.settings.get(name) != other.settings.get(name) for name in names)
 
 
 def _settings(run: RunSummary) -> dict[str, str]:

@@ -1,0 +1,8 @@
+"""Several processes that train one network together, as torchrun started them."""
+
+import os
+
+
+def process_rank() -> int:
+    """Return which of the processes of one training this is, counted from 0, before any of them have met."""
+    return int(os.environ.get("RANK", "0"))

@@ -1,0 +1,64 @@
+"""The command line in this process, on one thread, and a finished run to look at."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+
+from cohear.cli import run
+from tiny import OPTIONS
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a command left behind on the screen."""
+
+    status: int
+    out: str
+    err: str
+
+    def refuses(self, *culprits: str) -> bool:
+        """Whether it was one sentence on stderr that names all culprits, status 2 and no traceback."""
+        *before, sentence = self.err.splitlines()
+        assert self.status == 2, self
+        assert sentence.startswith("cohear: "), self
+        assert not any(line.startswith(("cohear: ", "Traceback")) for line in before), self
+        assert self.out == "", self
+        assert all(culprit in sentence for culprit in culprits), self
+        return True
+
+
+Command = Callable[..., Said]
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def cohear(capsys: pytest.CaptureFixture[str]) -> Command:
+    """Run a command as `cohear("train", ...)`."""
+
+    def call(*arguments: object) -> Said:
+        capsys.readouterr()
+        status = run([str(argument) for argument in arguments])
+        return Said(status, *capsys.readouterr())
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def trained(tones: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run, not to be changed."""
+    folder = tmp_path_factory.mktemp("trained") / "run"
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("COHEAR_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+        torch.set_num_threads(1)
+        assert run(["train", str(tones), *OPTIONS, "--track", "end", "--out", str(folder)]) == 0
+    return folder

@@ -1,0 +1,110 @@
+"""Full and read-only disks, real ones: small file systems in memory, mounted for the test."""
+
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tiny import OPTIONS
+
+EPOCHS = ("--track", "end")
+
+
+def mount(*arguments: str) -> None:
+    subprocess.run(["mount", "-t", "tmpfs", *arguments], check=True, capture_output=True)
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 1 MB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    try:
+        mount("-o", "size=1m", "tmpfs", str(folder))
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("mounting a tmpfs is not permitted here")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.fixture
+def fill(disk: Path) -> Callable[[int], Path]:
+    """Fill the disk but for some bytes; returns the file to remove."""
+
+    def until(n_free: int) -> Path:
+        ballast = disk / "ballast"
+        n_bytes = shutil.disk_usage(disk).free - n_free
+        ballast.write_bytes(bytes(n_bytes))
+        return ballast
+
+    return until
+
+
+def below(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.rglob("*") if path.is_file() and not path.name.endswith(".lock"))
+
+
+def test_a_run_folder_on_a_full_disk_is_refused_and_nothing_half_written(cohear, tones, disk, fill):
+    fill(0)
+    assert cohear("train", tones, *OPTIONS, *EPOCHS, "--out", disk / "run").refuses(str(disk / "run"), "disk is full")
+    assert below(disk) == ["ballast"]
+
+
+def test_a_disk_that_fills_up_in_training_loses_nothing_and_resume_ends_in_the_same_bytes(
+    cohear, tones, trained, disk, fill
+):
+    words = ("train", tones, *OPTIONS, *EPOCHS, "--out", disk / "run")
+    ballast = fill(64 << 10)  # enough for all but a checkpoint
+    assert cohear(*words).refuses("latest.safetensors' cannot be written", "disk is full", "free some space")
+    assert below(disk / "run") == ["config.json", "environment.json", "history.jsonl"]
+    ballast.unlink()
+    assert cohear(*words).refuses("unfinished run; add --resume")
+    assert cohear(*words, "--resume").status == 0
+    assert (disk / "run" / "model.safetensors").read_bytes() == (trained / "model.safetensors").read_bytes()
+
+
+def test_a_full_disk_at_the_end_leaves_a_run_that_resumes(cohear, tones, trained, disk):
+    run = disk / "run"
+    shutil.copytree(trained, run, ignore=shutil.ignore_patterns("model*", "metrics*", "predictions*", "report*"))
+    ballast = disk / "ballast"
+    ballast.write_bytes(bytes(shutil.disk_usage(disk).free - (16 << 10)))
+    checkpoint = (run / "checkpoint" / "latest.safetensors").read_bytes()
+    words = ("train", tones, *OPTIONS, *EPOCHS, "--resume", "--out", run)
+    assert cohear(*words).refuses("model.safetensors' cannot be written", "disk is full")
+    assert (run / "checkpoint" / "latest.safetensors").read_bytes() == checkpoint
+    assert below(run) == ["config.json", "environment.json", "history.jsonl", "latest.safetensors"]
+    ballast.unlink()
+    assert cohear(*words).status == 0
+    assert (run / "model.safetensors").read_bytes() == (trained / "model.safetensors").read_bytes()
+
+
+def test_a_cache_on_a_full_disk_is_refused_and_works_when_there_is_room(
+    cohear, tones, disk, fill, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("COHEAR_CACHE", str(disk / "cache"))
+    words = ("train", tones, *OPTIONS, *EPOCHS, "--set", "training.epochs=1", "--out", tmp_path / "run")
+    ballast = fill(64 << 10)  # enough for a third of the sounds
+    assert cohear(*words).refuses(str(disk / "cache"), "the disk is full", "free some space", "COHEAR_CACHE")
+    assert not (tmp_path / "run").exists()
+    assert [name for name in below(disk) if not name.startswith("contents-")] == ["ballast"]
+    ballast.unlink()
+    assert cohear(*words).status == 0
+
+
+def test_read_only_places_are_refused(cohear, tones, disk, tmp_path, monkeypatch):
+    mount("-o", "remount,ro", "tmpfs", str(disk))
+    for command in ("train", "crossval"):
+        said = cohear(command, tones, *OPTIONS, "--out", disk / "run")
+        assert said.refuses(str(disk / "run"), "cannot be written", "read-only", "choose another folder")
+    monkeypatch.setenv("COHEAR_CACHE", str(disk / "cache"))
+    said = cohear("train", tones, *OPTIONS, "--out", tmp_path / "run")
+    assert said.refuses(str(disk / "cache"), "Read-only file system", "COHEAR_CACHE")
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_demo_on_a_full_disk_is_refused_and_leaves_nothing(cohear, disk, fill):
+    fill(0)
+    assert cohear("demo", "--out", disk / "demo").refuses(str(disk / "demo"), "made-up sounds cannot be written")
+    assert below(disk) == ["ballast"]

@@ -1,0 +1,37 @@
+"""Write the golden files anew: python tests/golden/regenerate.py
+
+Only for a change that is meant to alter numbers; it raises NUMERICS in experiments/identity.py and is told in the
+changelog.
+"""
+
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+import torch
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parent))
+
+from cohear.experiments.build import prepare_data  # noqa: E402
+from cohear.experiments.presets import change, parse_override, preset  # noqa: E402
+from cohear.experiments.runs import RunRequest, execute  # noqa: E402
+from tiny import TINY, write_tones  # noqa: E402
+
+
+def loss_curve(folder: Path) -> list[dict[str, float]]:
+    """Train for seven epochs of three steps on tiny sounds, and return each epoch's losses."""
+    config = change(preset("small"), dict(parse_override(text) for text in (*TINY, "training.epochs=7")))
+    table = write_tones(folder / "sounds")
+    request = RunRequest(table, config, track="end")
+    execute(request, prepare_data(table, config), folder / "run")
+    history = [json.loads(line) for line in (folder / "run" / "history.jsonl").read_text().splitlines()]
+    return [{name: record[name] for name in ("loss", "classification", "consistency")} for record in history]
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as folder:
+        curve = loss_curve(Path(folder))
+    (HERE / "loss_curve.json").write_text(json.dumps(curve, indent=1) + "\n")

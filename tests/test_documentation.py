@@ -1,0 +1,73 @@
+"""The README's commands exist, its Python runs, its tree is the real one; links lead somewhere; doctests run."""
+
+import doctest
+import importlib
+import pkgutil
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+import cohear
+from cohear.cli import run
+from cohear.experiments.presets import preset, setting_values
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+MODULES = [
+    module.name
+    for module in pkgutil.walk_packages(cohear.__path__, "cohear.")
+    if not module.name.endswith(("__main__", "media_files"))
+]
+
+
+def blocks(text: str, language: str) -> list[str]:
+    found = re.findall(r"^```(\w*)\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    return [block for its_language, block in found if its_language == language]
+
+
+def commands() -> list[str]:
+    found = [line for page in PAGES for block in blocks(page.read_text(), "") for line in block.splitlines()]
+    found += [code for page in PAGES for code in re.findall(r"`(cohear [a-z][^`]*)`", page.read_text())]
+    return sorted({line.split("#")[0].strip() for line in found if line.startswith("cohear ")})
+
+
+@pytest.mark.parametrize("command", commands())
+def test_every_command_in_the_documentation_is_understood(command, capsys):
+    words = shlex.split(command)[1:]
+    options = {word.split("=")[0] for word in words if word.startswith("--")}
+    assert run([words[0], "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert all(option in shown for option in options)
+
+
+def test_the_readme_shows_python_that_runs():
+    (code,) = blocks((ROOT / "README.md").read_text(), "python")
+    exec(compile(code, "README.md", "exec"), {})
+
+
+def test_the_tree_in_the_readme_is_the_real_one():
+    (tree,) = [block for block in blocks((ROOT / "README.md").read_text(), "") if block.startswith("src/cohear/")]
+    shown = set(re.findall(r"^[├└]── (\S+?)/? ", tree, re.MULTILINE))
+    real = {path.name for path in (ROOT / "src" / "cohear").iterdir() if not path.name.startswith(("__", "py.typed"))}
+    assert shown == real
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_and_pictures_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
+        assert target.startswith("http") or (page.parent / target).exists(), target
+
+
+def test_settings_named_in_the_documentation_exist():
+    known = setting_values(preset("paper"))
+    for page in PAGES:
+        for name in re.findall(r"--set ([a-z_0-9.]+)=", page.read_text()):
+            assert name in known
+
+
+@pytest.mark.parametrize("module", MODULES)
+@pytest.mark.filterwarnings("ignore")
+def test_examples_in_docstrings_are_right(module):
+    assert doctest.testmod(importlib.import_module(module)).failed == 0
