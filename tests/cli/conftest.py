@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from cohear.cli import run
+from cohear.reports import run_report
 from tiny import OPTIONS
 
 
@@ -39,6 +40,23 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture
+def drawn() -> None:
+    """Asks for real reports, with all their pictures."""
+
+
+@pytest.fixture(autouse=True)
+def _reports_without_pictures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the tests of everything else quick: a report takes four times as long to draw as its tiny run to train."""
+    if "drawn" not in request.fixturenames:
+        monkeypatch.setattr(run_report, "write_run_report", lambda folder, _: write_page(folder / "report.html"))
+
+
+def write_page(path: Path) -> Path:
+    path.write_text("a report")
+    return path
 
 
 @pytest.fixture

@@ -100,7 +100,7 @@ def test_fold_and_seed_can_be_set_by_name(cohear, tones, tmp_path):
     assert (metrics["fold"], metrics["seed"]) == (2, 3)
 
 
-def test_report_is_written_anew_from_the_folder(cohear, trained):
+def test_report_is_written_anew_from_the_folder(cohear, drawn, trained):
     (trained / "report.html").unlink()
     said = cohear("report", trained)
     assert (said.status, said.out) == (0, "")

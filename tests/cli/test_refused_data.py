@@ -53,7 +53,7 @@ def text_instead_of_sound(table: Path) -> None:
 
 
 def no_label_column(table: Path) -> None:
-    table.write_text(table.read_text().replace("path,label", "path,lable"))
+    table.write_text(table.read_text().replace("path,label", "path,labels"))
 
 
 SPOILED: list[tuple[Callable[[Path], None], tuple[str, ...]]] = [
@@ -61,7 +61,7 @@ SPOILED: list[tuple[Callable[[Path], None], tuple[str, ...]]] = [
     (text_instead_of_sound, ("tone1-1-1.wav cannot be read as sound", "--skip-bad")),
     (cut_flac, ("cut.flac is damaged or cut short", "6.00 s", "--skip-bad")),
     (with_nan, ("tone1-1-1.wav holds NaN", "0.300 s", "--skip-bad")),
-    (no_label_column, ("tones.csv has no column 'label'", "did you mean 'lable'")),
+    (no_label_column, ("tones.csv has no column 'label'", "did you mean 'labels'")),
 ]
 
 

@@ -17,7 +17,7 @@ WRONG = [
     ((*TRAIN, "--transform", "reverbs"), ("'reverbs'", "'pitch', 'reverb', 'masking' or 'combination'")),
     ((*TRAIN, "--transform", "none"), ("'consistency' does not go with transform 'none'",)),
     ((*TRAIN, "--method", "none", "--transform", "pitch"), ("method 'none' uses no transform",)),
-    ((*TRAIN, "--preset", "smal"), ("no preset 'smal' (did you mean 'small'?)", "paper, small")),
+    ((*TRAIN, "--preset", "smallest"), ("no preset 'smallest' (did you mean 'small'?)", "paper, small")),
     ((*TRAIN, "--track", "0"), ("--track 0", "every, end, or a number")),
     ((*TRAIN, "--track", "often"), ("--track often", "every, end, or a number")),
     ((*TRAIN, "--set", "training.epoch=3"), ("'training.epoch' (did you mean 'training.epochs'?)", "--settings")),

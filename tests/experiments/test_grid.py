@@ -34,10 +34,7 @@ def plan(tones: Path, parent: Path) -> list[GridRun]:
 def test_a_plan_goes_seed_by_seed_model_by_model_fold_by_fold():
     requests = plan_requests(Path("data"), BASE, MODELS, [2, 1], [0, 7], None)
     assert [(r.config.seed, r.model, r.config.fold) for r in requests] == [
-        (seed, model, fold)
-        for seed in (0, 7)
-        for model in ("No Augmentation", "Combination-BDA")
-        for fold in (2, 1)
+        (seed, model, fold) for seed in (0, 7) for model in ("No Augmentation", "Combination-BDA") for fold in (2, 1)
     ]
 
 

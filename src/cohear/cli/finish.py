@@ -2,13 +2,15 @@
 
 import shutil
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING
 
 from cohear.cli.progress import say
 from cohear.errors import UserError
 
-ErrorOver = Literal["folds", "seeds"]
+if TYPE_CHECKING:
+    from cohear.reports.method_table import ErrorOver
 
 
 def write_report(folder: Path) -> Path:
@@ -29,22 +31,24 @@ def write_report_of_run(folder: Path) -> None:
     write_report(folder)
 
 
-def print_comparison(paths: Sequence[Path], report: Path, error_over: ErrorOver = "folds") -> None:
+def print_comparison(
+    paths: Sequence[Path], report: Path, error_over: "ErrorOver" = "folds", *, markdown: bool = False
+) -> None:
     """Print the tables of some runs and write their comparison; standard errors are over folds or over seeds."""
     from cohear.reports.comparison_report import write_comparison
     from cohear.reports.method_table import method_table
     from cohear.reports.paired_table import paired_table
     from cohear.reports.run_folders import read_runs, unfinished_runs
-    from cohear.reports.tables import to_text
+    from cohear.reports.tables import to_markdown, to_text
 
     for folder in unfinished_runs(paths):
         say(f"left out, since it is not finished: {folder}")
     runs = read_runs(paths)
-    width = shutil.get_terminal_size().columns
-    print(to_text(method_table(runs, error_over), width))
+    render = to_markdown if markdown else partial(to_text, width=shutil.get_terminal_size().columns)
+    print(render(method_table(runs, error_over)))
     paired = paired_table(runs)
     if paired is not None:
         print()
-        print(to_text(paired, width))
+        print(render(paired))
     write_comparison(runs, report, error_over)
     say(f"report: {report}")

@@ -22,6 +22,7 @@ def compare(
         Literal["folds", "seeds"],
         typer.Option(help="Standard errors over folds (of means over seeds) or over seeds (of means over folds)."),
     ] = "folds",
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print the tables as Markdown.")] = False,
 ) -> None:
     """Compare runs: a table with standard errors, paired tests, and a page.
 
@@ -29,7 +30,7 @@ def compare(
     """
     from cohear.cli.finish import print_comparison
 
-    print_comparison(runs, out, error_over)
+    print_comparison(runs, out, error_over, markdown=markdown)
 
 
 def report(runs: Runs) -> None:

@@ -113,7 +113,7 @@ def prepare(data: Path, config: "Config") -> "PreparedData":
     """Read and decode a data set with a progress bar, and say what became of its files."""
     from cohear.experiments.build import prepare_data
 
-    with progress_bar("decoding") as update:
+    with how_to_go_on("give the same command to begin again"), progress_bar("decoding") as update:
         prepared = prepare_data(
             data,
             config,

@@ -57,7 +57,7 @@ def load_checkpoint(folder: Path, network: nn.Module, optimizer: torch.optim.Opt
         _restore(network, optimizer, tensors)
     except (SafetensorError, OSError, KeyError, TypeError, RuntimeError, json.JSONDecodeError) as error:
         raise UserError(
-            f"the checkpoint '{path}' cannot be used ({error}); remove the run folder to start afresh"
+            f"the checkpoint '{path}' cannot be used ({_reason(error)}); remove the run folder to start afresh"
         ) from error
     return progress
 
@@ -77,11 +77,17 @@ def load_weights(path: Path, network: nn.Module) -> None:
         with safe_open(path, framework="pt") as archive:
             network.load_state_dict({name: archive.get_tensor(name) for name in archive.keys()})  # noqa: SIM118
     except (SafetensorError, OSError, RuntimeError) as error:
-        raise UserError(f"the weights '{path}' cannot be used: {error}") from error
+        raise UserError(f"the weights '{path}' cannot be used: {_reason(error)}") from error
 
 
 def _plain(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+
+
+def _reason(error: Exception) -> str:
+    """Word an error in one line: torch heads a list of all tensors that do not fit, the first says enough."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[:2][-1] if lines else type(error).__name__
 
 
 def _restore(network: nn.Module, optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:

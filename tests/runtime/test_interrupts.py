@@ -1,0 +1,90 @@
+"""Signals as requests: what the first, the second and another one do, and that nothing of it lingers."""
+
+import pickle
+import signal
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from cohear.runtime.interrupts import Interrupted, how_to_go_on, signals_held, stop_on_signals
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_is_a_request_and_handlers_are_as_before_afterwards(number, status):
+    before = [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)]
+    with stop_on_signals() as request:
+        assert request.signal_number is None
+        signal.raise_signal(number)
+        assert request.signal_number == number
+    assert [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)] == before
+    assert Interrupted("stopped", number).exit_status == status
+
+
+def test_the_same_signal_twice_stops_at_once_and_another_one_does_not():
+    with stop_on_signals() as request:
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGTERM)
+        assert request.signal_number == signal.SIGINT
+        with pytest.raises(Interrupted, match="at once") as stopped:
+            signal.raise_signal(signal.SIGTERM)
+    assert stopped.value.signal_number == signal.SIGTERM
+
+
+def test_outside_the_main_thread_the_request_stays_empty():
+    found: list[int | None] = []
+
+    def work() -> None:
+        with stop_on_signals() as request:
+            found.append(request.signal_number)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert found == [None]
+
+
+def test_an_interruption_travels_between_processes_with_its_signal():
+    arrived = pickle.loads(pickle.dumps(Interrupted("stopped in epoch 3", signal.SIGTERM)))
+    assert (str(arrived), arrived.exit_status) == ("stopped in epoch 3", 143)
+
+
+def test_no_handler_of_exceptions_takes_an_interruption_for_an_error():
+    assert not issubclass(Interrupted, Exception)
+
+
+@pytest.mark.parametrize(
+    ("raised", "message", "status"),
+    [(Interrupted("saved", signal.SIGTERM), "saved; again", 143), (KeyboardInterrupt(), "stopped; again", 130)],
+)
+def test_how_to_go_on_is_added(raised, message, status):
+    with pytest.raises(Interrupted) as stopped, how_to_go_on("again"):
+        raise raised
+    assert (str(stopped.value), stopped.value.exit_status) == (message, status)
+
+
+def test_a_held_signal_arrives_when_it_is_let_go():
+    arrived: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _frame: arrived.append(number))
+    try:
+        with signals_held():
+            signal.raise_signal(signal.SIGINT)
+            assert arrived == []
+        assert arrived == [signal.SIGINT]
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_a_held_signal_does_not_kill_a_process_begun_meanwhile():
+    code = (
+        "import os, signal\n"
+        "from cohear.runtime.interrupts import disregard_signals\n"
+        "os.kill(os.getpid(), signal.SIGINT)\n"
+        "disregard_signals()\n"
+        "os.kill(os.getpid(), signal.SIGTERM)\n"
+        "print('alive')"
+    )
+    with signals_held():
+        child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (child.returncode, child.stdout, child.stderr) == (0, "alive\n", "")
