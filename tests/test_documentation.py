@@ -4,6 +4,7 @@ import doctest
 import importlib
 import pkgutil
 import re
+import runpy
 import shlex
 from pathlib import Path
 
@@ -52,6 +53,12 @@ def test_the_tree_in_the_readme_is_the_real_one():
     shown = set(re.findall(r"^[├└]── (\S+?)/? ", tree, re.MULTILINE))
     real = {path.name for path in (ROOT / "src" / "cohear").iterdir() if not path.name.startswith(("__", "py.typed"))}
     assert shown == real
+
+
+def test_the_results_in_the_readme_are_those_of_the_committed_runs():
+    code = runpy.run_path(str(ROOT / "docs" / "regenerate.py"))
+    readme = (ROOT / "README.md").read_text()
+    assert code["with_tables"](readme) == readme
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
