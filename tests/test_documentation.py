@@ -29,7 +29,8 @@ def blocks(text: str, language: str) -> list[str]:
 
 
 def commands() -> list[str]:
-    found = [line for page in PAGES for block in blocks(page.read_text(), "") for line in block.splitlines()]
+    texts = [block.replace("\\\n", "") for page in PAGES for block in blocks(page.read_text(), "")]
+    found = [line for text in texts for line in text.splitlines()]
     found += [code for page in PAGES for code in re.findall(r"`(cohear [a-z][^`]*)`", page.read_text())]
     return sorted({line.split("#")[0].strip() for line in found if line.startswith("cohear ")})
 

@@ -74,6 +74,7 @@ def test_no_command_shows_the_help(cohear):
 
 def test_settings_are_listed_as_set_takes_them(cohear):
     said = cohear("train", "--settings", *OPTIONS)
+    assert cohear("crossval", "--settings", *OPTIONS).out == said.out
     assert said.status == 0
     assert {"training.epochs=2", "data.clip_s=None", "views.n_band_masks=1,2"} <= set(said.out.splitlines())
     again = cohear("train", "--settings", *(w for line in said.out.split()[1:] for w in ("--set", line)), *OPTIONS)
@@ -152,6 +153,22 @@ def test_predict_keeps_what_can_be_read_and_names_what_cannot(cohear, tones, tra
     assert "a.wav cannot be read as sound" in said.err
     assert "gone.wav does not exist" in said.err
     assert said.err.splitlines()[-1] == "cohear: 2 of 3 files could not be read; the others are in the table"
+
+
+def test_predict_on_files_that_cannot_be_read_prints_no_table(cohear, tones, trained, tmp_path):
+    for name in ("a b.wav", "c.wav"):
+        (tmp_path / name).write_text("no sound")
+    alone = cohear("predict", trained, tmp_path / "a b.wav")
+    assert alone.refuses("cannot be read as sound", f"ffmpeg -i '{tmp_path / 'a b.wav'}'")
+    assert len(alone.err.splitlines()) == 1
+    both = cohear("predict", trained, tmp_path)
+    assert (both.status, both.out) == (2, "")
+    assert both.err.count("left out: ") == 2
+    assert both.err.splitlines()[-1] == "cohear: not one of 2 files could be read; see the reasons above"
+
+
+def test_predict_is_told_from_training_on_a_table(cohear, tones, trained):
+    assert cohear("predict", trained, tones).refuses("tones.csv' is a table, and predict listens to sounds")
 
 
 def test_the_plan_of_table_1_names_thirteen_models_by_five_folds_and_a_total_and_creates_nothing(

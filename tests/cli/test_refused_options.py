@@ -17,18 +17,28 @@ WRONG = [
     ((*TRAIN, "--transform", "reverbs"), ("'reverbs'", "'pitch', 'reverb', 'masking' or 'combination'")),
     ((*TRAIN, "--transform", "none"), ("'consistency' does not go with transform 'none'",)),
     ((*TRAIN, "--method", "none", "--transform", "pitch"), ("method 'none' uses no transform",)),
-    ((*TRAIN, "--preset", "smallest"), ("no preset 'smallest' (did you mean 'small'?)", "paper, small")),
+    ((*TRAIN, "--preset", "smallest"), ("no preset 'smallest' (did you mean 'small'?); use paper or small",)),
     ((*TRAIN, "--track", "0"), ("--track 0", "every, end, or a number")),
     ((*TRAIN, "--track", "often"), ("--track often", "every, end, or a number")),
     ((*TRAIN, "--set", "training.epoch=3"), ("'training.epoch' (did you mean 'training.epochs'?)", "--settings")),
     ((*TRAIN, "--set", "training.epochs=many"), ("'training.epochs' cannot be 'many'",)),
+    ((*TRAIN, "--set", "training.epochs=1.5"), ("'training.epochs' cannot be '1.5': it must be a whole number",)),
+    ((*TRAIN, "--set", "training.epochs=0"), ("'training.epochs' cannot be '0': it must be greater than 0",)),
+    ((*TRAIN, "--set", "network.width=wide"), ("'network.width' cannot be 'wide': it must be a number",)),
+    ((*TRAIN, "--set", "data.esc10=maybe"), ("'data.esc10' cannot be 'maybe': it must be true or false",)),
+    ((*TRAIN, "--set", "views.room_rt60_s=1,2,3"), ("'views.room_rt60_s' cannot be '1,2,3': it has too many values",)),
+    (
+        (*TRAIN, "--set", "front_end.n_mels=8"),
+        ("8 bands", "too small for the network", "more bands (front_end.n_mels)"),
+    ),
+    ((*TRAIN, "--set", "front_end.f_max=5000"), ("to 5000 Hz", "f_max <= 4000")),
     ((*TRAIN, "--set", "training.epochs"), ("'--set training.epochs' has no value",)),
     ((*TRAIN, "--set", "views.room_rt60_s=0.2"), ("'views.room_rt60_s' cannot be '0.2': it has too few values",)),
     ((*TRAIN, "--set", "preset=paper"), ("--set preset has no effect", "--preset")),
     ((*TRAIN, "--set", "training.batch_size=2"), ("a batch of 2 cannot hold the 3 views", "training.batch_size")),
     ((*TRAIN, "--set", "data.clip_s=0.2"), ("too small for the network", "data.clip_s")),
     ((*TRAIN, "--fold", "9"), ("fold 9 cannot be tested: the folds are 1, 2.",)),
-    ((*TRAIN, "--fold", "first"), ("'--fold'", "cohear train --help")),
+    ((*TRAIN, "--fold", "first"), ("'--fold': it must be a whole number", "cohear train --help")),
     ((*TRAIN, "--esc10"), ("tones.csv is not laid out like ESC-50",)),
     ((*TRAIN, "--drop-small", "99"), ("fewer than two have at least 99 clips",)),
     ((*TRAIN, "--jobs", "2"), ("--jobs", "cohear train --help")),
@@ -36,7 +46,7 @@ WRONG = [
     ((*CROSSVAL, "--jobs", "0"), ("'--jobs'", "1", "cohear crossval --help")),
     ((*CROSSVAL, "--track", "-1"), ("--track -1",)),
     ((*CROSSVAL, "--set", "fold=2"), ("--set fold has no effect", "cohear train --fold")),
-    (("crossval",), ("'DATA'", "cohear crossval --help")),
+    (("crossval",), ("DATA is missing",)),
     (("reproduce", "table1"), ("--data is missing", "git clone https://github.com/karolpiczak/ESC-50")),
     (("reproduce", "table2", "--data", "{tones}"), ("'table2'", "'table1', 'figure1', 'ablations'")),
     ((*REPRODUCE, "--models", "Reverb-LC"), ("no model 'Reverb-LC' (did you mean 'reverb-cl'?)", "'Combination-CL'")),
@@ -124,10 +134,41 @@ def test_an_unfinished_run_without_resume_is_refused_and_resume_finishes_it(cohe
     assert not list(run.rglob("*.partial"))
 
 
-def test_a_place_for_the_comparison_that_is_not_there_is_named(cohear, trained, tmp_path):
-    for out, reason in ((tmp_path / "no" / "page.html", "does not exist"), (tmp_path, "a folder stands there")):
-        said = cohear("compare", trained, "--out", out)
-        assert said.status == 2
-        assert said.err.splitlines()[-1].startswith(f"cohear: '{out}' cannot be written: ")
-        assert reason in said.err
+def test_a_name_or_place_that_the_comparison_cannot_have_is_refused_before_anything_is_printed(
+    cohear, trained, tmp_path
+):
+    for out, reason in (
+        (tmp_path / "no" / "page.html", "cannot be written: its folder does not exist"),
+        (tmp_path, "cannot be written: a folder stands there"),
+        (tmp_path / "runs.csv", "its name must end in .html"),
+        (tmp_path / "page", "its name must end in .html"),
+    ):
+        assert cohear("compare", trained, "--out", out).refuses(f"'{out}' ", reason)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "culprits"),
+    [
+        (("train", "--fold", "9"), ("the folds are 1, 2",)),
+        (("train", "--set", "front_end.n_mels=8"), ("more bands",)),
+        (("train", "--set", "data.clip_s=0.2"), ("longer clips",)),
+        (("train", "--set", "training.batch_size=2"), ("a batch of 2",)),
+        (("train", "--out", "{thesis}"), ("holds 'chapter1.txt'",)),
+        (("train", "--out", "{trained}", "--seed", "1"), ("seed is 0 there and 1 now",)),
+        (("train", "--out", "{trained}", "--track", "every"), ("measured --track end",)),
+        (("crossval", "--set", "training.batch_size=2"), ("a batch of 2",)),
+        (("crossval", "--out", "{thesis}/chapter1.txt"), ("a file stands where a folder is needed",)),
+        (("crossval", "--out", "{trained}"), ("is the folder of one run",)),
+    ],
+)
+def test_what_cannot_become_a_run_is_refused_before_any_sound_is_decoded(
+    cohear, tones, trained, tmp_path, monkeypatch, words, culprits
+):
+    monkeypatch.setenv("COHEAR_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "chapter1.txt").write_text("mine")
+    command, *options = (word.format(thesis=tmp_path / "thesis", trained=trained) for word in words)
+    out = () if "--out" in options else ("--out", tmp_path / "out")
+    assert cohear(command, tones, *OPTIONS, "--track", "end", *options, *out).refuses(*culprits)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["thesis"]

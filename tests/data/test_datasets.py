@@ -52,7 +52,11 @@ def test_hidden_files_are_ignored_and_others_counted(tmp_path):
     touch(tmp_path, "stray.wav", "README.md", "docs/x.pdf")
     dataset = read_dataset(tmp_path)
     assert dataset.classes == ("cat", "dog")
-    assert dataset.notes == ("1 sound files outside the class folders left out", "3 files that are no sounds left out")
+    assert dataset.notes == (
+        "1 folder without sounds left out: docs",
+        "1 sound file outside the class folders left out",
+        "3 other files left out",
+    )
 
 
 def test_table_gives_its_clips_relative_to_its_folder(tmp_path):
@@ -86,7 +90,7 @@ def test_recordings_with_label_files_give_segments(tmp_path):
     assert dataset.layout == "annotations"
     assert [clip.id for clip in dataset.clips] == ["site1/a.wav#0-1", "site1/a.wav#2-3", "site2/b.wav#4-5"]
     assert dataset.classes == ("frog", "toad")
-    assert dataset.notes == ("1 recordings without labels left out: site2/c.wav",)
+    assert dataset.notes == ("1 recording without labels left out: site2/c.wav",)
 
 
 def test_one_label_file_is_a_data_set(tmp_path):

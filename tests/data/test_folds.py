@@ -59,7 +59,7 @@ def test_folds_depend_on_the_seed_but_not_on_the_order_of_clips():
 
 
 def test_fewer_groups_than_folds_is_refused():
-    with pytest.raises(UserError, match="5 folds cannot be made of 2 groups"):
+    with pytest.raises(UserError, match=r"5 folds cannot be made of 2 groups .* --set data\.n_folds=2"):
         assign_folds(["a", "b", "a"], ["x", "y", "y"], 5, seed=0)
     with pytest.raises(ValueError, match="at least two folds"):
         assign_folds(["a", "b"], ["x", "y"], 1, seed=0)
@@ -80,7 +80,7 @@ def test_new_folds_keep_segments_of_a_file_together():
 
 
 def test_folds_for_only_some_clips_are_refused():
-    with pytest.raises(UserError, match=r"1 of 2 clips of some have no fold, b for one"):
+    with pytest.raises(UserError, match=r"1 of 2 clips of some have no fold, for example 'b'"):
         with_folds(dataset(Clip("a", "x", 1), Clip("b", "y")), 2, seed=0)
 
 
@@ -116,8 +116,13 @@ def test_group_on_both_sides_is_a_loud_warning_with_counts():
     sides = split(["x", "y", "x", "y"], np.array([1, 1, 2, 2]), ["a", "b", "a", "c"], 2)
     (warning,) = sides.warnings
     assert warning.startswith(
-        "1 of the 2 test clips of fold 2 come from 1 groups (recordings) that are also trained on"
+        "1 of the 2 test clips of fold 2 come from a group (recording) that is also trained on, for example group 'a'"
     )
+
+
+def test_one_recording_cannot_be_divided():
+    with pytest.raises(UserError, match=r"all labels lie in one recording or group, 'long\.wav'.*add recordings"):
+        assign_folds(["x", "y"], ["long.wav", "long.wav"], 2, seed=0)
 
 
 def test_unknown_fold_is_refused():

@@ -235,7 +235,7 @@ def test_channels_and_silence_are_told(sounds):
     write(sounds / "cat" / "9.wav", np.zeros(RATE))
     lines = open_folder(sounds).report.lines
     assert "1 mixed to mono" in lines
-    assert "1 silent from end to end" in lines
+    assert "1 silent from end to end: cat/9.wav" in lines
 
 
 @pytest.fixture
@@ -345,8 +345,34 @@ def test_damaged_index_only_costs_hashing(sounds, decoded_paths):
     assert len(decoded_paths) == 6
 
 
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-2])
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        *((name, cut) for name in ("waveforms.int16", "scales.float32", "store.json")),
+        *((name, Path.unlink) for name in ("waveforms.int16", "scales.float32", "store.json")),
+        ("store.json", lambda path: path.write_text("[]")),
+        ("store.json", lambda path: path.write_text('{"rows": [[99, 0, 1]], "report": {}}')),
+    ],
+)
+def test_a_damaged_store_is_decoded_again(sounds, decoded_paths, name, damage):
+    before = open_folder(sounds)
+    (folder,) = (path for path in (sounds.parent / "cache").iterdir() if path.is_dir())
+    damage(folder / name)
+    after = open_folder(sounds)
+    assert (before.replaces_damaged, after.replaces_damaged) == (False, True)
+    assert len(decoded_paths) == 12
+    assert (after.fingerprint, after.report) == (before.fingerprint, before.report)
+    np.testing.assert_array_equal(after.read([5])[0] * 32768, steps(12))
+    assert not open_folder(sounds).replaces_damaged
+
+
 def test_report_survives_json():
     report = DecodingReport(SETTINGS, n_resampled_from=((44100, 3),), shortfalls=(("a", 0.5),), skipped=(("b", "why"),))
+    report = dataclasses.replace(report, n_silent=2, silent=(("c", 2),))
     assert DecodingReport.from_json(report.to_json()) == report
 
 

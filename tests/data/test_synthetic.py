@@ -13,6 +13,8 @@ from cohear.data.synthetic_places import PEAK_LIMIT
 from cohear.data.synthetic_voices import VOICES
 from cohear.errors import UserError
 
+pytestmark = pytest.mark.slow
+
 RATE = 22050
 
 

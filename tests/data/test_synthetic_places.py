@@ -9,6 +9,8 @@ from cohear.data.synthetic import made_up_sound
 from cohear.data.synthetic_places import PEAK_LIMIT, PLACES, record, room_response
 from cohear.data.synthetic_voices import VOICES
 
+pytestmark = pytest.mark.slow
+
 RATE = 22050
 N_SAMPLES = 2 * RATE
 

@@ -8,6 +8,8 @@ from cohear import keys
 from cohear.data.synthetic_elements import band_gain, onsets
 from cohear.data.synthetic_voices import VOICES
 
+pytestmark = pytest.mark.slow
+
 RATE = 22050
 N_SAMPLES = 2 * RATE
 SEEDS = range(6)

@@ -15,6 +15,7 @@ def schroeder_t30(response: np.ndarray, sample_rate: int) -> float:
     return -60 / slope
 
 
+@pytest.mark.slow
 def test_each_of_the_500_rooms_has_its_reverberation_time():
     responses = room_responses(500)
     measured_s = np.array([schroeder_t30(response, 44100) for response in responses[::10].numpy()])

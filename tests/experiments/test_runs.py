@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 from safetensors.torch import load_file
 
@@ -14,7 +15,8 @@ from cohear.errors import UserError
 from cohear.experiments.build import prepare_data
 from cohear.experiments.presets import change, parse_override, preset
 from cohear.experiments.run_folder import locked, read_metrics
-from cohear.experiments.runs import RunRequest, execute, is_tracked, load_network, show_test_clips
+from cohear.experiments.runs import RunRequest, execute, is_tracked, load_network
+from cohear.experiments.shown_runs import show_test_clips
 from cohear.runtime.interrupts import Interrupted
 from tiny import TINY, write_tones
 
@@ -58,7 +60,9 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(tones, tmp_p
     assert first != other
 
 
-@pytest.mark.parametrize("n_steps", [1, 4, 5, 8])
+@pytest.mark.parametrize(
+    "n_steps", [pytest.param(1, marks=pytest.mark.slow), 4, pytest.param(5, marks=pytest.mark.slow), 8]
+)
 def test_a_run_stopped_after_any_step_and_resumed_ends_in_the_same_bytes(tones, tmp_path, n_steps):
     unbroken = run(tones, tmp_path / "unbroken", track="every")
     with pytest.raises(Interrupted, match="everything is saved"):
@@ -164,6 +168,14 @@ def test_shown_clips_are_refused_where_the_data_have_changed(tmp_path):
     table.write_text(table.read_text().replace(",tone0,", ",aaa,"))
     with pytest.raises(UserError, match="no longer holds what the run was trained on"):
         show_test_clips(tmp_path / "run")
+
+
+def test_silent_clips_are_shown_only_where_there_are_no_others(tmp_path):
+    table = write_tones(tmp_path / "sounds")
+    for name in (f"tone{label}-1-{take}.wav" for label in range(3) for take in range(2)):
+        soundfile.write(tmp_path / "sounds" / name, np.zeros(4800), 8000, subtype="PCM_16")
+    run(table, tmp_path / "run", "training.epochs=1")
+    assert {clip.path for clip in show_test_clips(tmp_path / "run")} == {f"tone{label}-1-2.wav" for label in range(3)}
 
 
 def test_two_processes_do_not_work_on_one_folder(tones, tmp_path):

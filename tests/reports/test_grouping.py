@@ -44,6 +44,13 @@ def test_the_same_run_twice_is_refused(tmp_path, write_run):
         group_runs(read_runs([tmp_path]))
 
 
+def test_the_same_clips_under_two_names_are_two_data_sets(tmp_path, write_run):
+    write_run(tmp_path / "a", dataset="raven")
+    write_run(tmp_path / "b", dataset="aud")
+    labels = [experiment.label for experiment in group_runs(read_runs([tmp_path]))]
+    assert labels == ["Combination-CL (dataset=aud)", "Combination-CL (dataset=raven)"]
+
+
 def test_the_fairest_partner_shares_data_set_and_most_settings(tmp_path, write_run):
     write_run(tmp_path / "ours", weight=7.5)
     write_run(tmp_path / "near", method="bda", weight=7.5)

@@ -47,12 +47,13 @@ def test_the_table_says_what_it_is_and_fits_a_terminal(tmp_path, write_run):
     table = method_table(_write_grid(tmp_path, write_run, grid, warnings=[warning], dataset="ESC-50"))
     assert table.rows == (
         ("No Augmentation", "55.00%±5.00", "-", "0.0500", "2", "83.59%±0.15"),
-        ("Combination-CL", "82.50%±2.50", "+27.50%", "0.0500", "2", "86.22%±0.12 +2.63%"),
+        ("Combination-CL", "82.50%±2.50", "+27.50 points", "0.0500", "2", "86.22%±0.12 +2.63%"),
     )
     notes = " ".join(table.notes)
     assert "standard error over 2 folds, each fold averaged over 1 seed" in notes
     assert "One clip of a fold's 20 is 5.00 points, and 2.50 points of all 40 clips of 2 folds" in notes
     assert "these runs: preset small, 3 epochs" in notes
+    assert "Always answering the commonest label gives 25.00%." in notes
     assert notes.count(warning) == 1
     assert max(map(len, to_text(table).splitlines())) <= 80
 

@@ -6,6 +6,7 @@ import pytest
 
 from cohear.errors import UserError
 from cohear.evaluation.shown_clips import ShownClip, ShownView
+from cohear.reports import plots, run_report
 from cohear.reports.comparison_report import write_comparison
 from cohear.reports.run_folders import read_runs
 from cohear.reports.run_report import write_run_report
@@ -72,6 +73,8 @@ def test_a_run_report_says_how_good_the_run_is(tmp_path, write_run):
     text = write_run_report(write_run(tmp_path / "run"), [_strip()]).read_text()
     assert "90.0%" in text
     assert "18 of 20 test clips" in text
+    assert "Always answering the commonest label gives 25.00%." in text
+    assert "ln 4 = 1.39 is no idea" in text
     assert "95% interval 69.9 to 97.2%" in text  # Wilson's interval of 18 in 20
     assert "One clip of a fold&#39;s 20 is 5.00 points" in text
     assert "consistency learning over pitch shifts or reverberation, preset small, 3 epochs, float32, seed 0" in text
@@ -123,6 +126,42 @@ def test_a_comparison_shows_tables_tests_figure_and_runs(tmp_path, write_run):
     assert "Combination-CL − Combination-BDA" in text  # noqa: RUF001
     assert "All 8 runs" in text
     assert text.count("One clip of a fold") == 1
+
+
+def test_all_that_share_the_highest_accuracy_are_named(tmp_path, write_run):
+    for method, wrong in (("standard", (0,)), ("bda", (1,)), ("consistency", (2, 3))):
+        write_run(tmp_path / method, method, wrong=wrong)
+    text = write_comparison(read_runs([tmp_path]), tmp_path / "comparison.html").read_text()
+    summary = text[text.index("Highest accuracy") : text.index("Accuracy by method")]
+    assert re.findall("<strong>(.*?)</strong>", summary) == ["Combination", "Combination-BDA"]
+
+
+def test_a_divergence_is_never_shown_negative_and_its_own_only_where_it_differs(tmp_path, write_run):
+    text = write_run_report(write_run(tmp_path / "a", jsd=-1e-8, jsd_own=1e-9)).read_text()
+    assert "-0.0000" not in text
+    assert "views of its own transform" not in text
+    text = write_run_report(write_run(tmp_path / "b", jsd=0.05, jsd_own=0.04)).read_text()
+    assert "0.0400 over views of its own transform" in text
+
+
+def test_warnings_stand_out_on_the_comparison_too(tmp_path, write_run):
+    write_run(tmp_path / "a", warnings=["a group is on both sides"])
+    text = write_comparison(read_runs([tmp_path]), tmp_path / "comparison.html").read_text()
+    assert "<p class=warning>Warning: a group is on both sides</p>" in text
+
+
+def test_a_silent_clip_is_drawn_dark(monkeypatch):
+    drawn: list[float] = []
+    picture = plots.spectrogram_picture
+    monkeypatch.setattr(
+        plots, "spectrogram_picture", lambda mel, s, loudest_db: drawn.append(loudest_db) or picture(mel, s, loudest_db)
+    )
+    views = tuple(
+        ShownView("clean", np.zeros(800, np.float32), np.full((16, 20), level, np.float32), np.array([1.0], np.float32))
+        for level in (-100.0, -99.999)
+    )
+    run_report._strip(ShownClip("a.wav", "dog", ("dog",), 8000, views, jsd=0.0))
+    assert drawn == pytest.approx([-20, -20], abs=0.01)
 
 
 def test_a_comparison_draws_figure_1_for_each_kind_of_views(tmp_path, write_run):

@@ -5,6 +5,7 @@ import matplotlib
 import numpy as np
 import pytest
 from matplotlib import pyplot
+from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from cohear.reports import plots
@@ -61,6 +62,13 @@ def test_each_method_has_a_color_and_a_second_experiment_of_it_another(tmp_path,
     write_run(tmp_path / "c", "consistency", weight=7.5)
     styles = plots.experiment_styles(group_runs(read_runs([tmp_path])))
     assert len({color for color, _ in styles}) == 3
+
+
+def test_epochs_are_whole_numbers_even_if_there_is_one(tmp_path, write_run):
+    write_run(tmp_path / "a", n_epochs=1)
+    axes = Figure().subplots()
+    plots._draw_curves(axes, [plots.Curve("loss", "#000000", "-", (((1, 0.5),),))])
+    assert all(float(tick).is_integer() for tick in axes.get_xticks())
 
 
 def test_untracked_runs_are_known(tmp_path, write_run):

@@ -11,14 +11,15 @@ import pytest
 from cohear.runtime.interrupts import Interrupted, how_to_go_on, signals_held, stop_on_signals
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_signal_is_a_request_and_handlers_are_as_before_afterwards(number, status):
-    before = [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)]
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = [signal.getsignal(n) for n in numbers]
     with stop_on_signals() as request:
         assert request.signal_number is None
         signal.raise_signal(number)
         assert request.signal_number == number
-    assert [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)] == before
+    assert [signal.getsignal(n) for n in numbers] == before
     assert Interrupted("stopped", number).exit_status == status
 
 
@@ -30,6 +31,16 @@ def test_the_same_signal_twice_stops_at_once_and_another_one_does_not():
         with pytest.raises(Interrupted, match="at once") as stopped:
             signal.raise_signal(signal.SIGTERM)
     assert stopped.value.signal_number == signal.SIGTERM
+
+
+def test_nohup_is_obeyed():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with stop_on_signals() as request:
+            signal.raise_signal(signal.SIGHUP)
+            assert request.signal_number is None
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_outside_the_main_thread_the_request_stays_empty():

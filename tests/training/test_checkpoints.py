@@ -95,9 +95,11 @@ def test_weights_of_another_network_are_refused(tmp_path):
     save_weights(tmp_path / "model.safetensors", network(3), {})
     with pytest.raises(UserError, match=r"latest.safetensors' cannot be used .*size mismatch"):
         load_checkpoint(tmp_path, network(4), optimizer_of(network(4)))
-    with pytest.raises(UserError, match=r"model.safetensors' cannot be used: .*size mismatch"):
+    with pytest.raises(
+        UserError, match=r"model.safetensors' cannot be used, they are of another network \(size mismatch.*[^.]\); copy"
+    ):
         load_weights(tmp_path / "model.safetensors", network(4))
-    with pytest.raises(UserError, match=r"gone.safetensors' cannot be used"):
+    with pytest.raises(UserError, match=r"gone.safetensors' are missing; copy them there"):
         load_weights(tmp_path / "gone.safetensors", network(3))
 
 

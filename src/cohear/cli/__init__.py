@@ -1,7 +1,9 @@
 """Which command? Each command imports what it needs when it runs, so that help is instant."""
 
+import contextlib
+import os
 import sys
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
@@ -11,12 +13,31 @@ from cohear.runtime.interrupts import Interrupted, leave_on_signals
 
 app = typer.Typer(
     name="cohear",
-    help="Train sound classifiers that give the same answer however a sound is heard.",
     rich_markup_mode=None,
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+
+
+def _print_version(wanted: bool) -> bool:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"cohear {version('cohear')}")
+        raise typer.Exit
+    return wanted
+
+
+@app.callback()
+def _about(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version, and leave.")
+    ] = False,
+) -> None:
+    """Train sound classifiers that give the same answer however a sound is heard."""
+
+
 app.command("demo", short_help="Try it on made-up sounds, without any data.")(demo.demo)
 app.command("train", short_help="Train a classifier on labeled sounds.")(train.train)
 app.command("crossval", short_help="Train once per fold and average.")(grids.crossval)
@@ -40,6 +61,7 @@ def run(arguments: list[str]) -> int:
     """Run the command line in this process and return its status."""
     try:
         status = app(arguments, prog_name="cohear", standalone_mode=False)
+        print(end="", flush=True)
         return status if isinstance(status, int) else 0
     except UserError as error:
         print(f"cohear: {error}", file=sys.stderr)
@@ -50,8 +72,16 @@ def run(arguments: list[str]) -> int:
     except (KeyboardInterrupt, typer.Abort):
         print("cohear: stopped", file=sys.stderr)
         return 130
-    except SystemExit:  # typer's way out where the reader is gone, as in `cohear predict ... | head`
+    except (SystemExit, BrokenPipeError):  # the reader is gone, as in `cohear predict ... | head`; typer's way and ours
+        _discard_output()
         return 0
+    except OSError as error:
+        if not _output_is_refused():
+            raise
+        _discard_output()
+        reason = error.strerror or error
+        print(f"cohear: the output cannot be written ({reason}); send it to another place", file=sys.stderr)
+        return 2
     except Exception as error:
         if not hasattr(error, "format_message"):
             raise
@@ -59,9 +89,36 @@ def run(arguments: list[str]) -> int:
         return 2
 
 
+def _output_is_refused() -> bool:
+    """Whether it was the standard output that failed: what it did not take is still waiting and fails again."""
+    try:
+        print(end="", flush=True)
+    except OSError:
+        return True
+    return False
+
+
+def _discard_output() -> None:
+    """Send what is waiting nowhere, or the interpreter would fail on it when it leaves."""
+    with contextlib.suppress(OSError):  # no descriptor: nothing is waiting there
+        output = sys.stdout.fileno()
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, output)
+        os.close(nowhere)
+
+
+_PLAIN_WORDS = {
+    "Value error, ": "",
+    "Input should be a valid integer, unable to parse string as an integer": "it must be a whole number",
+    "Input should be": "it must be",
+}
+
+
 def _word_misuse(error: Any) -> str:
     """Word what typer finds wrong with options and arguments as one sentence; the bare `cohear` gives its help."""
-    message = error.format_message().replace("Value error, ", "")
+    message = error.format_message()
+    for theirs, ours in _PLAIN_WORDS.items():
+        message = message.replace(theirs, ours)
     context = getattr(error, "ctx", None)
     if context is None or "\n" in message:
         return message

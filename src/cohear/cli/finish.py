@@ -1,5 +1,6 @@
 """What follows a finished run or grid: its report, and the numbers on the screen."""
 
+import errno
 import shutil
 from collections.abc import Sequence
 from functools import partial
@@ -8,20 +9,31 @@ from typing import TYPE_CHECKING
 
 from cohear.cli.progress import say
 from cohear.errors import UserError
+from cohear.runtime.files import explain_disk_errors
 
 if TYPE_CHECKING:
     from cohear.reports.method_table import ErrorOver
 
 
 def write_report(folder: Path) -> Path:
-    """Write a run's `report.html`; without its sounds where those are gone."""
-    from cohear.experiments.runs import show_test_clips
-    from cohear.reports.run_report import write_run_report
+    """Write a run's `report.html`; where its sounds are gone without them, unless that would lose those of a page.
+
+    Raises:
+        UserError: where a file of the run is missing or damaged, or only the page that is there has the sounds.
+    """
+    from cohear.experiments.shown_runs import SoundsGoneError, show_test_clips
+    from cohear.reports.run_report import has_sounds, write_run_report
 
     try:
         samples = show_test_clips(folder)
-    except UserError as error:
-        say(f"the report of {folder.name} shows no sounds: {error}")
+    except SoundsGoneError as error:
+        reason = str(error).rstrip(".")
+        if has_sounds(folder):
+            raise UserError(
+                f"the report of '{folder}' is left as it is, since the sounds that it shows are gone ({reason}); give "
+                "the command where training was started, with the sounds in their place"
+            ) from error
+        say(f"the report of {folder.name} shows no sounds: {reason}")
         samples = ()
     return write_run_report(folder, samples)
 
@@ -34,13 +46,19 @@ def write_report_of_run(folder: Path) -> None:
 def print_comparison(
     paths: Sequence[Path], report: Path, error_over: "ErrorOver" = "folds", *, markdown: bool = False
 ) -> None:
-    """Print the tables of some runs and write their comparison; standard errors are over folds or over seeds."""
+    """Print the tables of some runs and write their comparison; standard errors are over folds or over seeds.
+
+    Raises:
+        UserError: where runs cannot be read or compared, or the page cannot be written; what can be known before
+            anything is printed.
+    """
     from cohear.reports.comparison_report import write_comparison
     from cohear.reports.method_table import method_table
     from cohear.reports.paired_table import paired_table
     from cohear.reports.run_folders import read_runs, unfinished_runs
     from cohear.reports.tables import to_markdown, to_text
 
+    _check_page(report)
     for folder in unfinished_runs(paths):
         say(f"left out, since it is not finished: {folder}")
     runs = read_runs(paths)
@@ -52,3 +70,14 @@ def print_comparison(
         print(render(paired))
     write_comparison(runs, report, error_over)
     say(f"report: {report}")
+
+
+def _check_page(path: Path) -> None:
+    """Refuse a name or place that a page cannot have."""
+    with explain_disk_errors(path):
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, "")
+        if path.suffix.lower() != ".html":
+            raise UserError(f"'{path}' cannot be the page: its name must end in .html, as in '{path}.html'")
+        if not path.parent.is_dir():
+            raise FileNotFoundError(errno.ENOENT, "")

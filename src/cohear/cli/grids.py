@@ -21,7 +21,7 @@ Out = Annotated[Path, typer.Option(metavar="DIR", help="The folder of the run fo
 
 
 def crossval(
-    data: options.Data,
+    data: options.Data = None,
     method: options.Method = "consistency",
     transform: options.Transform = None,
     preset: options.Preset = None,
@@ -33,6 +33,7 @@ def crossval(
     esc10: options.Esc10 = False,
     skip_bad: options.SkipBad = False,
     drop_small: options.DropSmall = 0,
+    list_settings: options.ListSettings = False,
 ) -> None:
     """Train once per fold and average: mean accuracy with its standard error.
 
@@ -40,10 +41,14 @@ def crossval(
 
     cohear crossval my_sounds/ --method bda --jobs 2
     """
-    from cohear.cli.train import prepare
+    from cohear.cli.train import prepare, refuse_early
+    from cohear.experiments.build import read_folds
     from cohear.experiments.grid import plan_requests
     from cohear.experiments.paper import PaperModel, model_name
+    from cohear.experiments.presets import change
+    from cohear.experiments.run_folder import check_parent
 
+    options.require_data(data, list_settings)
     options.set_names(settings, {"preset": "--preset", "fold": "`cohear train --fold` for one fold"})
     track = options.check_track(track)
     config = options.resolve(
@@ -56,8 +61,14 @@ def crossval(
         drop_small=drop_small,
         seed=seed,
     )
-    prepared = prepare(data, config)
+    if list_settings or data is None:
+        options.print_settings(config)
+        return
     model = PaperModel(model_name(config), config.method, config.views.transform)
+    dataset = read_folds(data, config)
+    refuse_early(dataset, [change(config, {"fold": dataset.folds[0]})])
+    check_parent(out)
+    prepared = prepare(data, config)
     requests = plan_requests(data, config, [model], prepared.folds, [config.seed], track)
     run_requests(requests, prepared, out, jobs)
 
@@ -95,10 +106,11 @@ def reproduce(
 
     cohear reproduce figure1 --data ESC-50/ --esc10 --preset small --jobs 2
     """
-    from cohear.cli.train import prepare
+    from cohear.cli.train import prepare, refuse_early
     from cohear.experiments.build import read_folds
     from cohear.experiments.grid import plan_requests
     from cohear.experiments.paper import ABLATIONS, FIGURE_1, TABLE_1, find_models
+    from cohear.experiments.run_folder import check_parent
 
     if data is None:
         raise UserError(
@@ -129,7 +141,7 @@ def reproduce(
         seed=0,
     )
     dataset = read_folds(data, base)
-    there = sorted({clip.fold for clip in dataset.clips if clip.fold is not None})
+    there = dataset.folds
     tested = _numbers(folds, "--folds") if folds is not None else there[:1] if what == "figure1" else there
     if missing := set(tested) - set(there):
         raise UserError(f"fold {min(missing)} is not one of the folds {', '.join(map(str, there))}")
@@ -137,6 +149,8 @@ def reproduce(
     if show_list:
         print_plan(dataset, requests, out)
     else:
+        refuse_early(dataset, [request.config for request in requests])
+        check_parent(out)
         run_requests(requests, prepare(data, base), out, jobs)
 
 
@@ -158,7 +172,28 @@ def run_requests(requests: Sequence["RunRequest"], prepared: "PreparedData", out
             lambda share, n_done: update(share, f"{n_done} of {len(runs)} done"),
             write_report_of_run,
         )
-    print_comparison(folders, out / "comparison.html")
+    beside = readable_beside(folders, prepared, out)
+    if beside:
+        say(f"compared with {count_text(beside, 'other finished run')} on the same clips in {out}/")
+    print_comparison([*folders, *beside], out / "comparison.html")
+
+
+def readable_beside(folders: Sequence[Path], prepared: "PreparedData", out: Path) -> list[Path]:
+    """Find what else there is to compare with: finished runs on the same clips that can be read."""
+    from cohear.experiments.run_folder import finished_runs, read_record
+    from cohear.reports.run_folders import read_run
+
+    own = {read_record(folder).identity for folder in folders}
+    beside = []
+    for identity, folder in finished_runs(out, prepared.dataset.name, prepared.store.fingerprint).items():
+        if identity in own:
+            continue
+        try:
+            _ = read_run(folder).predictions
+            beside.append(folder)
+        except UserError as error:
+            say(f"left out of the comparison: {str(error).rstrip('.')}")
+    return beside
 
 
 def print_plan(dataset: "Dataset", requests: Sequence["RunRequest"], out: Path) -> None:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from cohear.experiments.config import Config
 
 Data = Annotated[
-    Path,
+    Path | None,
     typer.Argument(
         metavar="DATA",
         show_default=False,
@@ -23,7 +23,7 @@ Data = Annotated[
 Method = Annotated[str, typer.Option(help="none, standard, bda or consistency.")]
 Transform = Annotated[
     str | None,
-    typer.Option(help="pitch, reverb, masking or combination.", show_default="combination"),
+    typer.Option(help="pitch, reverb, masking or combination (none with --method none).", show_default="combination"),
 ]
 Preset = Annotated[
     str | None,
@@ -33,6 +33,7 @@ Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE", help="Change any setting, as training.epochs=4; repeatable."),
 ]
+ListSettings = Annotated[bool, typer.Option("--settings", help="List every setting with its value, and leave.")]
 Esc10 = Annotated[bool, typer.Option("--esc10", help="Use the ESC-10 part of ESC-50.")]
 SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Train without files that cannot be used, and list them.")]
 DropSmall = Annotated[
@@ -86,6 +87,24 @@ def resolve(
         "data.drop_small": drop_small,
     }
     return change(by_name(preset), {**changes, **dict(parse_override(text) for text in settings or [])})
+
+
+def require_data(data: Path | None, list_settings: bool) -> None:
+    """Refuse a command that has nothing to work on.
+
+    Raises:
+        UserError: where DATA is missing, and the settings are not what is asked for.
+    """
+    if data is None and not list_settings:
+        raise UserError("DATA is missing; give a folder of sounds or a table, such as my_sounds/")
+
+
+def print_settings(config: "Config") -> None:
+    """Print every setting as `--set` takes it."""
+    from cohear.experiments.presets import setting_values
+
+    for name, value in setting_values(config).items():
+        print(f"{name}={','.join(map(str, value)) if isinstance(value, tuple) else value}")
 
 
 def set_names(settings: list[str] | None, own_options: dict[str, str]) -> set[str]:

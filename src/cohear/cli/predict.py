@@ -31,28 +31,37 @@ def predict(
     classifier = load(run)
     sounds = list(_sounds(files))
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(["path", "start_s", "end_s", "label", "probability"])
-    n_bad = 0
+    failures: list[UserError] = []
     with progress_bar("listening") as update:
         for index, path in enumerate(sounds):
             try:
-                for row in classifier.predict(path, top):
-                    writer.writerow(
-                        [path, f"{row.start_s:.3f}", f"{row.end_s:.3f}", row.label, f"{row.probability:.4f}"]
-                    )
+                table = classifier.predict(path, top)
             except UserError as error:
-                n_bad += 1
-                say(f"left out: {error}")
+                failures.append(error)
+                if len(sounds) > 1:
+                    say(f"left out: {error}")
+                continue
+            if index == len(failures):  # the first that can be read
+                writer.writerow(["path", "start_s", "end_s", "label", "probability"])
+            for row in table:
+                writer.writerow([path, f"{row.start_s:.3f}", f"{row.end_s:.3f}", row.label, f"{row.probability:.4f}"])
             update((index + 1) / len(sounds), path.name)
-    sys.stdout.flush()
-    if n_bad:
-        raise UserError(f"{n_bad} of {len(sounds)} files could not be read; the others are in the table")
+    print(end="", flush=True)
+    if len(failures) == len(sounds) == 1:
+        raise failures[0]
+    if len(failures) == len(sounds):
+        raise UserError(f"not one of {len(sounds)} files could be read; see the reasons above")
+    if failures:
+        raise UserError(f"{len(failures)} of {len(sounds)} files could not be read; the others are in the table")
 
 
 def _sounds(paths: list[Path]) -> Iterator[Path]:
     from cohear.data.audio_files import is_audio
+    from cohear.data.tables import has_table_name
 
     for path in paths:
+        if has_table_name(path):
+            raise UserError(f"'{path}' is a table, and predict listens to sounds; give the files or folders it lists")
         if not path.is_dir():
             yield path
             continue

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from cohear.cli.progress import say
+from cohear.errors import UserError
 
 Runs = Annotated[
     list[Path],
@@ -36,10 +37,19 @@ def compare(
 def report(runs: Runs) -> None:
     """Write the page of each run anew, as report.html in its folder.
 
+    Give it where training was started, so that it finds the sounds.
+
     cohear report runs/my-run
     """
     from cohear.cli.finish import write_report
     from cohear.reports.run_folders import read_runs
 
+    failures: list[UserError] = []
     for run in read_runs(runs):
-        say(f"report: {write_report(run.folder)}")
+        try:
+            say(f"report: {write_report(run.folder)}")
+        except UserError as error:
+            failures.append(error)
+    if failures:
+        more = f" (and {len(failures) - 1} more could not be written)" if len(failures) > 1 else ""
+        raise UserError(f"{failures[0]}{more}") from failures[0]

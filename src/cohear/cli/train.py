@@ -1,6 +1,7 @@
 """`cohear train`: one run."""
 
 import shlex
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +14,7 @@ from cohear.runtime.interrupts import how_to_go_on
 from cohear.runtime.processes import process_rank
 
 if TYPE_CHECKING:
+    from cohear.data.datasets import Dataset
     from cohear.experiments.build import PreparedData
     from cohear.experiments.config import Config
 
@@ -39,9 +41,7 @@ def train(
     esc10: options.Esc10 = False,
     skip_bad: options.SkipBad = False,
     drop_small: options.DropSmall = 0,
-    list_settings: Annotated[
-        bool, typer.Option("--settings", help="List every setting with its value, and leave.")
-    ] = False,
+    list_settings: options.ListSettings = False,
 ) -> None:
     """Train a classifier on labeled sounds and judge it on the fold left out.
 
@@ -52,8 +52,7 @@ def train(
 
     cohear train ESC-50/ --esc10 --method bda --fold 2 --out runs/bda-2
     """
-    if data is None and not list_settings:
-        raise UserError("DATA is missing; give a folder of sounds or a table, as in `cohear train my_sounds/`")
+    options.require_data(data, list_settings)
     set_names = options.set_names(settings, {"preset": "--preset"})
     track = options.check_track(track) or "every"
     config = options.resolve(
@@ -67,18 +66,24 @@ def train(
         seed=seed,
     )
     if list_settings or data is None:
-        print_settings(config)
+        options.print_settings(config)
         return
 
     from cohear.cli.finish import write_report
+    from cohear.experiments.build import read_folds
     from cohear.experiments.identity import readable_name
     from cohear.experiments.presets import change
-    from cohear.experiments.run_folder import read_metrics
+    from cohear.experiments.run_folder import check_folder, read_metrics
     from cohear.experiments.runs import RunRequest, execute
+    from cohear.reports.tables import nats_text
 
-    prepared = prepare(data, config)
+    dataset = read_folds(data, config)
     if fold is not None or "fold" not in set_names:
-        config = change(config, {"fold": prepared.folds[0] if fold is None else fold})
+        config = change(config, {"fold": dataset.folds[0] if fold is None else fold})
+    refuse_early(dataset, [config])
+    if out and process_rank() == 0:  # the others would find what the first one has begun
+        check_folder(out, config, track, resume=resume)
+    prepared = prepare(data, config)
     request = RunRequest(data, config, track=track)
     record = request.describe(prepared)
     folder = out or Path("runs") / readable_name(config, record.model, record.identity)
@@ -86,7 +91,7 @@ def train(
         say(f"WARNING: {warning}")
     epochs = count_text(range(config.training.epochs), "epoch")
     say(f"{record.model}, fold {config.fold}, {epochs}, {prepared.clip_s:g} s clips -> {folder}")
-    how = f"go on with the same command and --resume --out {shlex.quote(str(folder))}"
+    how = "go on with the same command and --resume" + ("" if out else f" --out {shlex.quote(str(folder))}")
     with how_to_go_on(how), progress_bar("training") as update:
         ran = execute(
             request,
@@ -104,9 +109,25 @@ def train(
     metrics = read_metrics(folder)
     print(
         f"accuracy {metrics['accuracy']:.2%} on {metrics['n_clips']} clips of fold {config.fold}, "
-        f"Jensen-Shannon divergence {metrics['jsd']:.4f} nats" + ("" if ran else " (finished before)")
+        f"Jensen-Shannon divergence {nats_text(metrics['jsd'])} nats" + ("" if ran else " (finished before)")
     )
     say(f"report: {folder / 'report.html'}")
+
+
+def refuse_early(dataset: "Dataset", configs: "Iterable[Config]") -> None:
+    """Refuse folds that are not there, and what settings do not allow together, before anything is decoded.
+
+    Raises:
+        UserError: naming what can be chosen.
+    """
+    from cohear.experiments.build import known_clip_s
+    from cohear.experiments.runs import check_settings
+
+    for config in configs:
+        if config.fold not in dataset.folds:
+            there = ", ".join(map(str, dataset.folds))
+            raise UserError(f"fold {config.fold} cannot be tested: the folds are {there}.")
+        check_settings(config, known_clip_s(dataset, config))
 
 
 def prepare(data: Path, config: "Config") -> "PreparedData":
@@ -119,14 +140,8 @@ def prepare(data: Path, config: "Config") -> "PreparedData":
             config,
             on_progress=lambda done, total: update(done / max(total, 1), f"{done} of {total} files"),
         )
+    if prepared.store.replaces_damaged:
+        say("the sounds decoded earlier were damaged or incomplete on the disk, so they were decoded again")
     for line in (*prepared.dataset.notes, *prepared.store.report.lines):
         say(line)
     return prepared
-
-
-def print_settings(config: "Config") -> None:
-    """Print every setting as `--set` takes it."""
-    from cohear.experiments.presets import setting_values
-
-    for name, value in setting_values(config).items():
-        print(f"{name}={','.join(map(str, value)) if isinstance(value, tuple) else value}")

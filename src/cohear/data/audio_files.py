@@ -12,7 +12,7 @@ import soundfile
 import soxr
 from jaxtyping import Float32
 
-from cohear.data.media_files import MEDIA_SUFFIXES, decode_media, probe_media
+from cohear.data.media_files import MEDIA_SUFFIXES, conversion, decode_media, probe_media
 from cohear.data.promised_lengths import promised_n_samples
 from cohear.errors import UserError
 
@@ -149,7 +149,7 @@ def _open(path: Path) -> soundfile.SoundFile:
         reason = error.error_string.rstrip(".")
         raise UserError(
             f"{path} cannot be read as sound ({reason}): check that it is a sound file, or convert it "
-            f"(ffmpeg -i '{path.name}' '{path.stem}-converted.wav')."
+            f"({conversion(path, path.with_name(f'{path.stem}-converted.wav'))})."
         ) from None
 
 

@@ -42,9 +42,10 @@ def content_hashes(root: Path, paths: Sequence[str], cache_dir: Path) -> dict[st
 def _read_index(path: Path) -> dict[str, list]:
     """Read the remembered hashes; a damaged index only means hashing again."""
     try:
-        return json.loads(path.read_text("utf-8"))
+        index = json.loads(path.read_text("utf-8"))
     except (FileNotFoundError, ValueError):
         return {}
+    return index if isinstance(index, dict) else {}
 
 
 def _stamp(path: Path) -> list[int] | None:

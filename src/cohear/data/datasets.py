@@ -43,6 +43,11 @@ class Dataset:
         """The labels that occur, sorted."""
         return tuple(sorted({clip.label for clip in self.clips}))
 
+    @property
+    def folds(self) -> list[int]:
+        """The folds that occur, sorted."""
+        return sorted({clip.fold for clip in self.clips if clip.fold is not None})
+
 
 def read_dataset(path: Path, *, esc10: bool = False) -> Dataset:
     """Find out how a data set is laid out and list its clips.
@@ -86,8 +91,7 @@ def drop_small(dataset: Dataset, n_clips: int) -> Dataset:
         raise UserError(
             f"of the classes of {dataset.name} fewer than two have at least {n_clips} clips: choose a smaller number."
         )
-    classes = "1 class" if len(small) == 1 else f"{len(small)} classes"
-    note = f"{classes} with fewer than {n_clips} clips left out: {_some(small)}"
+    note = f"{_count(len(small), 'class', 'classes')} with fewer than {n_clips} clips left out: {_some(small)}"
     return dataclasses.replace(dataset, clips=kept, notes=(*dataset.notes, note))
 
 
@@ -160,10 +164,12 @@ def _read_folder(path: Path) -> Dataset:
             "them, or write a table with the columns path, label and fold."
         )
     notes = []
+    if empty := sorted(_visible_folders(path) - classes):
+        notes.append(f"{_count(len(empty), 'folder')} without sounds left out: {_some(empty)}")
     if n_outside := len(sounds) - len(in_classes):
-        notes.append(f"{n_outside} sound files outside the class folders left out")
+        notes.append(f"{_count(n_outside, 'sound file')} outside the class folders left out")
     if n_other := len(files) - len(sounds):
-        notes.append(f"{n_other} files that are no sounds left out")
+        notes.append(f"{_count(n_other, 'other file')} left out")
     return Dataset(path.name, path, clips, "folder", tuple(notes))
 
 
@@ -180,7 +186,8 @@ def _read_annotations(path: Path, sounds: list[Path], annotations: list[Path]) -
                     "another label file; a clip has one label, so delete one of the two."
                 )
     unlabelled = sorted({file.as_posix() for file in sounds} - {clip.path for clip in clips.values()})
-    notes = [f"{len(unlabelled)} recordings without labels left out: {_some(unlabelled)}"] if unlabelled else []
+    n_unlabelled = _count(len(unlabelled), "recording")
+    notes = [f"{n_unlabelled} without labels left out: {_some(unlabelled)}"] if unlabelled else []
     return Dataset(path.name, path, tuple(clips.values()), "annotations", tuple(notes))
 
 
@@ -204,6 +211,16 @@ def _visible_files(path: Path) -> Iterable[Path]:
             and os.path.realpath(os.path.join(folder, name)) not in seen
         ]
         yield from (Path(folder, name).relative_to(path) for name in files if not name.startswith("."))
+
+
+def _visible_folders(path: Path) -> set[str]:
+    """Name the folders right below a folder that may hold a class."""
+    return {e.name for e in path.iterdir() if e.is_dir() and not e.name.startswith(".") and e.name != "__MACOSX"}
+
+
+def _count(n: int, one: str, many: str = "") -> str:
+    """Say how many there are."""
+    return f"{n} {one if n == 1 else many or one + 's'}"
 
 
 def _some(names: list[str], n: int = 5) -> str:

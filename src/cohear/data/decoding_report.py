@@ -9,6 +9,9 @@ from cohear.data.decoding import DecodedClip, StoreSettings
 _UNSAID_S = 0.01
 """Seconds of padding or cropping that come of rounding and go unsaid."""
 
+_N_NAMED = 3
+"""Silent clips that are named."""
+
 
 @dataclass(frozen=True)
 class DecodingReport:
@@ -37,6 +40,8 @@ class DecodingReport:
     """Clips whose channels were mixed."""
     n_silent: int = 0
     """Clips of the store that hold nothing but zeros."""
+    silent: tuple[tuple[str, int], ...] = ()
+    """Clips with such silence, and how many clips of the store it makes of each."""
     n_resampled_from: tuple[tuple[int, int], ...] = ()
     """Sample rates (Hz) other than the store's, and how many clips had them."""
     shortfalls: tuple[tuple[str, float], ...] = ()
@@ -49,6 +54,7 @@ class DecodingReport:
         beyond_s, n_rows = clip.duration_s - self.settings.clip_s, len(clip.waveforms)
         is_short, is_windowed = beyond_s < -_UNSAID_S, n_rows > 1
         is_cropped = beyond_s > _UNSAID_S and not is_windowed
+        n_silent = int((~clip.waveforms.any(axis=1)).sum())
         resampled = dict(self.n_resampled_from)
         if clip.sample_rate != self.settings.sample_rate:
             resampled[clip.sample_rate] = resampled.get(clip.sample_rate, 0) + 1
@@ -64,7 +70,8 @@ class DecodingReport:
             n_windowed=self.n_windowed + is_windowed,
             n_windows=self.n_windows + (n_rows if is_windowed else 0),
             n_mixed=self.n_mixed + (clip.n_channels > 1),
-            n_silent=self.n_silent + int((~clip.waveforms.any(axis=1)).sum()),
+            n_silent=self.n_silent + n_silent,
+            silent=(*self.silent, (clip_id, n_silent)) if n_silent else self.silent,
             n_resampled_from=tuple(sorted(resampled.items())),
             shortfalls=(*self.shortfalls, (clip_id, clip.shortfall_s)) if clip.shortfall_s else self.shortfalls,
         )
@@ -77,7 +84,8 @@ class DecodingReport:
     def lines(self) -> tuple[str, ...]:
         """Say it in lines of text, one per thing that happened."""
         clip_s = self.settings.clip_s
-        lines = [f"{self.n_decoded} clips decoded to {clip_s:g} s at {self.settings.sample_rate} Hz"]
+        clips = "1 clip" if self.n_decoded == 1 else f"{self.n_decoded} clips"
+        lines = [f"{clips} decoded to {clip_s:g} s at {self.settings.sample_rate} Hz"]
         if self.n_windowed:
             lines.append(
                 f"{self.n_windowed} of them, longer than {1.5 * clip_s:g} s, cut into {self.n_windows} "
@@ -93,7 +101,10 @@ class DecodingReport:
         if self.n_mixed:
             lines.append(f"{self.n_mixed} mixed to mono")
         if self.n_silent:
-            lines.append(f"{self.n_silent} silent from end to end")
+            names = [clip_id for clip_id, _ in self.silent]  # none from stores of before they were noted
+            named = f": {', '.join(names[:_N_NAMED])}" if names else ""
+            more = f" and {len(names) - _N_NAMED} more" if len(names) > _N_NAMED else ""
+            lines.append(f"{self.n_silent} silent from end to end{named}{more}")
         lines += [f"{clip_id} is {missing_s:.2f} s shorter than it declares" for clip_id, missing_s in self.shortfalls]
         lines += [f"skipped: {reason}" for _, reason in self.skipped]
         return tuple(lines)

@@ -52,10 +52,15 @@ def assign_folds(labels: Sequence[str], groups: Sequence[str], n_folds: int, see
         raise ValueError(f"n_folds is {n_folds}; at least two folds are needed")
     classes, class_of_clip = np.unique(np.asarray(labels), return_inverse=True)
     names, group_of_clip = np.unique(np.asarray(groups), return_inverse=True)
+    if len(names) == 1:
+        raise UserError(
+            f"all labels lie in one recording or group, '{names[0]}', which folds do not divide: add recordings, or "
+            "give each clip a fold of yours in a table with the columns path, label, start, end and fold."
+        )
     if len(names) < n_folds:
         raise UserError(
-            f"{n_folds} folds cannot be made of {len(names)} groups (recordings that stay together): choose "
-            f"at most {len(names)} folds, or add recordings."
+            f"{n_folds} folds cannot be made of {len(names)} groups (recordings that stay together): choose at most "
+            f"{len(names)} by --set data.n_folds={len(names)}, or add recordings."
         )
     counts = np.zeros((len(names), len(classes)), np.int64)
     np.add.at(counts, (group_of_clip, class_of_clip), 1)
@@ -94,8 +99,8 @@ def with_folds(dataset: Dataset, n_folds: int, seed: int) -> Dataset:
         return dataset
     if len(without) < len(dataset.clips):
         raise UserError(
-            f"{len(without)} of {len(dataset.clips)} clips of {dataset.name} have no fold, {without[0].id} "
-            "for one: give all a fold, or none, and folds will be made."
+            f"{len(without)} of {len(dataset.clips)} clips of {dataset.name} have no fold, for example "
+            f"'{without[0].id}': give all a fold, or none, and folds will be made."
         )
     folds = assign_folds(
         [clip.label for clip in dataset.clips], [clip.undivided_by for clip in dataset.clips], n_folds, seed
@@ -145,10 +150,10 @@ def split(
     shared = [row for row in test.tolist() if groups[row] in train_groups]
     if shared:
         n_groups = len({groups[row] for row in shared})
+        of_them = "a group (recording) that is" if n_groups == 1 else f"{n_groups} groups (recordings) that are"
         warnings.append(
-            f"{len(shared)} of the {len(test)} test clips of fold {test_fold} come from {n_groups} groups "
-            f"(recordings) that are also trained on, {groups[shared[0]]} for one: the accuracy will be too "
-            "good to be true."
+            f"{len(shared)} of the {len(test)} test clips of fold {test_fold} come from {of_them} also trained on, for "
+            f"example group '{groups[shared[0]]}': the accuracy will be too good to be true."
         )
     return Split(train, test, tuple(warnings))
 

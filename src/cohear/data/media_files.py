@@ -1,5 +1,6 @@
 """Sound that only FFmpeg decodes (m4a, aac, wma, webm, mp4), by PyAV where the extra `media` is installed."""
 
+import shlex
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -54,14 +55,19 @@ def decode_media(path: Path) -> tuple[Float32[np.ndarray, " time"], int, int, in
     return waveform, sample_rate, n_channels, round(declared_s * sample_rate) or len(waveform)
 
 
+def conversion(path: Path, converted: Path) -> str:
+    """Write the command that converts a file, as a shell takes it."""
+    return f"ffmpeg -i {shlex.quote(str(path))} {shlex.quote(str(converted))}"
+
+
 def _pyav(path: Path) -> ModuleType:
     """Import PyAV or say how to do without."""
     try:
         import av
     except ImportError:
         raise UserError(
-            f"{path} needs FFmpeg: install it with pip install 'cohear[media]', or convert the file "
-            f"(ffmpeg -i '{path.name}' '{path.stem}.wav')."
+            f"{path} needs FFmpeg: install it with pip install 'cohear[media]', or convert the file ("
+            f"{conversion(path, path.with_suffix('.wav'))})."
         ) from None
     return av
 

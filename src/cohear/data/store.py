@@ -28,12 +28,11 @@ from cohear.data.content_hashes import content_hashes
 from cohear.data.datasets import Dataset
 from cohear.data.decoding import FULL_SCALE, DecodedClip, StoreSettings, decode_clip
 from cohear.data.decoding_report import DecodingReport
+from cohear.data.store_files import DESCRIPTION, SCALES, WAVEFORMS, is_damaged, read_description
 from cohear.errors import UserError
 
 _VERSION = 1
 """Raised whenever decoding or the files of a store change."""
-
-_WAVEFORMS, _SCALES, _DESCRIPTION = "waveforms.int16", "scales.float32", "store.json"
 
 
 @dataclass(frozen=True)
@@ -72,6 +71,8 @@ class Store:
     """Changes with contents, settings, labels, folds and groups; hexadecimal."""
     report: DecodingReport
     """What decoding did to the sounds."""
+    replaces_damaged: bool = False
+    """Whether files of an earlier decoding were damaged, so that everything was decoded again just now."""
 
     def __len__(self) -> int:
         return len(self.clips)
@@ -135,7 +136,7 @@ def open_store(
     skip_bad: bool = False,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Store:
-    """Open the store of a data set; decode it first where that was not done before.
+    """Open the store of a data set; decode it first where that was not done before or its files are damaged.
 
     Args:
         dataset: what to decode.
@@ -155,11 +156,12 @@ def open_store(
         name = _hash([_VERSION, asdict(settings), sources])
         folder = cache_dir / name
         with FileLock(cache_dir / f"{name}.lock"):
-            if folder.exists() and _is_outdated(folder, dataset, settings):
+            damaged = folder.exists() and is_damaged(folder, len(dataset.clips), settings)
+            if damaged or (folder.exists() and _is_outdated(folder, dataset, settings)):
                 shutil.rmtree(folder)
             if not folder.exists():
                 _build(folder, dataset, settings, skip_bad, on_progress)
-    store = _load(folder, dataset, settings)
+    store = _load(folder, dataset, settings, damaged)
     if store.report.skipped and not skip_bad:
         raise _bad_files(dataset, store.report)
     if len(store.classes) < 2:
@@ -184,7 +186,7 @@ def _build(
     partial.mkdir()
     try:
         report, rows = DecodingReport(settings), []
-        with open(partial / _WAVEFORMS, "wb") as waveforms, open(partial / _SCALES, "wb") as scales:
+        with open(partial / WAVEFORMS, "wb") as waveforms, open(partial / SCALES, "wb") as scales:
             for index, outcome in enumerate(_decode_all(dataset.root, dataset.clips, settings)):
                 clip_id = dataset.clips[index].id
                 if isinstance(outcome, UserError):
@@ -199,7 +201,7 @@ def _build(
             _to_disk(waveforms, scales)
         if not rows or (report.skipped and not skip_bad):
             raise _bad_files(dataset, report)
-        with open(partial / _DESCRIPTION, "w", encoding="utf-8") as description:
+        with open(partial / DESCRIPTION, "w", encoding="utf-8") as description:
             json.dump({"rows": rows, "report": report.to_json()}, description)
             _to_disk(description)
         os.rename(partial, folder)
@@ -209,7 +211,7 @@ def _build(
 
 def _is_outdated(folder: Path, dataset: Dataset, settings: StoreSettings) -> bool:
     """Whether a clip that was left out can be decoded by now: a decoder was installed, a disk answers again."""
-    skipped = {clip_id for clip_id, _ in _read_description(folder)[1].skipped}
+    skipped = {clip_id for clip_id, _ in read_description(folder)[1].skipped}
     left_out = [clip for clip in dataset.clips if clip.id in skipped]
     return any(not isinstance(outcome, UserError) for outcome in _decode_all(dataset.root, left_out, settings))
 
@@ -234,31 +236,26 @@ def _decode_all(root: Path, clips: Sequence[Clip], settings: StoreSettings) -> I
             yield ahead.popleft().result()
 
 
-def _load(folder: Path, dataset: Dataset, settings: StoreSettings) -> Store:
+def _load(folder: Path, dataset: Dataset, settings: StoreSettings, replaces_damaged: bool) -> Store:
     """Map a finished store and give its rows the labels, folds and groups of the data set."""
-    rows, report = _read_description(folder)
+    rows, report = read_description(folder)
     n_rows_of = np.bincount([index for index, _, _ in rows], minlength=len(dataset.clips))
     clips = []
     for index, start_s, end_s in rows:
         clip = dataset.clips[index]
         row_id = clip.id if n_rows_of[index] == 1 else segment_id(clip.id, start_s, end_s)
         clips.append(StoredClip(row_id, clip.path, clip.label, clip.fold, clip.undivided_by, start_s, end_s))
-    waveforms = np.memmap(folder / _WAVEFORMS, np.int16, "r", shape=(len(rows), settings.n_samples))
+    waveforms = np.memmap(folder / WAVEFORMS, np.int16, "r", shape=(len(rows), settings.n_samples))
     described = [[clip.id, clip.label, clip.fold, clip.group] for clip in clips]
     return Store(
         clips=tuple(clips),
         waveforms=np.asarray(waveforms),
-        scales=np.fromfile(folder / _SCALES, np.float32),
+        scales=np.fromfile(folder / SCALES, np.float32),
         settings=settings,
         fingerprint=_hash([folder.name, described]),
         report=report,
+        replaces_damaged=replaces_damaged,
     )
-
-
-def _read_description(folder: Path) -> tuple[list[tuple[int, float, float]], DecodingReport]:
-    """Read which clip each row is of, its times in seconds, and what decoding did."""
-    description = json.loads((folder / _DESCRIPTION).read_text("utf-8"))
-    return [tuple(row) for row in description["rows"]], DecodingReport.from_json(description["report"])
 
 
 def _bad_files(dataset: Dataset, report: DecodingReport) -> UserError:

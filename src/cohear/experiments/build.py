@@ -84,6 +84,11 @@ def prepare_data(path: Path, config: Config, on_progress: Callable[[int, int], N
     return PreparedData(dataset, store)
 
 
+def known_clip_s(dataset: Dataset, config: Config) -> float | None:
+    """Return the clip length in seconds where no file need be opened for it; else None."""
+    return config.data.clip_s or (ESC50_CLIP_S if dataset.layout == "esc50" else None)
+
+
 def usual_clip_s(dataset: Dataset) -> float:
     """Choose a clip length in seconds: ESC-50's own, else from how long the clips are."""
     if dataset.layout == "esc50":

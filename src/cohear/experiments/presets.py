@@ -43,7 +43,10 @@ def demo() -> Config:
     return scale_schedules(change(small(), {**changes, "optimizer.learning_rate": 2e-3}), epochs=8)
 
 
-PRESETS: dict[str, Callable[[], Config]] = {"paper": paper, "small": small, "demo": demo}
+OFFERED: dict[str, Callable[[], Config]] = {"paper": paper, "small": small}
+"""What people may choose."""
+PRESETS: dict[str, Callable[[], Config]] = {**OFFERED, "demo": demo}
+"""Every preset by its name, that of `cohear demo` too."""
 
 
 def preset(name: str) -> Config:
@@ -53,7 +56,7 @@ def preset(name: str) -> Config:
         UserError: for an unknown name.
     """
     if name not in PRESETS:
-        raise UserError(f"there is no preset '{name}'{nearest(name, PRESETS)}; use one of {', '.join(PRESETS)}")
+        raise UserError(f"there is no preset '{name}'{nearest(name, OFFERED)}; use {' or '.join(OFFERED)}")
     return PRESETS[name]()
 
 
@@ -127,6 +130,16 @@ def _flatten(values: dict[str, Any], prefix: str = "") -> Iterable[tuple[str, An
             yield prefix + name, value
 
 
+_REASONS = {
+    "missing": "it has too few values",
+    "too_long": "it has too many values",
+    **dict.fromkeys(("int_parsing", "int_type", "int_from_float"), "it must be a whole number"),
+    **dict.fromkeys(("float_parsing", "float_type"), "it must be a number"),
+    **dict.fromkeys(("bool_parsing", "bool_type"), "it must be true or false"),
+}
+"""By pydantic's type of error, where its own words are those of a programmer."""
+
+
 def _unknown(name: str) -> UserError:
     known = setting_values(_PAPER)
     return UserError(f"there is no setting '{name}'{nearest(name, known)}; `cohear train --settings` lists them all")
@@ -135,8 +148,8 @@ def _unknown(name: str) -> UserError:
 def _sentence(error: ValidationError) -> str:
     first = error.errors()[0]
     place = ".".join(part for part in first["loc"] if isinstance(part, str))  # not the place within a list
-    reason = first["msg"].removeprefix("Value error, ")
-    reason = "it has too few values" if first["type"] == "missing" else reason[:1].lower() + reason[1:]
+    reason = first["msg"].removeprefix("Value error, ").replace("Input should be", "It must be")
+    reason = _REASONS.get(first["type"], reason[:1].lower() + reason[1:])
     given = first["input"]
     if not place or isinstance(given, dict):
         return reason

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from cohear.errors import UserError
 from cohear.experiments.config import Config
-from cohear.experiments.identity import differences
+from cohear.experiments.identity import differences, identify
 from cohear.experiments.presets import setting_values
 from cohear.runtime.files import explain_disk_errors, write_json
 
@@ -78,8 +78,22 @@ def is_finished(folder: Path) -> bool:
 
 
 def read_metrics(folder: Path) -> dict[str, Any]:
-    """Read a finished run's `metrics.json`."""
-    return json.loads((folder / "metrics.json").read_text())
+    """Read a finished run's `metrics.json`.
+
+    Raises:
+        UserError: where it is damaged.
+    """
+    path = folder / "metrics.json"
+    try:
+        metrics = json.loads(path.read_text("utf-8"))
+        if not {"accuracy", "n_clips", "jsd"} <= metrics.keys():
+            raise ValueError("it lacks numbers")
+    except (OSError, ValueError, AttributeError) as error:
+        raise UserError(
+            f"'{path}' is damaged ({_first_line(error)}): remove that file and go on with --resume, or choose another "
+            "--out"
+        ) from error
+    return metrics
 
 
 def finished_configs(parent: Path, dataset: str) -> list[Config]:
@@ -90,6 +104,18 @@ def finished_configs(parent: Path, dataset: str) -> list[Config]:
             record = read_record(path.parent)
             if record.dataset == dataset and is_finished(path.parent):
                 found.append(record.config)
+    return found
+
+
+def finished_runs(parent: Path, dataset: str, data_fingerprint: str) -> dict[str, Path]:
+    """Find the finished runs on the same clips below a folder, by identity, one of each."""
+    found: dict[str, Path] = {}
+    for path in sorted(parent.glob("*/config.json")):
+        with suppress(UserError):
+            record = read_record(path.parent)
+            is_on_them = (record.dataset, record.data_fingerprint) == (dataset, data_fingerprint)
+            if is_on_them and is_finished(path.parent):
+                found.setdefault(record.identity, path.parent)
     return found
 
 
@@ -119,34 +145,73 @@ def claim(folder: Path, record: RunRecord, *, resume: bool) -> bool:
     Raises:
         UserError: where the folder holds another run, something else, or an unfinished run without `resume`.
     """
-    with explain_disk_errors(folder):
-        entries = [entry.name for entry in folder.iterdir()] if os.path.lexists(folder) else []
-    if not (folder / "config.json").exists():
-        foreign = sorted(name for name in entries if not name.endswith((".partial", ".lock")))
-        if foreign:
-            raise UserError(f"'{folder}' holds '{foreign[0]}' and is no run folder; choose another --out")
+    there = _existing_record(folder)
+    if there is None:
         record.write(folder)
         return False
-    there = read_record(folder)
     if there.identity != record.identity:
+        raise _made_otherwise(folder, there, record.config, record.data_fingerprint)
+    _require_reusable(folder, there, record.track, resume)
+    return is_finished(folder)
+
+
+def check_folder(folder: Path, config: Config, track: str, *, resume: bool) -> None:
+    """Refuse what `claim` would refuse whatever the sounds are, before they are decoded.
+
+    Raises:
+        UserError: as `claim`.
+    """
+    there = _existing_record(folder)
+    if there is None:
+        return
+    if identify(config, there.data_fingerprint) != there.identity:
+        raise _made_otherwise(folder, there, config, there.data_fingerprint)
+    _require_reusable(folder, there, track, resume)
+
+
+def check_parent(folder: Path) -> None:
+    """Refuse a place below which no run folders can be made.
+
+    Raises:
+        UserError: where it is a run folder itself, or a file.
+    """
+    with explain_disk_errors(folder):
+        if os.path.lexists(folder):
+            os.listdir(folder)
+    if (folder / "config.json").exists():
         raise UserError(
-            f"'{folder}' is a run made by other settings: {_difference(there, record)}; choose another --out"
+            f"'{folder}' is the folder of one run, and these need one that holds theirs; choose another --out"
         )
+
+
+def _existing_record(folder: Path) -> RunRecord | None:
+    """Read the run that a folder holds; None where it is missing or empty."""
+    with explain_disk_errors(folder):
+        entries = [entry.name for entry in folder.iterdir()] if os.path.lexists(folder) else []
+    if (folder / "config.json").exists():
+        return read_record(folder)
+    foreign = sorted(name for name in entries if not name.endswith((".partial", ".lock")))
+    if foreign:
+        raise UserError(f"'{folder}' holds '{foreign[0]}' and is no run folder; choose another --out")
+    return None
+
+
+def _require_reusable(folder: Path, there: RunRecord, track: str, resume: bool) -> None:
+    """Refuse a run that is unfinished, or was measured otherwise than is wanted now."""
     if is_finished(folder):
-        if not covers(there.track, record.track):
+        if not covers(there.track, track):
             raise UserError(
-                f"'{folder}' is finished, but was measured --track {there.track}, not {record.track}; "
+                f"'{folder}' is finished, but was measured --track {there.track}, not {track}; "
                 "remove it or choose another --out"
             )
-        return True
+        return
     if not resume:
         raise UserError(f"'{folder}' is an unfinished run; add --resume to go on with it, or choose another --out")
-    if record.track != there.track:
+    if track != there.track:
         raise UserError(
-            f"'{folder}' is an unfinished run that is measured --track {there.track}, not {record.track}; go on with "
+            f"'{folder}' is an unfinished run that is measured --track {there.track}, not {track}; go on with "
             "that, or choose another --out"
         )
-    return False
 
 
 @contextmanager
@@ -168,11 +233,17 @@ def locked(folder: Path) -> Iterator[None]:
         yield
 
 
-def _difference(there: RunRecord, here: RunRecord) -> str:
-    now = setting_values(here.config)
-    different = differences(there.config, here.config)
-    is_other_data = there.data_fingerprint != here.data_fingerprint
-    for name, value in different.items():
+def _made_otherwise(folder: Path, there: RunRecord, config: Config, data_fingerprint: str) -> UserError:
+    return UserError(
+        f"'{folder}' is a run made by other settings: {_difference(there, config, data_fingerprint)}; choose another "
+        "--out"
+    )
+
+
+def _difference(there: RunRecord, config: Config, data_fingerprint: str) -> str:
+    now = setting_values(config)
+    is_other_data = there.data_fingerprint != data_fingerprint
+    for name, value in differences(there.config, config).items():
         if name != "preset" and name.startswith("data.") == is_other_data:
             return f"{name} is {value} there and {now[name]} now"
     if is_other_data:

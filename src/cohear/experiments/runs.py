@@ -14,10 +14,8 @@ from jaxtyping import Int64
 from torch import nn
 
 from cohear.data.folds import Split
-from cohear.errors import UserError
 from cohear.evaluation.fixed_views import FixedViews
 from cohear.evaluation.measure import Answers, answer, score
-from cohear.evaluation.shown_clips import ShownClip, show_clips
 from cohear.experiments.build import (
     PreparedData,
     build_front_end,
@@ -25,7 +23,6 @@ from cohear.experiments.build import (
     build_plan,
     build_reverb,
     build_view_maker,
-    prepare_data,
     shown_transform,
 )
 from cohear.experiments.config import Config, TransformName
@@ -33,7 +30,7 @@ from cohear.experiments.identity import identify, identify_experiment
 from cohear.experiments.paper import model_name
 from cohear.experiments.run_folder import SCHEMA, RunRecord, claim, is_finished, locked, read_record
 from cohear.models import VGG
-from cohear.models.vgg import check_size
+from cohear.models.vgg import MIN_FRAMES, check_size
 from cohear.runtime.devices import make_fabric
 from cohear.runtime.environment import describe_environment
 from cohear.runtime.files import write_json, write_text
@@ -99,9 +96,7 @@ def execute(
     record = request.describe(data)
     split = data.split(request.config.fold)
     plan = build_plan(request.config)
-    # What settings and data do not allow together is refused before there is a folder.
-    items_per_batch(plan.items, plan.batch_size)
-    check_size(request.config.front_end.n_mels, build_front_end(request.config).n_frames(data.store.n_samples))
+    check_settings(request.config, data.clip_s)  # before there is a folder
     if process_rank() > 0:
         if is_finished(folder):  # the first process leaves too, the others would wait for it
             return False
@@ -112,6 +107,22 @@ def execute(
     with locked(folder):
         _train(request, record, data, split, plan, folder, on_step)
     return True
+
+
+def check_settings(config: Config, clip_s: float | None) -> None:
+    """Refuse settings that do not go together.
+
+    Args:
+        config: resolved.
+        clip_s: seconds of a clip; None where that is not known yet.
+
+    Raises:
+        UserError: where a batch cannot hold a clip's views, mel bands cannot be made, or spectrograms are too small.
+    """
+    plan, front_end = build_plan(config), build_front_end(config)
+    items_per_batch(plan.items, plan.batch_size)
+    n_frames = MIN_FRAMES if clip_s is None else front_end.n_frames(round(clip_s * config.data.sample_rate))
+    check_size(config.front_end.n_mels, n_frames)
 
 
 def _train(
@@ -162,32 +173,6 @@ def load_network(folder: Path) -> tuple[RunRecord, VGG]:
     network = build_network(record.config, len(record.classes))
     load_weights(folder / "model.safetensors", network)
     return record, network.eval()
-
-
-def show_test_clips(folder: Path, n_clips: int = 4) -> tuple[ShownClip, ...]:
-    """Show what a finished run makes of a few test clips, from the least consistent to the most.
-
-    Raises:
-        UserError: where the run's sounds are no longer what they were, or a file of the run is damaged.
-    """
-    record, network = load_network(folder)
-    data = prepare_data(Path(record.data_path), record.config)
-    if data.store.fingerprint != record.data_fingerprint:
-        raise UserError(f"'{record.data_path}' no longer holds what the run was trained on")
-    test = data.split(record.config.fold).test
-    divergence = _read_divergences(folder / "predictions.csv")
-    ranked = sorted(test, key=lambda row: -divergence.get(data.store.clips[row].id, 0.0))
-    chosen = [ranked[round(i)] for i in np.linspace(0, len(ranked) - 1, min(n_clips, len(ranked)))]
-    view_maker = build_view_maker(record.config, shown_transform(record.config))
-    return show_clips(network, data.store, np.array(chosen), view_maker)
-
-
-def _read_divergences(path: Path) -> dict[str, float]:
-    try:
-        with open(path, newline="") as predictions:
-            return {row["path"]: float(row["jsd"]) for row in csv.DictReader(predictions)}
-    except (OSError, KeyError, ValueError) as error:
-        raise UserError(f"the predictions '{path}' cannot be read: {error}") from error
 
 
 def _fixed_views(

@@ -90,10 +90,15 @@ def check_size(n_bands: int, n_frames: int) -> None:
     Raises:
         UserError: with fewer than 16 bands or frames.
     """
-    if min(n_bands, n_frames) < MIN_FRAMES:
+    remedies = []
+    if n_bands < MIN_FRAMES:
+        remedies.append("more bands (front_end.n_mels)")
+    if n_frames < MIN_FRAMES:
+        remedies.append("longer clips (data.clip_s) or a shorter front_end.hop_length")
+    if remedies:
         raise UserError(
             f"a spectrogram of {n_bands} bands and {n_frames} frames is too small for the network, which "
-            f"needs at least {MIN_FRAMES} of each; use longer clips (data.clip_s) or a shorter front_end.hop_length"
+            f"needs at least {MIN_FRAMES} of each; use {' and '.join(remedies)}"
         )
 
 

@@ -1,5 +1,6 @@
 """The page that compares runs: table of methods, paired tests, curves, and what so many clips can show."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 from cohear.errors import UserError
 from cohear.reports import plots
 from cohear.reports.grouping import Experiment
-from cohear.reports.method_table import ErrorOver, method_rows, method_table
+from cohear.reports.method_table import ErrorOver, MethodRow, method_rows, method_table
 from cohear.reports.pages import picture, write_page
 from cohear.reports.paired_table import paired_table
 from cohear.reports.run_folders import RunSummary
@@ -37,13 +38,20 @@ def write_comparison(runs: Sequence[RunSummary], out: Path, error_over: ErrorOve
         out,
         "comparison.html",
         title=_title(runs),
-        best=max(rows, key=lambda row: row.experiment.accuracy),
+        best=_best(rows),
+        n_methods=len(rows),
         methods=to_html(method_table(runs, error_over)),
         accuracies=picture(plots.accuracy_by_model(rows), "Accuracy of each model with its standard error"),
         paired=to_html(paired) if paired else None,
         figures=list(_figures([row.experiment for row in rows])),
         runs=[run for row in rows for run in sorted(row.experiment.runs, key=lambda run: (run.fold, run.seed))],
     )
+
+
+def _best(rows: Sequence[MethodRow]) -> list[MethodRow]:
+    """Return the row with the highest accuracy, or all that share it."""
+    highest = max(row.experiment.accuracy for row in rows)
+    return [row for row in rows if math.isclose(row.experiment.accuracy, highest, rel_tol=1e-12)]
 
 
 def _title(runs: Sequence[RunSummary]) -> str:

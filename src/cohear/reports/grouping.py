@@ -89,15 +89,17 @@ def group_runs(runs: Sequence[RunSummary]) -> list[Experiment]:
     Raises:
         UserError: if two runs are of the same experiment, fold and seed: a mean would count one twice.
     """
-    groups: dict[tuple[str, str], list[RunSummary]] = {}
+    groups: dict[tuple[str, ...], list[RunSummary]] = {}
     for run in runs:
-        groups.setdefault((run.model, run.experiment), []).append(run)
+        # Two tables of the same clips, as Raven's and Audacity's of one recording, are two data sets.
+        data = run.dataset, str(run.facts.get("data_fingerprint"))
+        groups.setdefault((run.model, run.experiment, *data), []).append(run)
     settings = {key: _settings(group[0]) for key, group in groups.items()}
     experiments = []
     for key, group in groups.items():
         _refuse_repeated(group)
         namesakes = [settings[other] for other in groups if other[0] == key[0]]
-        experiments.append(Experiment(_label(*key, settings[key], namesakes), settings[key], tuple(group)))
+        experiments.append(Experiment(_label(key[0], key[1], settings[key], namesakes), settings[key], tuple(group)))
     return sorted(experiments, key=lambda e: (TRANSFORMS.index(e.transform), METHODS.index(e.method), e.label))
 
 

@@ -1,5 +1,6 @@
 """The paper's Table 1 from our own runs, the paper's numbers beside ours."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -8,7 +9,7 @@ from cohear.metrics.accuracy import standard_error
 from cohear.reports.grouping import Experiment, closest, group_runs, mean
 from cohear.reports.paper_numbers import PAPER_TABLE_1
 from cohear.reports.run_folders import RunSummary
-from cohear.reports.tables import Table, signed
+from cohear.reports.tables import WARNING, Table, nats_text, signed
 
 ErrorOver = Literal["folds", "seeds"]
 
@@ -49,7 +50,7 @@ def method_table(runs: Sequence[RunSummary], error_over: ErrorOver = "folds") ->
 
     Raises:
         ValueError: if there are no runs.
-        UserError: if two runs are the same.
+        UserError: if two runs are the same, or predictions cannot be read.
     """
     if not runs:
         raise ValueError("a table needs at least one run.")
@@ -79,8 +80,8 @@ def _cells(row: MethodRow, with_paper: bool) -> tuple[str, ...]:
     cells = (
         experiment.label,
         _accuracy_text(100 * experiment.accuracy, None if row.standard_error is None else 100 * row.standard_error),
-        "-" if row.improvement is None else f"{signed(100 * row.improvement)}%",
-        f"{experiment.jsd:.4f}",
+        "-" if row.improvement is None else f"{signed(100 * row.improvement)} points",
+        nats_text(experiment.jsd),
         str(len(experiment.runs)),
     )
     if not with_paper:
@@ -115,6 +116,7 @@ def _notes(
         "Improvement: percentage points over No Augmentation, on the folds that both have. "
         "JSD: between the clean test clip and two views of it, the same views for every model."
     )
+    yield from commonest_label_sentences(runs)
     yield resolution_sentence(runs)
     yield from _missing_folds(rows)
     if with_paper:
@@ -139,6 +141,22 @@ def count_text(counts: Iterable[int], noun: str) -> str:
     return f"{number} {noun}" if high == 1 else f"{number} {noun}s"
 
 
+def commonest_label_sentences(runs: Sequence[RunSummary]) -> list[str]:
+    """Say for each data set what a classifier is worth that always answers the label with the most test clips."""
+    runs_of: dict[str, dict[int, RunSummary]] = {}
+    for run in runs:
+        runs_of.setdefault(run.dataset, {}).setdefault(run.fold, run)
+    sentences = []
+    for dataset, by_fold in runs_of.items():
+        counts: Counter[str] = Counter()
+        for run in by_fold.values():
+            counts.update(run.predictions.classes[label] for label in run.predictions.labels.tolist())
+        where = f" of {dataset}" if len(runs_of) > 1 else ""
+        percent = 100 * max(counts.values()) / counts.total()
+        sentences.append(f"Always answering the commonest label{where} gives {percent:.2f}%.")
+    return sentences
+
+
 def resolution_sentence(runs: Sequence[RunSummary]) -> str:
     """Say what one clip is worth: the finest step in which these accuracies can move at all."""
     sizes = [run.n_clips for run in runs]
@@ -157,8 +175,8 @@ def warning_sentences(runs: Sequence[RunSummary]) -> list[str]:
     """Collect the warnings of runs, each once."""
     warnings = list(dict.fromkeys(warning for run in runs for warning in run.warnings))
     shown, n_more = warnings[:_N_WARNINGS_SHOWN], len(warnings) - _N_WARNINGS_SHOWN
-    more = [f"Warning: {n_more} more, in the reports of the runs."] if n_more > 0 else []
-    return [f"Warning: {warning}" for warning in shown] + more
+    more = [f"{WARNING}{n_more} more, in the reports of the runs."] if n_more > 0 else []
+    return [WARNING + warning for warning in shown] + more
 
 
 def _missing_folds(rows: Sequence[MethodRow]) -> Iterable[str]:

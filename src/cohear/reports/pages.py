@@ -7,6 +7,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from cohear.reports.tables import nats_text
 from cohear.runtime.files import write_text
 
 _TEMPLATES = jinja2.Environment(
@@ -16,6 +17,7 @@ _TEMPLATES = jinja2.Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+_TEMPLATES.filters["nats"] = nats_text
 
 
 def data_uri(content: bytes, media_type: str) -> str:

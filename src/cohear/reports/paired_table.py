@@ -8,6 +8,7 @@ from jaxtyping import Bool
 
 from cohear.metrics.paired_tests import PairedTest, detectable_difference, grouped_bootstrap, holm, mcnemar
 from cohear.reports.grouping import Experiment, closest, group_runs, n_different
+from cohear.reports.method_table import count_text
 from cohear.reports.paper_numbers import TRANSFORMS
 from cohear.reports.run_folders import RunSummary
 from cohear.reports.tables import Table, signed
@@ -191,9 +192,10 @@ def _notes(comparisons: Sequence[Comparison], significant: Sequence[str], untest
             "all its clips and seeds."
         )
     yield (
-        f"Holm p: corrected for {len(comparisons)} pairs. Detectable: the smallest true difference, in "
+        f"Holm p: corrected for {count_text([len(comparisons)], 'pair')}. Detectable: the smallest true difference, in "
         "points, that runs like these would find significant four times in five."
     )
     n_unmatched = sum(comparison.answers.n_unmatched for comparison in comparisons)
     if n_unmatched:
-        yield f"Left out: {n_unmatched} answers to clips that only one model of a pair heard."
+        answers = "1 answer" if n_unmatched == 1 else f"{n_unmatched} answers"
+        yield f"Left out: {answers} to clips that only one model of a pair heard."

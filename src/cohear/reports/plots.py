@@ -23,6 +23,9 @@ from cohear.reports.run_folders import RunSummary
 
 Part = Literal["train", "test"]
 
+DYNAMIC_RANGE_DB = 80.0
+"""From the brightest to the darkest color of a spectrogram."""
+
 _METHOD_STYLES = {
     "none": ("#6e6e6e", ":"),
     "standard": ("#009e73", "--"),
@@ -32,7 +35,6 @@ _METHOD_STYLES = {
 _MORE_COLORS = ("#cc79a7", "#56b4e9", "#b8860b", "#000000")
 """For a second experiment of the same method."""
 _WIDTH_IN = 5.4
-_DYNAMIC_RANGE_DB = 80.0
 _MOST_ANNOTATED_CLASSES = 12
 _STYLE: dict[Any, Any] = {
     "font.size": 11,
@@ -197,7 +199,7 @@ def spectrogram_picture(log_mel: Float[np.ndarray, "band frame"], duration_s: fl
             aspect="auto",
             extent=(0, duration_s, 0, len(log_mel)),
             cmap="magma",
-            vmin=loudest_db - _DYNAMIC_RANGE_DB,
+            vmin=loudest_db - DYNAMIC_RANGE_DB,
             vmax=loudest_db,
             interpolation="nearest",
         )
@@ -245,7 +247,7 @@ def _draw_curves(axes: Axes, curves: Sequence[Curve], legend: bool = True) -> No
         axes.plot(shared, means, curve.dashes, label=curve.label, **style)
         n_drawn += 1
     axes.set_xlabel("epochs trained")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.set_ylim(bottom=0)
     if legend and n_drawn:
         axes.legend()

@@ -10,9 +10,10 @@ from jaxtyping import Int64
 
 from cohear.evaluation.shown_clips import ShownClip, ShownView
 from cohear.metrics.accuracy import confusion_matrix, wilson_interval
+from cohear.models.log_mel import POWER_FLOOR
 from cohear.reports import plots
 from cohear.reports.grouping import flatten
-from cohear.reports.method_table import count_text, resolution_sentence
+from cohear.reports.method_table import commonest_label_sentences, count_text, resolution_sentence
 from cohear.reports.pages import data_uri, picture, write_page
 from cohear.reports.run_folders import RunSummary, read_run
 from cohear.reports.sounds import mp3_bytes
@@ -20,6 +21,8 @@ from cohear.reports.sounds import mp3_bytes
 REPORT = "report.html"
 _N_CONFUSIONS = 10
 _N_ANSWERS = 3
+_SILENCE_DB = 10 * math.log10(POWER_FLOOR) + 0.01
+"""Zeros read as the floor, but for rounding."""
 _METHOD_WORDS = {
     "none": "no augmentation",
     "standard": "standard augmentation",
@@ -59,7 +62,11 @@ def write_run_report(run_folder: Path, strips: Sequence[ShownClip] = ()) -> Path
         trained=trained_sentence(run),
         n_correct=int(answers.correct.sum()),
         interval=f"{100 * low:.1f} to {100 * high:.1f}",
+        n_classes=len(answers.classes),
+        guessing_nll=math.log(len(answers.classes)),
+        commonest=" ".join(commonest_label_sentences([run])),
         resolution=resolution_sentence([run]),
+        data_notes=[note.rstrip(".") for note in run.data_notes],
         curves=_curves(run),
         confusion=picture(
             plots.confusion_picture(counts, answers.classes),
@@ -72,6 +79,12 @@ def write_run_report(run_folder: Path, strips: Sequence[ShownClip] = ()) -> Path
         facts=flatten({name: value for name, value in run.facts.items() if name != "classes"}),
         environment=flatten(run.environment),
     )
+
+
+def has_sounds(run_folder: Path) -> bool:
+    """Whether a run has a page with sounds to play."""
+    page = run_folder / REPORT
+    return page.is_file() and "<audio" in page.read_text("utf-8", errors="replace")
 
 
 def trained_sentence(run: RunSummary) -> str:
@@ -107,6 +120,8 @@ def _most_frequent_confusions(counts: Int64[np.ndarray, "label label"], classes:
 
 def _strip(clip: ShownClip) -> dict[str, Any]:
     loudest_db = max(float(view.log_mel.max()) for view in clip.views)
+    if loudest_db <= _SILENCE_DB:  # no louder than nothing: dark, not the brightest there is
+        loudest_db += plots.DYNAMIC_RANGE_DB
     return {
         "path": clip.path,
         "label": clip.label,

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+WARNING = "Warning: "
+"""Notes that begin with it stand out on a page."""
+
 _NARROWEST_NAMES = 12
 
 
@@ -27,6 +30,16 @@ def signed(value: float) -> str:
         ('-1.50', '+0.00')
     """
     return f"{round(value, 2) + 0.0:+.2f}"
+
+
+def nats_text(value: float) -> str:
+    """Write a divergence in nats; it is never negative, but for rounding in the last bits.
+
+    Example:
+        >>> nats_text(0.05), nats_text(-1e-9)
+        ('0.0500', '0.0000')
+    """
+    return f"{max(0.0, value):.4f}"
 
 
 def to_text(table: Table, width: int = 80) -> str:
@@ -79,7 +92,10 @@ def to_html(table: Table) -> Markup:
         )
         for row in table.rows
     )
-    notes = Markup("").join(Markup("<p class=note>{}</p>\n").format(note) for note in table.notes)
+    notes = Markup("").join(
+        Markup("<p class={}>{}</p>\n").format("warning" if note.startswith(WARNING) else "note", note)
+        for note in table.notes
+    )
     return Markup("<div class=scroll><table><thead><tr>{}</tr></thead>\n<tbody>{}</tbody></table></div>\n{}").format(
         header, rows, notes
     )

@@ -55,7 +55,7 @@ def flush(path: Path) -> None:
 
 @contextmanager
 def explain_disk_errors(path: Path) -> Iterator[None]:
-    """Turn a full or read-only disk, or a place that is taken, into a sentence that names it.
+    """Turn what the disk refuses (it is full, read-only, broken; the place is taken) into a sentence that names it.
 
     Raises:
         UserError: what cannot be written, why, and what to do.
@@ -71,10 +71,10 @@ def explain_disk_errors(path: Path) -> Iterator[None]:
         errno.EEXIST: "a file stands where a folder is needed; choose another folder",
         errno.EISDIR: "a folder stands there; choose another name",
         errno.ENAMETOOLONG: "the name is too long; choose a shorter one",
+        errno.EFBIG: "files of that size are not permitted there; choose another folder",
     }
     try:
         yield
     except OSError as error:
-        if error.errno in remedies:
-            raise UserError(f"'{path}' cannot be written: {remedies[error.errno]}") from error
-        raise
+        unusual = f"the disk says '{error.strerror or error}'; choose another folder"
+        raise UserError(f"'{path}' cannot be written: {remedies.get(error.errno or 0, unusual)}") from error

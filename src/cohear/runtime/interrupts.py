@@ -1,4 +1,4 @@
-"""Stopping on request: the first Ctrl-C or SIGTERM asks, the loop finishes its step, saves and leaves."""
+"""Stopping on request: the first Ctrl-C, SIGTERM or SIGHUP asks, the loop finishes its step, saves and leaves."""
 
 import multiprocessing
 import signal
@@ -9,7 +9,12 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import NoReturn
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def _heeded() -> list[signal.Signals]:
+    """Leave out a SIGHUP that is ignored: `nohup` asked for that."""
+    return [s for s in _SIGNALS if s != signal.SIGHUP or signal.getsignal(s) != signal.SIG_IGN]
 
 
 class Interrupted(BaseException):  # like KeyboardInterrupt no Exception: nobody handles it by the way
@@ -25,7 +30,7 @@ class Interrupted(BaseException):  # like KeyboardInterrupt no Exception: nobody
 
     @property
     def exit_status(self) -> int:
-        """Return what shells expect: 130 after Ctrl-C, 143 after SIGTERM."""
+        """Return what shells expect: 130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP."""
         return 128 + self.signal_number
 
 
@@ -38,7 +43,7 @@ class StopRequest:
 
 @contextmanager
 def stop_on_signals() -> Iterator[StopRequest]:
-    """Turn the first SIGINT or SIGTERM into a request; the same signal once more stops at once.
+    """Turn the first SIGINT, SIGTERM or SIGHUP into a request; the same signal once more stops at once.
 
     In a child process it stays a request, since a Ctrl-C reaches parent and children and the parent tells them too.
     Outside the main thread signals cannot be caught; the request then stays empty.
@@ -58,7 +63,7 @@ def stop_on_signals() -> Iterator[StopRequest]:
         seen.add(signal_number)
         request.signal_number = request.signal_number or signal_number
 
-    before = {number: signal.signal(number, ask) for number in _SIGNALS}
+    before = {number: signal.signal(number, ask) for number in _heeded()}
     try:
         yield request
     finally:
@@ -67,12 +72,12 @@ def stop_on_signals() -> Iterator[StopRequest]:
 
 
 def leave_on_signals() -> None:
-    """Let SIGINT and SIGTERM raise `Interrupted` where nothing else waits for them."""
+    """Let SIGINT, SIGTERM and SIGHUP raise `Interrupted` where nothing else waits for them."""
 
     def leave(signal_number: int, _frame: FrameType | None) -> NoReturn:
         raise Interrupted("stopped", signal_number)
 
-    for number in _SIGNALS:
+    for number in _heeded():
         signal.signal(number, leave)
 
 
@@ -96,7 +101,7 @@ def how_to_go_on(how: str) -> Iterator[None]:
 
 @contextmanager
 def signals_held() -> Iterator[None]:
-    """Keep SIGINT and SIGTERM waiting, here until the end, in processes begun meanwhile until `disregard_signals`."""
+    """Keep signals that stop waiting, here until the end, in processes begun meanwhile until `disregard_signals`."""
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     try:
         yield
@@ -105,7 +110,7 @@ def signals_held() -> Iterator[None]:
 
 
 def disregard_signals() -> None:
-    """Let SIGINT and SIGTERM do nothing outside `stop_on_signals`: for a child process, whose parent stops it."""
-    for number in _SIGNALS:
+    """Let the signals that stop do nothing outside `stop_on_signals`: for a child process, whose parent stops it."""
+    for number in _heeded():
         signal.signal(number, lambda _number, _frame: None)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)

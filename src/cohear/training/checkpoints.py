@@ -73,11 +73,23 @@ def load_weights(path: Path, network: nn.Module) -> None:
     Raises:
         UserError: where the file is missing, damaged, or of another network.
     """
+    if not path.exists():
+        raise UserError(f"the weights '{path}' are missing; copy them there, or train the run again")
     try:
         with safe_open(path, framework="pt") as archive:
-            network.load_state_dict({name: archive.get_tensor(name) for name in archive.keys()})  # noqa: SIM118
-    except (SafetensorError, OSError, RuntimeError) as error:
-        raise UserError(f"the weights '{path}' cannot be used: {_reason(error)}") from error
+            tensors = {name: archive.get_tensor(name) for name in archive.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise UserError(
+            f"the weights '{path}' cannot be used, the file is damaged ({_reason(error)}); copy it again, or train the "
+            "run again"
+        ) from error
+    try:
+        network.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise UserError(
+            f"the weights '{path}' cannot be used, they are of another network ({_reason(error)}); copy those of this "
+            "run there, or train it again"
+        ) from error
 
 
 def _plain(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -87,7 +99,7 @@ def _plain(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 def _reason(error: Exception) -> str:
     """Word an error in one line: torch heads a list of all tensors that do not fit, the first says enough."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[:2][-1] if lines else type(error).__name__
+    return lines[:2][-1].rstrip(".") if lines else type(error).__name__
 
 
 def _restore(network: nn.Module, optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:

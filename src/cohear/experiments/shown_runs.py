@@ -1,0 +1,48 @@
+"""What a finished run makes of a few of its test clips, for its report."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+
+from cohear.errors import UserError
+from cohear.evaluation.shown_clips import ShownClip, show_clips
+from cohear.experiments.build import build_view_maker, prepare_data, shown_transform
+from cohear.experiments.runs import load_network
+
+
+class SoundsGoneError(UserError):
+    """The sounds of a run are not, or no longer, where it was trained on them."""
+
+
+def show_test_clips(folder: Path, n_clips: int = 4) -> tuple[ShownClip, ...]:
+    """Show what a finished run makes of a few test clips, from the least consistent to the most.
+
+    Silent clips are shown only where there are no others.
+
+    Raises:
+        SoundsGoneError: where the run's sounds are no longer what they were.
+        UserError: where a file of the run is missing or damaged.
+    """
+    record, network = load_network(folder)
+    divergence = _read_divergences(folder / "predictions.csv")
+    try:
+        data = prepare_data(Path(record.data_path), record.config)
+    except UserError as error:
+        raise SoundsGoneError(str(error)) from error
+    if data.store.fingerprint != record.data_fingerprint:
+        raise SoundsGoneError(f"'{record.data_path}' no longer holds what the run was trained on")
+    test = data.split(record.config.fold).test
+    heard = [row for row in test if data.store.waveforms[row].any()]
+    ranked = sorted(heard or test, key=lambda row: -divergence.get(data.store.clips[row].id, 0.0))
+    chosen = [ranked[round(i)] for i in np.linspace(0, len(ranked) - 1, min(n_clips, len(ranked)))]
+    view_maker = build_view_maker(record.config, shown_transform(record.config))
+    return show_clips(network, data.store, np.array(chosen), view_maker)
+
+
+def _read_divergences(path: Path) -> dict[str, float]:
+    try:
+        with open(path, newline="") as predictions:
+            return {row["path"]: float(row["jsd"]) for row in csv.DictReader(predictions)}
+    except (OSError, KeyError, ValueError) as error:
+        raise UserError(f"the predictions '{path}' cannot be read: {error}") from error
