@@ -1,4 +1,4 @@
-"""Write what the documentation shows of results/ anew: python docs/regenerate.py
+"""Write anew what the documentation shows of results: `python docs/regenerate.py`.
 
 The table and the tests between the two marks in README.md, and Figure 1 on ESC-10 as two pictures.
 """

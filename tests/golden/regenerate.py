@@ -1,4 +1,4 @@
-"""Write the golden files anew: python tests/golden/regenerate.py
+"""Write the golden files anew: `python tests/golden/regenerate.py`.
 
 Only for a change that is meant to alter numbers; it raises NUMERICS in experiments/identity.py and is told in the
 changelog.
