@@ -6,6 +6,7 @@ import pkgutil
 import re
 import runpy
 import shlex
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,12 @@ def test_the_tree_in_the_readme_is_the_real_one():
     shown = set(re.findall(r"^[├└]── (\S+?)/? ", tree, re.MULTILINE))
     real = {path.name for path in (ROOT / "src" / "cohear").iterdir() if not path.name.startswith(("__", "py.typed"))}
     assert shown == real
+
+
+def test_no_file_of_the_package_is_ignored_since_a_wheel_would_lack_it():
+    command = ["git", "ls-files", "--cached", "--others", "--ignored", "--exclude-standard", "src"]
+    ignored = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    assert [path for path in ignored if "__pycache__" not in path] == []
 
 
 def test_the_results_in_the_readme_are_those_of_the_committed_runs():

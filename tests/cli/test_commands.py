@@ -101,6 +101,7 @@ def test_fold_and_seed_can_be_set_by_name(cohear, tones, tmp_path):
     assert (metrics["fold"], metrics["seed"]) == (2, 3)
 
 
+@pytest.mark.slow
 def test_report_is_written_anew_from_the_folder(cohear, drawn, trained):
     (trained / "report.html").unlink()
     said = cohear("report", trained)
@@ -196,6 +197,7 @@ def test_the_plans_of_figure_and_ablations_are_listed_for_esc10(cohear, esc50):
     assert "Combination-CL, no ramp" in ablations.out
 
 
+@pytest.mark.slow
 def test_reproduce_runs_the_chosen_models_and_prints_the_table_and_compare_prints_it_again(cohear, esc50, tmp_path):
     words = ("reproduce", "table1", "--data", esc50, *OPTIONS, "--set", "data.clip_s=0.6", "--set", "training.epochs=1")
     words = (*words, "--models", "Combination-CL,no augmentation", "--folds", "2", "--out", tmp_path / "runs")

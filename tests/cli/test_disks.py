@@ -9,6 +9,8 @@ import pytest
 
 from tiny import OPTIONS
 
+pytestmark = pytest.mark.slow
+
 EPOCHS = ("--track", "end")
 
 

@@ -87,6 +87,7 @@ def test_consistency_with_weight_zero_is_batched_augmentation_bit_for_bit(tones,
     assert not torch.equal(bda["linear.weight"], weighted["linear.weight"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("transform", ["pitch", "reverb", "masking", "combination"])
 @pytest.mark.parametrize("method", ["standard", "consistency"])
 def test_every_method_trains_with_every_transform_and_its_folder_is_complete(tones, tmp_path, method, transform):

@@ -95,6 +95,7 @@ def test_a_run_without_tracking_or_strips_has_a_report(tmp_path, write_run, meth
     assert "Most frequent confusions" not in text
 
 
+@pytest.mark.slow
 def test_fifty_classes_and_one_epoch_have_a_report(tmp_path, write_run):
     classes = tuple(f"class {k}" for k in range(50))
     folder = write_run(tmp_path / "run", classes=classes, n_clips=100, n_epochs=1)
