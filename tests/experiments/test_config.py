@@ -137,6 +137,12 @@ def test_a_folder_name_shows_what_differs():
     assert readable_name(config, "Combination-CL", "0123456789abcdef") == "combination-cl_fold3_small_epochs=4_01234567"
 
 
+def test_esc10_has_one_folder_name_whether_it_lies_alone_or_within_esc50():
+    alone, within = (change(preset("small"), {"data.esc10": esc10}) for esc10 in (False, True))
+    assert identify(alone, "data") == identify(within, "data")
+    assert readable_name(alone, "Combination-CL", "0" * 16) == readable_name(within, "Combination-CL", "0" * 16)
+
+
 def test_models_are_found_by_name_in_the_papers_order():
     assert [m.name for m in find_models(["combination-cl", "No Augmentation"], TABLE_1)] == [
         "No Augmentation",

@@ -11,6 +11,10 @@ from cohear.experiments.presets import PRESETS, setting_values
 NUMERICS = 1
 """Raised whenever a change of the code alters losses."""
 
+_SAID_OTHERWISE = {
+    *("method", "views.transform", "fold", "seed", "preset"),
+    *("data.esc10", "data.n_folds", "data.drop_small", "data.skip_bad"),  # what came of them is in the identity
+}
 _ONLY_CONSISTENCY = ("consistency_weight", "ramp_epochs", "ramp_offset", "divergence", "representation")
 
 
@@ -50,7 +54,7 @@ def readable_name(config: Config, model: str, identity: str) -> str:
     parts = [re.sub(r"[^a-z0-9.]+", "-", model.lower()), f"fold{config.fold}"]
     parts += [f"seed{config.seed}"] * (config.seed != 0) + [config.preset] * (config.preset != "paper")
     for name, value in differences(config, preset).items():
-        if name not in ("method", "views.transform", "fold", "seed", "preset"):
+        if name not in _SAID_OTHERWISE:
             parts.append(f"{name.split('.')[-1]}={_short(value)}")
     return "_".join(parts)[:150] + "_" + identity[:8]
 
