@@ -2,7 +2,7 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 
-.PHONY: demo test test-fast check format clean
+.PHONY: demo test test-fast check format bench clean
 
 .venv/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -29,5 +29,16 @@ format: .venv/.installed
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
+# Not all of constraints.txt: audiomentations needs a soxr below 1.
+.venv-bench/.installed: pyproject.toml constraints.txt benchmarks/requirements.txt
+	$(PYTHON) -m venv .venv-bench
+	grep '^torch==' constraints.txt > .venv-bench/constraints.txt
+	.venv-bench/bin/pip install --quiet --constraint .venv-bench/constraints.txt --editable . \
+		--requirement benchmarks/requirements.txt
+	touch $@
+
+bench: .venv-bench/.installed  ## speed, memory and accuracy beside other libraries, under ten minutes
+	.venv-bench/bin/cohear bench --out benchmarks/RESULTS.md
+
 clean:
-	rm -rf .venv dist build .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf .venv .venv-bench dist build .pytest_cache .ruff_cache .import_linter_cache

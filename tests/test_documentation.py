@@ -1,4 +1,4 @@
-"""The README's commands exist, its Python runs, its tree is the real one; links lead somewhere; doctests run."""
+"""Commands in the documentation exist, its Python runs, its sounds are those of its commands; doctests run."""
 
 import doctest
 import importlib
@@ -9,14 +9,20 @@ import shlex
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import cohear
+from cohear import transforms
 from cohear.cli import run
+from cohear.data.audio_files import decode
 from cohear.experiments.presets import preset, setting_values
+from cohear.transforms import Transform
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+TRANSFORMS = ROOT / "docs" / "transforms"
+MEDIA = sorted(path for path in (TRANSFORMS / "media").rglob("*") if path.is_file())
 MODULES = [
     module.name
     for module in pkgutil.walk_packages(cohear.__path__, "cohear.")
@@ -50,6 +56,45 @@ def test_the_readme_shows_python_that_runs():
     exec(compile(code, "README.md", "exec"), {})
 
 
+@pytest.mark.parametrize("page", sorted(TRANSFORMS.glob("*.md")), ids=lambda page: page.stem)
+def test_pages_on_transforms_show_python_that_runs(page, monkeypatch):
+    monkeypatch.chdir(TRANSFORMS)
+    found = blocks(page.read_text(), "python")
+    assert found
+    for code in found:
+        exec(compile(code, page.name, "exec"), {})
+
+
+COMMANDS = runpy.run_path(str(ROOT / "docs" / "regenerate_transforms.py"))["commands"]()
+
+
+@pytest.mark.parametrize(("page", "words"), COMMANDS.items(), ids=list(COMMANDS))
+def test_commands_on_the_pages_make_the_sounds_beside_them(page, words, monkeypatch, tmp_path):
+    monkeypatch.chdir(TRANSFORMS)
+    command, before, after, *options = words
+    assert Path(after).stem == page
+    assert run([command, before, str(tmp_path / "again.ogg"), *options]) == 0
+    again, shown = decode(tmp_path / "again.ogg").waveform, decode(after).waveform
+    # Other processors round differently, and a lossy format more so; a missing step would be far off.
+    assert np.sqrt(np.mean((again - shown) ** 2) / np.mean(again**2)) < 0.05
+
+
+@pytest.mark.parametrize("path", MEDIA, ids=lambda path: path.name)
+def test_sounds_and_pictures_of_transforms_are_small_and_shown(path):
+    assert path.stat().st_size < {".ogg": 40e3, ".png": 80e3}[path.suffix]
+    target = path.relative_to(TRANSFORMS).as_posix()
+    assert any(f"]({target})" in page.read_text() for page in TRANSFORMS.glob("*.md"))
+
+
+def test_every_transform_has_a_page():
+    index = (TRANSFORMS / "README.md").read_text()
+    pages = {page.name for page in TRANSFORMS.glob("*.md")} - {"README.md"}
+    assert set(re.findall(r"\]\(([a-z-]+\.md)\)", index)) == pages
+    shown = "".join(page.read_text() for page in TRANSFORMS.glob("*.md"))
+    kinds = [kind for kind in vars(transforms).values() if isinstance(kind, type) and issubclass(kind, Transform)]
+    assert [kind.__name__ for kind in kinds if kind is not Transform and f"{kind.__name__}(" not in shown] == []
+
+
 def test_the_tree_in_the_readme_is_the_real_one():
     (tree,) = [block for block in blocks((ROOT / "README.md").read_text(), "") if block.startswith("src/cohear/")]
     shown = set(re.findall(r"^[├└]── (\S+?)/? ", tree, re.MULTILINE))
@@ -69,7 +114,7 @@ def test_the_results_in_the_readme_are_those_of_the_committed_runs():
     assert code["with_tables"](readme) == readme
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_and_pictures_lead_somewhere(page):
     for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
         assert target.startswith("http") or (page.parent / target).exists(), target

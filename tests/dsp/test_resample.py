@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from cohear.dsp.resample import fraction, resample
+from cohear.dsp.resample import block_lengths, resample
 
 SEMITONES = (-12.0, -2.5, -0.5, -0.1, 0.1, 0.5, 2.5, 7.3, 12.0)
 N_SAMPLES = 20_000
@@ -25,13 +25,23 @@ def test_a_signal_is_read_between_its_samples(semitones: float):
     assert np.abs(found - expected).max() < drift + 1e-6
 
 
-@pytest.mark.parametrize("n_samples", [100, 8_000, 40_000, 220_500, 1_000_000])
-def test_fractions_are_within_two_hundredths_of_a_cent(n_samples: int):
-    for semitones in [*SEMITONES, *np.random.default_rng(0).uniform(-12, 12, 20)]:
+@pytest.mark.parametrize("n_new", [100, 8_000, 220_500, 1_000_000])
+def test_block_lengths_are_within_two_hundredths_of_a_cent(n_new: int):
+    for semitones in [*SEMITONES, 0.001, *np.random.default_rng(0).uniform(-12, 12, 40)]:
         factor = 2 ** (float(semitones) / 12)
-        n_in, n_out = fraction(n_samples, factor)
-        assert n_in > n_samples
+        n_in, n_out = block_lengths(n_new, factor)
+        assert n_in % 2 == n_out % 2 == 0
         assert abs(1200 * np.log2(n_in / n_out / factor)) < 0.02
+
+
+def test_blocks_continue_each_other():
+    n_samples, factor, frequency = 200_000, 2 ** (1.7 / 12), 0.1234
+    tone = torch.cos(2 * torch.pi * frequency * torch.arange(n_samples, dtype=torch.float64))
+    n_in, n_out = block_lengths(round(n_samples / factor), factor)
+    assert n_samples > 3 * n_in  # several blocks
+    found = resample(tone[None], np.array([factor]))[0].numpy()[2_000:-2_000]
+    n = np.arange(2_000, 2_000 + len(found))
+    assert np.abs(found - np.cos(2 * np.pi * frequency * n_in / n_out * n)).max() < 1e-6
 
 
 def test_what_no_longer_fits_below_the_nyquist_frequency_is_gone():

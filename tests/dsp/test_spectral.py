@@ -3,7 +3,7 @@ import pytest
 import torch
 from scipy.fft import next_fast_len
 
-from cohear.dsp.spectral import even_lengths, fast_length, frames_at, overlap_add
+from cohear.dsp.spectral import even_lengths, fast_length, overlap_add
 
 
 def factors(n: int) -> list[int]:
@@ -30,16 +30,6 @@ def test_a_fast_length_is_the_next_even_number_with_factors_up_to_seven(n: int):
     assert max(factors(found)) <= 7
     # scipy's lengths also hold the factor 11 and may be odd, so ours is hardly longer.
     assert found <= 1.05 * next_fast_len(n, real=True) + 2
-
-
-def test_frames_at_their_starts_are_slices():
-    waveforms = torch.arange(40.0).view(2, 20)
-    starts = torch.tensor([[0, 3, 16], [1, 1, 8]])
-    frames = frames_at(waveforms, starts, 4)
-    for clip in range(2):
-        for frame in range(3):
-            first = starts[clip, frame]
-            assert torch.equal(frames[clip, frame], waveforms[clip, first : first + 4])
 
 
 def test_overlap_add_equals_adding_frame_by_frame():

@@ -1,5 +1,8 @@
 """Hand-computed: the paper's values; what is refused, and with which words."""
 
+import json
+from pathlib import Path
+
 import pytest
 
 from cohear.errors import UserError
@@ -124,6 +127,22 @@ def test_identity_ignores_what_a_method_does_not_look_at():
     assert bda != identity(method="bda", seed=1)
     assert bda != identity(method="bda", training__precision="bf16")
     assert bda != identify(change(Config(), {"method": "bda"}), "other data")
+
+
+def test_made_up_rooms_have_the_identity_they_had_before_there_were_others():
+    # Of committed runs: what is in their folders' names.
+    for path in sorted((Path(__file__).parents[2] / "results").glob("*/*/config.json")):
+        written = json.loads(path.read_text())
+        config = Config.model_validate(written["config"])
+        assert identify(config, written["data_fingerprint"]) == written["identity"]
+        assert path.parent.name == readable_name(config, written["model"], written["identity"])
+
+
+def test_identity_follows_the_contents_of_other_rooms_and_not_where_they_lie():
+    here, there = (change(Config(), {"views.room_bank": path}) for path in ("/a/rooms.safetensors", "halls/"))
+    fewer = change(here, {"views.n_rooms": 3, "views.room_rt60_s": (0.3, 0.4)})  # of no account
+    assert identify(here, "data", "rooms") == identify(there, "data", "rooms") == identify(fewer, "data", "rooms")
+    assert identify(here, "data", "rooms") not in (identify(here, "data", "others"), identify(Config(), "data"))
 
 
 def test_an_experiment_is_what_folds_and_seeds_share():

@@ -68,8 +68,7 @@ def test_the_number_of_frames_is_librosas(n_samples):
 def test_a_whole_batch_at_once_as_on_a_gpu_equals_its_clips_one_by_one():
     waveforms = torch.randn(3, RATE, generator=torch.Generator().manual_seed(0))
     front_end = LogMel()
-    at_once = front_end._mel_power(waveforms)
-    torch.testing.assert_close(10 * at_once.log10(), front_end(waveforms), rtol=0, atol=1e-4)
+    torch.testing.assert_close(front_end._log_mel(waveforms), front_end(waveforms), rtol=0, atol=1e-4)
 
 
 def test_autocast_changes_nothing():

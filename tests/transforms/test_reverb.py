@@ -4,10 +4,19 @@ import pytest
 import scipy.signal
 import torch
 
+from cohear.dsp.response_bank import ResponseBank
 from cohear.dsp.rooms import room_targets
-from cohear.transforms import Reverb, reverberate
+from cohear.transforms import Choose, Reverb, reverberate
+from cohear.transforms.reverb import ReverbParameters
 
 BANK = Reverb(n_responses=6, rt60_range=(0.2, 0.4), sample_rate=8000, seed=2)
+
+
+def own_bank(sample_rate: int = 8000) -> ResponseBank:
+    """Two halls of 1.9 and 0.25 s, and a click that is too short to have a reverberation time."""
+    time_s = np.arange(16000) / 8000
+    halls = [0.1 * 10 ** (-3 * time_s / rt60_s) for rt60_s in (1.9, 0.25)]
+    return ResponseBank(np.float32([*halls, time_s == 0]), sample_rate, ("church.wav", "a/office.wav", "click.wav"))
 
 
 def test_a_convolution_equals_that_of_scipy_from_the_direct_sound_on():
@@ -93,3 +102,47 @@ def test_an_impossible_bank_is_refused_before_it_is_made():
         Reverb(n_responses=0)
     with pytest.raises(ValueError, match=r"from 0\.5 to 0\.2 s"):
         Reverb(rt60_range=(0.5, 0.2))
+
+
+def test_a_given_bank_is_used_instead_of_made_up_rooms():
+    bank = own_bank()
+    reverb = Reverb(n_responses=0, sample_rate=8000, bank=bank)  # the made-up rooms' settings do not count
+    waveforms = torch.randn(40, 2_000, generator=torch.Generator().manual_seed(0))
+    parameters = reverb.draw(np.arange(40, dtype=np.uint64))
+    assert set(parameters.response.tolist()) == {0, 1, 2}
+    expected = reverberate(waveforms, torch.from_numpy(bank.responses[parameters.response]))
+    assert torch.equal(reverb.apply(waveforms, parameters), expected)
+    assert reverb.bank_hash() == bank.hash()
+
+
+def test_equal_banks_make_equal_reverbs_and_others_do_not():
+    assert Reverb(sample_rate=8000, bank=own_bank()) == Reverb(sample_rate=8000, bank=own_bank())
+    assert hash(Reverb(sample_rate=8000, bank=own_bank())) == hash(Reverb(sample_rate=8000, bank=own_bank()))
+    louder = ResponseBank(2 * own_bank().responses, 8000, own_bank().names)
+    assert Reverb(sample_rate=8000, bank=own_bank()) != Reverb(sample_rate=8000, bank=louder)
+
+
+def test_responses_of_a_given_bank_are_told_by_name():
+    reverb = Reverb(sample_rate=8000, bank=own_bank())
+    parameters = reverb.draw(np.arange(40, dtype=np.uint64))
+    told = {
+        "response church.wav (RT60 1.9 s)",
+        "response a/office.wav (RT60 0.25 s)",
+        "response click.wav",
+    }
+    assert set(parameters.describe()) == told
+    assert set(Reverb(2, (0.2, 0.3), 8000).draw(np.arange(9, dtype=np.uint64)).describe()).isdisjoint(told)
+
+
+def test_parameters_of_a_given_bank_are_taken_and_survive_json():
+    choose = Choose((Reverb(sample_rate=8000, bank=own_bank()), BANK))
+    parameters = choose.draw(np.arange(20, dtype=np.uint64))
+    assert isinstance(parameters.members[0], ReverbParameters)
+    again = type(parameters).from_json(parameters.to_json())
+    assert again.describe() == parameters.describe()
+    assert parameters.take([3, 1]).describe() == [parameters.describe()[3], parameters.describe()[1]]
+
+
+def test_a_bank_of_another_rate_is_refused():
+    with pytest.raises(ValueError, match="a bank of 8000 Hz for clips of 44100 Hz: give sample_rate=8000"):
+        Reverb(bank=own_bank())

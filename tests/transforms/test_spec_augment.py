@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import torch
 
-from cohear.transforms import SpecAugment
+from cohear.transforms import ClipFacts, SpecAugment
 from cohear.transforms.spec_augment import SpecAugmentParameters
 
 KEYS = np.arange(500, dtype=np.uint64)
@@ -103,3 +103,21 @@ def test_a_wrong_shape_is_refused(monkeypatch: pytest.MonkeyPatch):
     transform = SpecAugment()
     with pytest.raises(ValueError, match=r"shape \(8, 9\) with parameters of 1 clips: give log-mels \[B, M, L\]"):
         transform.apply(torch.zeros(8, 9), transform.draw(KEYS[:1]))
+
+
+def test_padding_is_neither_masked_nor_counted():
+    transform = SpecAugment(n_band_masks=(0, 0), n_frame_masks=(2, 2), max_frame_share=0.5)
+    generator = torch.Generator().manual_seed(0)
+    sound = torch.randn(500, 16, 30, generator=generator) - 40
+    padded = torch.cat((sound, torch.full((500, 16, 70), -100.0)), dim=2)
+    parameters = transform.draw(KEYS)
+    masked = transform.apply_to(padded, parameters, ClipFacts(lengths=np.full(500, 30)))
+    assert torch.equal(masked[:, :, 30:], padded[:, :, 30:])
+    torch.testing.assert_close(masked[:, :, :30], transform.apply(sound, parameters))
+    assert (masked != padded).any(dim=(1, 2)).float().mean() > 0.9
+
+
+def test_a_mean_of_half_precision_is_summed_in_single_precision():
+    log_mels = torch.full((1, 128, 368), -40.1, dtype=torch.float16)
+    transform = SpecAugment(n_band_masks=(2, 2))
+    assert torch.equal(transform.apply(log_mels, transform.draw(KEYS[:1])), log_mels)

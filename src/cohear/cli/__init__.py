@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cohear.cli import demo, grids, predict, show, train
+from cohear.cli import augment, bench, demo, grids, predict, show, train
 from cohear.errors import UserError
 from cohear.runtime.interrupts import Interrupted, leave_on_signals
 
@@ -45,6 +45,8 @@ app.command("reproduce", short_help="Measure the paper's table, figure or ablati
 app.command("compare", short_help="Compare finished runs: table, paired tests, page.")(show.compare)
 app.command("report", short_help="Write the page of runs anew.")(show.report)
 app.command("predict", short_help="Print what a classifier hears in recordings.")(predict.predict)
+app.command("augment", short_help="Change a sound, to hear what transforms do.")(augment.augment)
+app.command("bench", short_help="Measure speed and accuracy on this machine.")(bench.bench)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -1,4 +1,4 @@
-"""One file of sound to one mono waveform, with everything that can be wrong with it said in a sentence.
+"""One file of sound to one waveform, or one per channel, with everything that can be wrong said in a sentence.
 
 A file that ends early often decodes without an error, so the length that its header declares is compared with
 what came out. Nearly whole is used and reported as a shortfall; less is refused.
@@ -50,6 +50,18 @@ class DecodedAudio:
 
 
 @dataclass(frozen=True)
+class DecodedChannels:
+    """What came out of a file, channel by channel."""
+
+    waveforms: Float32[np.ndarray, "channel time"]
+    """Full scale is [-1, 1], which files of floats may exceed."""
+    sample_rate: int
+    """Hz, that of the file."""
+    shortfall_s: float
+    """Seconds declared but missing; 0 unless that is more than encoders explain."""
+
+
+@dataclass(frozen=True)
 class AudioInfo:
     """What the header of a file declares."""
 
@@ -92,24 +104,21 @@ def decode(path: str | Path, start_s: float | None = None, end_s: float | None =
         UserError: where the file is missing, no sound, empty, cut short by more than a twentieth, holds NaN
             or infinite samples, or ends before the segment does.
     """
-    path, start_s = _existing(Path(path)), start_s or 0.0
+    start_s = start_s or 0.0
     if start_s < 0 or (end_s is not None and end_s <= start_s):
         raise ValueError(f"a segment needs 0 <= start_s < end_s, not start_s={start_s}, end_s={end_s}")
-    if path.suffix.lower() in MEDIA_SUFFIXES:
-        whole, sample_rate, n_channels, n_declared = decode_media(path)
-        first, last = _segment(path, start_s, end_s, sample_rate, n_declared)
-        waveform = whole[first:last]
-    else:
-        with _open(path) as file:
-            sample_rate, n_channels = file.samplerate, file.channels
-            n_declared = promised_n_samples(path) or file.frames
-            first, last = _segment(path, start_s, end_s, sample_rate, n_declared)
-            waveform = _read_mono(path, file, first, last)
-    if not np.isfinite(waveform).all():
-        where_s = (first + int(np.flatnonzero(~np.isfinite(waveform))[0])) / sample_rate
-        raise UserError(f"{path} holds NaN or infinite samples (the first at {where_s:.3f} s): export it again.")
-    shortfall_s = _shortfall_s(path, len(waveform) / sample_rate, (last - first) / sample_rate, first / sample_rate)
-    return DecodedAudio(waveform, sample_rate, n_channels, shortfall_s)
+    waveforms, sample_rate, n_channels, shortfall_s = _decode(Path(path), start_s, end_s, mixed=True)
+    return DecodedAudio(waveforms[0], sample_rate, n_channels, shortfall_s)
+
+
+def decode_channels(path: str | Path) -> DecodedChannels:
+    """Decode a whole file and keep its channels apart; all of them lie in memory.
+
+    Raises:
+        UserError: as `decode` does.
+    """
+    waveforms, sample_rate, _, shortfall_s = _decode(Path(path), 0.0, None, mixed=False)
+    return DecodedChannels(waveforms, sample_rate, shortfall_s)
 
 
 def resample(waveform: Float32[np.ndarray, " time"], from_rate: int, to_rate: int) -> Float32[np.ndarray, " new_time"]:
@@ -123,6 +132,30 @@ def resample(waveform: Float32[np.ndarray, " time"], from_rate: int, to_rate: in
     if from_rate == to_rate:
         return waveform
     return soxr.resample(waveform, from_rate, to_rate, quality="HQ")
+
+
+def _decode(
+    path: Path, start_s: float, end_s: float | None, mixed: bool
+) -> tuple[Float32[np.ndarray, "channel time"], int, int, float]:
+    """Return waveforms, sample rate (Hz), the file's number of channels and the shortfall in seconds."""
+    path = _existing(path)
+    if path.suffix.lower() in MEDIA_SUFFIXES:
+        whole, sample_rate, n_channels, n_declared = decode_media(path, mixed)
+        first, last = _segment(path, start_s, end_s, sample_rate, n_declared)
+        waveforms = whole[:, first:last]
+    else:
+        with _open(path) as file:
+            sample_rate, n_channels = file.samplerate, file.channels
+            n_declared = promised_n_samples(path) or file.frames
+            first, last = _segment(path, start_s, end_s, sample_rate, n_declared)
+            waveforms = _read(path, file, first, last, mixed)
+    is_finite = np.isfinite(waveforms).all(axis=0)
+    if not is_finite.all():
+        where_s = (first + int(np.flatnonzero(~is_finite)[0])) / sample_rate
+        raise UserError(f"{path} holds NaN or infinite samples (the first at {where_s:.3f} s): export it again.")
+    decoded_s = waveforms.shape[1] / sample_rate
+    shortfall_s = _shortfall_s(path, decoded_s, (last - first) / sample_rate, first / sample_rate)
+    return waveforms, sample_rate, n_channels, shortfall_s
 
 
 def _existing(path: Path) -> Path:
@@ -166,8 +199,10 @@ def _segment(path: Path, start_s: float, end_s: float | None, sample_rate: int, 
     return first, last
 
 
-def _read_mono(path: Path, file: soundfile.SoundFile, first: int, last: int) -> Float32[np.ndarray, " time"]:
-    """Read samples first to last (excluded) of an open file, as far as they are there."""
+def _read(
+    path: Path, file: soundfile.SoundFile, first: int, last: int, mixed: bool
+) -> Float32[np.ndarray, "channel time"]:
+    """Read samples first to last (excluded) of an open file, as far as they are there; mixed is one row."""
     position = max(0, first - _PREROLL) if first else 0
     blocks: list[np.ndarray] = []
     try:
@@ -178,14 +213,14 @@ def _read_mono(path: Path, file: soundfile.SoundFile, first: int, last: int) -> 
             if not len(block):
                 break
             kept = block[max(0, first - position) :]
-            blocks.append(kept[:, 0] if kept.shape[1] == 1 else kept.mean(axis=1))
+            blocks.append(kept.mean(axis=1, keepdims=True).T if mixed and kept.shape[1] > 1 else kept.T)
             position += len(block)
     except soundfile.LibsndfileError:
         raise UserError(
             f"{path} is damaged or cut short: decoding breaks off before the "
             f"{file.frames / file.samplerate:.2f} s that it declares; copy it again or leave it out."
         ) from None
-    return np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
+    return np.concatenate(blocks, axis=1) if blocks else np.zeros((1 if mixed else file.channels, 0), np.float32)
 
 
 def _shortfall_s(path: Path, decoded_s: float, declared_s: float, start_s: float) -> float:

@@ -29,11 +29,11 @@ def probe_media(path: Path) -> tuple[float, int, int]:
         raise _unreadable(path, error) from None
 
 
-def decode_media(path: Path) -> tuple[Float32[np.ndarray, " time"], int, int, int]:
-    """Decode a whole file to the mean of its channels.
+def decode_media(path: Path, mixed: bool = True) -> tuple[Float32[np.ndarray, "channel time"], int, int, int]:
+    """Decode a whole file to the mean of its channels, one row, or to a row for each.
 
     Returns:
-        The waveform, its sample rate (Hz), the file's number of channels, and the number of samples that its
+        The waveforms, their sample rate (Hz), the file's number of channels, and the number of samples that its
         header declares (what was decoded, where it declares none).
 
     Raises:
@@ -48,11 +48,13 @@ def decode_media(path: Path) -> tuple[Float32[np.ndarray, " time"], int, int, in
             declared_s = _declared_s(container, stream)
             to_planar = av.AudioResampler(format="fltp")
             for frame in container.decode(stream):
-                blocks.extend(planar.to_ndarray().mean(axis=0) for planar in to_planar.resample(frame))
+                for planar in to_planar.resample(frame):
+                    block = planar.to_ndarray()
+                    blocks.append(block.mean(axis=0, keepdims=True) if mixed else block)
     except av.FFmpegError as error:
         raise _unreadable(path, error) from None
-    waveform = np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
-    return waveform, sample_rate, n_channels, round(declared_s * sample_rate) or len(waveform)
+    waveforms = np.concatenate(blocks, axis=1) if blocks else np.zeros((1 if mixed else n_channels, 0), np.float32)
+    return waveforms, sample_rate, n_channels, round(declared_s * sample_rate) or waveforms.shape[1]
 
 
 def conversion(path: Path, converted: Path) -> str:

@@ -20,6 +20,7 @@ from jaxtyping import Float, UInt64
 from torch import Tensor
 
 from cohear import keys
+from cohear.dsp.shoeboxes import Shoeboxes, shoebox_keys, shoeboxes
 from cohear.dsp.spectral import fast_length
 
 _SPEED_OF_SOUND = 343.0  # m/s
@@ -37,8 +38,7 @@ def room_responses(
 ) -> Float[Tensor, "{n} tap"]:
     """Make the impulse responses of `n` random rooms.
 
-    Room i is the same whatever `n` is. Dimensions from 3 x 3 x 2.4 m to 10 x 8 x 4 m; source and microphone stand at
-    least 0.5 m from the walls and 0.6 m from each other.
+    Room i is the same whatever `n` is; `shoeboxes` says what rooms there are.
 
     Args:
         n: number of rooms, >= 1.
@@ -65,7 +65,7 @@ def room_responses(
     for start in range(0, n, _N_AT_ONCE):
         rooms = slice(start, start + _N_AT_ONCE)
         responses[rooms] = _responses(
-            _room_keys(n, seed)[rooms], torch.from_numpy(targets_s[rooms]).float(), n_taps, sample_rate
+            shoebox_keys(n, seed)[rooms], torch.from_numpy(targets_s[rooms]).float(), n_taps, sample_rate
         )
     return responses
 
@@ -73,7 +73,7 @@ def room_responses(
 def room_targets(n: int, rt60_range: tuple[float, float] = (0.2, 1.0), seed: int = 0) -> Float[np.ndarray, " {n}"]:
     """Return the reverberation times, seconds, that `room_responses` aims at with the same arguments."""
     shortest_s, longest_s = rt60_range
-    return shortest_s + (longest_s - shortest_s) * keys.uniform(_room_keys(n, seed), 1)[:, 0]
+    return shortest_s + (longest_s - shortest_s) * keys.uniform(shoebox_keys(n, seed), 1)[:, 0]
 
 
 def check_rooms(n: int, rt60_range: tuple[float, float], sample_rate: int) -> None:
@@ -133,61 +133,41 @@ def reverberation_times(responses: Float[Tensor, "response tap"], sample_rate: i
     return torch.where(n_fitted[:, 0] >= 3, -60.0 / slopes, math.nan)
 
 
-def _room_keys(n: int, seed: int) -> UInt64[np.ndarray, " {n}"]:
-    return keys.fold_in(keys.key(seed, "rooms"), np.arange(n))
-
-
 def _responses(
     room_keys: UInt64[np.ndarray, " room"], targets_s: Float[Tensor, " room"], n_taps: int, sample_rate: int
 ) -> Float[Tensor, "room tap"]:
-    # The first number of a key is the target, the next ones are the room.
-    u = torch.from_numpy(keys.uniform(room_keys, 11)[:, 1:]).float()
-    sizes = torch.tensor([3.0, 3.0, 2.4]) + u[:, :3] * torch.tensor([7.0, 5.0, 1.6])  # m
-    # The source in one part of the room, the microphone in the other, apart by a fifth of its length.
-    nearest, span = torch.full_like(sizes, 0.5), sizes - 1.0
-    span[:, 0] = 0.4 * sizes[:, 0] - 0.5
-    sources = nearest + u[:, 3:6] * span
-    microphones = nearest + u[:, 6:9] * span
-    microphones[:, 0] = sizes[:, 0] - microphones[:, 0]
-    distances = (sources - microphones).norm(dim=1)
-
-    volumes = sizes.prod(dim=1)
-    surfaces = 2 * volumes * (1 / sizes).sum(dim=1)
-    absorptions = 1 - torch.exp(-0.161 * volumes / (surfaces * targets_s))  # Eyring
-    early = _reflections(sizes, sources, microphones, torch.sqrt(1 - absorptions), n_taps, sample_rate)
+    rooms = shoeboxes(room_keys)
+    volumes = rooms.volumes
+    early = _reflections(rooms, torch.sqrt(1 - rooms.absorptions(targets_s)), n_taps, sample_rate)
 
     # Over the direct sound the diffuse field has the energy 16 pi d^2 / A, with A = 0.161 V / T (Sabine). Squared
     # noise exp(-2 r t) of variance g^2 adds up to g^2 sample_rate / 2 r, with r = _NEPERS_60_DB / T.
-    ratios = 16 * math.pi * distances.square() * targets_s / (0.161 * volumes)
+    ratios = 16 * math.pi * rooms.distances.square() * targets_s / (0.161 * volumes)
     gains = torch.sqrt(ratios * 2 * _NEPERS_60_DB / targets_s / sample_rate)
     # It takes over while sound meets its first three walls, each a mean free path 4 V / S from the last.
     times = torch.arange(n_taps) / sample_rate
-    mixing_s = _MAX_ORDER * 4 * volumes / surfaces / _SPEED_OF_SOUND
+    mixing_s = _MAX_ORDER * 4 * volumes / rooms.surfaces / _SPEED_OF_SOUND
     fade_in = torch.sin(math.pi / 2 * (times / mixing_s[:, None]).clamp(max=1.0)).square()
-    tail = _tail(room_keys, targets_s, 0.3 * u[:, 9], n_taps, sample_rate)
-    return _corrected(early + gains[:, None] * fade_in * tail, targets_s, sample_rate)
+    tail = _tail(room_keys, targets_s, rooms.tilts, n_taps, sample_rate)
+    return corrected(early + gains[:, None] * fade_in * tail, targets_s, sample_rate)
 
 
 def _reflections(
-    sizes: Float[Tensor, "room 3"],
-    sources: Float[Tensor, "room 3"],
-    microphones: Float[Tensor, "room 3"],
-    reflection_factors: Float[Tensor, " room"],
-    n_taps: int,
-    sample_rate: int,
+    rooms: Shoeboxes, reflection_factors: Float[Tensor, " room"], n_taps: int, sample_rate: int
 ) -> Float[Tensor, "room tap"]:
     """Add up the image sources of orders one to three, relative to the direct sound in time and amplitude."""
     grid = torch.cartesian_prod(*[torch.arange(-_MAX_ORDER, _MAX_ORDER + 1)] * 3)
     cells = grid[(grid.abs().sum(1) > 0) & (grid.abs().sum(1) <= _MAX_ORDER)]  # of mirrored rooms [image, 3]
     orders = cells.abs().sum(1)
     # In an even cell the source stands as in the room, in an odd one mirrored.
-    mirrored = torch.where(cells % 2 == 0, sources[:, None], sizes[:, None] - sources[:, None])
-    distances = (cells * sizes[:, None] + mirrored - microphones[:, None]).norm(dim=2)
-    direct = (sources - microphones).norm(dim=1, keepdim=True)
+    sizes, sources = rooms.sizes[:, None], rooms.sources[:, None]
+    mirrored = torch.where(cells % 2 == 0, sources, sizes - sources)
+    distances = (cells * sizes + mirrored - rooms.microphones[:, None]).norm(dim=2)
+    direct = rooms.distances[:, None]
     amplitudes = reflection_factors[:, None] ** orders * direct / distances
     taps = ((distances - direct) / _SPEED_OF_SOUND * sample_rate).round().long()
     amplitudes = torch.where(taps < n_taps, amplitudes, 0.0)
-    return torch.zeros(len(sizes), n_taps).scatter_add_(1, taps.clamp(max=n_taps - 1), amplitudes)
+    return torch.zeros(len(taps), n_taps).scatter_add_(1, taps.clamp(max=n_taps - 1), amplitudes)
 
 
 def _tail(
@@ -218,10 +198,22 @@ def _tail(
     return tail
 
 
-def _corrected(
+def corrected(
     reverberation: Float[Tensor, "room tap"], targets_s: Float[Tensor, " room"], sample_rate: int
 ) -> Float[Tensor, "room tap"]:
-    """Add the direct sound and change the decay until each response has its reverberation time; energy one."""
+    """Add the direct sound and change the decay until each response has its reverberation time.
+
+    Args:
+        reverberation: all that follows the direct sound, which has amplitude one; the first sample does not count.
+        targets_s: the reverberation time that each response is to have, seconds.
+        sample_rate: Hz.
+
+    Returns:
+        Responses of energy one, the direct sound first and largest, with times within 0.5 % of the targets.
+
+    Raises:
+        RuntimeError: if a decay cannot be corrected, because there is hardly any reverberation or it ends early.
+    """
     times = torch.arange(reverberation.shape[1]) / sample_rate
     responses = torch.empty_like(reverberation)
     corrections = torch.zeros_like(targets_s)  # nepers per second
@@ -246,5 +238,5 @@ def _corrected(
         shortfalls[rooms] = shortfall
         corrections[rooms] += steps[rooms] * shortfall
     else:
-        raise RuntimeError(f"the decay of a made-up room could not be corrected to {targets_s[rooms[0]]:g} s")
+        raise RuntimeError(f"the decay of a room could not be corrected to {targets_s[rooms[0]]:g} s")
     return responses / responses.norm(dim=1, keepdim=True)

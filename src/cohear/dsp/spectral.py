@@ -1,13 +1,8 @@
-"""Lengths for which a Fourier transform is fast, frames of a signal, and signals made of frames.
-
-The frames are those of a short-time Fourier transform whose positions need not be evenly spaced: each clip of a
-batch may step through its samples at a rate of its own.
-"""
+"""Lengths for which a Fourier transform is fast, and signals made of frames."""
 
 import functools
 
 import numpy as np
-import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
@@ -45,25 +40,6 @@ def fast_length(n: int) -> int:
     # Up to the next power of two there is at least that one; and so the lists that are kept are few.
     lengths = even_lengths(1 << max(n, 2).bit_length(), greatest_prime=7)
     return int(lengths[np.searchsorted(lengths, n)])
-
-
-def frames_at(
-    waveforms: Float[Tensor, "batch time"], starts: Int64[Tensor, "batch frame"], n_fft: int
-) -> Float[Tensor, "batch frame {n_fft}"]:
-    """Cut frames of `n_fft` samples that begin at the given samples, each clip at starts of its own.
-
-    Args:
-        waveforms: the signals.
-        starts: first sample of each frame, from 0 to T - n_fft.
-        n_fft: length of a frame, samples.
-
-    Example:
-        >>> frames_at(torch.arange(6.0)[None], torch.tensor([[0, 3]]), 3)
-        tensor([[[0., 1., 2.],
-                 [3., 4., 5.]]])
-    """
-    samples = starts[..., None] + torch.arange(n_fft, device=starts.device)
-    return waveforms.gather(1, samples.flatten(1)).view(samples.shape)
 
 
 def overlap_add(frames: Float[Tensor, "batch frame n_fft"], hop_length: int) -> Float[Tensor, "batch time"]:

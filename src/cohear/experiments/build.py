@@ -16,6 +16,7 @@ from cohear.data.folds import Split, split, with_folds
 from cohear.data.store import Store, StoreSettings, open_store
 from cohear.experiments.config import Config, TransformName
 from cohear.experiments.paper import method_items, method_objective
+from cohear.experiments.room_banks import room_bank
 from cohear.models import VGG, LogMel
 from cohear.objectives import linear_ramp, step_decay
 from cohear.runtime.devices import cache_folder
@@ -126,8 +127,13 @@ def build_transform(config: Config, name: TransformName) -> Transform | None:
 
 
 def build_reverb(config: Config) -> Reverb:
-    """Make the reverb; its bank of rooms is made on first use."""
-    return Reverb(config.views.n_rooms, config.views.room_rt60_s, config.data.sample_rate)
+    """Make the reverb; made-up rooms are made on first use.
+
+    Raises:
+        UserError: where the configuration names a bank of rooms that cannot be used.
+    """
+    options = config.views
+    return Reverb(options.n_rooms, options.room_rt60_s, config.data.sample_rate, bank=room_bank(config))
 
 
 def shown_transform(config: Config) -> TransformName:

@@ -18,6 +18,9 @@ MethodName = Literal["none", "standard", "bda", "consistency"]
 TransformName = Literal["none", "pitch", "reverb", "masking", "combination"]
 Precision = Literal["float32", "bf16"]
 
+MADE_UP, SIMULATED = "made-up", "simulated"
+"""Banks of rooms that need no files."""
+
 
 class _Section(BaseModel):
     model_config = ConfigDict(
@@ -55,10 +58,12 @@ class ViewsConfig(_Section):
         -2.5, -2.0, -1.5, -1.0, -0.5, 0.5, 1.0, 1.5, 2.0, 2.5,
     )  # fmt: skip
     """One of these is drawn, each as likely."""
+    room_bank: Annotated[str, Field(min_length=1)] = MADE_UP
+    """Rooms: `made-up`, `simulated` (by pyroomacoustics), a saved bank or a folder of recorded responses."""
     n_rooms: Positive = 500
-    """Impulse responses made beforehand."""
+    """Impulse responses made beforehand, where they are not recorded."""
     room_rt60_s: tuple[Seconds, Seconds] = (0.2, 1.0)
-    """Reverberation times, seconds, lowest and highest."""
+    """Reverberation times, seconds, lowest and highest, of rooms that are not recorded."""
     n_band_masks: tuple[Count, Count] = (1, 2)
     """Masks over mel bands, fewest and most."""
     n_frame_masks: tuple[Count, Count] = (1, 2)

@@ -5,10 +5,10 @@ import json
 import re
 from typing import Any
 
-from cohear.experiments.config import Config
+from cohear.experiments.config import MADE_UP, Config
 from cohear.experiments.presets import PRESETS, setting_values
 
-NUMERICS = 1
+NUMERICS = 2
 """Raised whenever a change of the code alters losses."""
 
 _SAID_OTHERWISE = {
@@ -18,28 +18,35 @@ _SAID_OTHERWISE = {
 _ONLY_CONSISTENCY = ("consistency_weight", "ramp_epochs", "ramp_offset", "divergence", "representation")
 
 
-def identify(config: Config, data_fingerprint: str) -> str:
+def identify(config: Config, data_fingerprint: str, rooms: str | None = None) -> str:
     """Hash all that can change a run's result: 16 hexadecimal digits.
 
     The `data` section is not hashed, since the fingerprint covers what came of it; options that a method does not
-    look at are left out.
+    look at are left out. Made-up rooms follow from the settings; of other ones the contents count, wherever they lie
+    and however they came about, and for every method, since all are measured on views of `combination`.
 
     Args:
         config: resolved.
         data_fingerprint: of clips, labels, folds and their order.
+        rooms: hash of the bank that `views.room_bank` names; None for made-up rooms.
     """
+    assert (rooms is None) == (config.views.room_bank == MADE_UP)
     settings = config.model_dump(exclude={"preset", "data"})
     if config.method != "consistency":
         for name in _ONLY_CONSISTENCY:
             del settings["objective"][name]
     if config.method == "none":
         del settings["views"]["n_transformed"]
+    del settings["views"]["room_bank"]
+    if rooms is not None:
+        del settings["views"]["n_rooms"], settings["views"]["room_rt60_s"]
+        settings["views"]["rooms"] = rooms
     return _hash({"settings": settings, "data": data_fingerprint, "numerics": NUMERICS})
 
 
-def identify_experiment(config: Config, data_fingerprint: str) -> str:
-    """Hash what runs on other folds and seeds have in common."""
-    return identify(config.model_copy(update={"fold": 1, "seed": 0}), data_fingerprint)
+def identify_experiment(config: Config, data_fingerprint: str, rooms: str | None = None) -> str:
+    """Hash what runs on other folds and seeds have in common; arguments as for `identify`."""
+    return identify(config.model_copy(update={"fold": 1, "seed": 0}), data_fingerprint, rooms)
 
 
 def readable_name(config: Config, model: str, identity: str) -> str:

@@ -15,6 +15,7 @@ from cohear.errors import UserError
 from cohear.experiments.config import Config
 from cohear.experiments.identity import differences, identify
 from cohear.experiments.presets import setting_values
+from cohear.experiments.room_banks import room_bank_hash
 from cohear.runtime.files import explain_disk_errors, write_json
 
 SCHEMA = 1
@@ -40,12 +41,16 @@ class RunRecord:
     """Seconds of a clip, chosen or configured."""
     track: str
     """How often the run is measured: `every`, a number of epochs, or `end`."""
+    rooms: str | None = None
+    """Hash of the rooms that `views.room_bank` names; None, and not written, for made-up rooms."""
 
     def write(self, folder: Path) -> None:
         """Create the folder and write `config.json`."""
         with explain_disk_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
         values = {**vars(self), "config": self.config.model_dump(mode="json"), "schema": SCHEMA}
+        if self.rooms is None:
+            del values["rooms"]
         write_json(folder / "config.json", values)
 
 
@@ -150,7 +155,7 @@ def claim(folder: Path, record: RunRecord, *, resume: bool) -> bool:
         record.write(folder)
         return False
     if there.identity != record.identity:
-        raise _made_otherwise(folder, there, record.config, record.data_fingerprint)
+        raise _made_otherwise(folder, there, record.config, record.data_fingerprint, record.rooms)
     _require_reusable(folder, there, record.track, resume)
     return is_finished(folder)
 
@@ -164,8 +169,9 @@ def check_folder(folder: Path, config: Config, track: str, *, resume: bool) -> N
     there = _existing_record(folder)
     if there is None:
         return
-    if identify(config, there.data_fingerprint) != there.identity:
-        raise _made_otherwise(folder, there, config, there.data_fingerprint)
+    rooms = room_bank_hash(config)
+    if identify(config, there.data_fingerprint, rooms) != there.identity:
+        raise _made_otherwise(folder, there, config, there.data_fingerprint, rooms)
     _require_reusable(folder, there, track, resume)
 
 
@@ -233,14 +239,16 @@ def locked(folder: Path) -> Iterator[None]:
         yield
 
 
-def _made_otherwise(folder: Path, there: RunRecord, config: Config, data_fingerprint: str) -> UserError:
+def _made_otherwise(
+    folder: Path, there: RunRecord, config: Config, data_fingerprint: str, rooms: str | None
+) -> UserError:
     return UserError(
-        f"'{folder}' is a run made by other settings: {_difference(there, config, data_fingerprint)}; choose another "
-        "--out"
+        f"'{folder}' is a run made by other settings: {_difference(there, config, data_fingerprint, rooms)}; choose "
+        "another --out"
     )
 
 
-def _difference(there: RunRecord, config: Config, data_fingerprint: str) -> str:
+def _difference(there: RunRecord, config: Config, data_fingerprint: str, rooms: str | None) -> str:
     now = setting_values(config)
     is_other_data = there.data_fingerprint != data_fingerprint
     for name, value in differences(there.config, config).items():
@@ -248,6 +256,8 @@ def _difference(there: RunRecord, config: Config, data_fingerprint: str) -> str:
             return f"{name} is {value} there and {now[name]} now"
     if is_other_data:
         return f"its data '{there.data_path}' is not, or no longer, what was given now"
+    if there.rooms != rooms:
+        return f"its rooms '{there.config.views.room_bank}' are no longer what they were"
     return "it was made by another version of cohear"
 
 

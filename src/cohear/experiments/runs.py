@@ -28,6 +28,7 @@ from cohear.experiments.build import (
 from cohear.experiments.config import Config, TransformName
 from cohear.experiments.identity import identify, identify_experiment
 from cohear.experiments.paper import model_name
+from cohear.experiments.room_banks import room_bank_hash
 from cohear.experiments.run_folder import SCHEMA, RunRecord, claim, is_finished, locked, read_record
 from cohear.models import VGG
 from cohear.models.vgg import MIN_FRAMES, check_size
@@ -54,18 +55,19 @@ class RunRequest:
 
     def describe(self, data: PreparedData) -> RunRecord:
         """Work out what the run is, given its data."""
-        config, fingerprint = self.config, data.store.fingerprint
+        config, fingerprint, rooms = self.config, data.store.fingerprint, room_bank_hash(self.config)
         return RunRecord(
             config=config,
             model=self.model or model_name(config),
-            identity=identify(config, fingerprint),
-            experiment=identify_experiment(config, fingerprint),
+            identity=identify(config, fingerprint, rooms),
+            experiment=identify_experiment(config, fingerprint, rooms),
             data_path=str(self.data_path),
             dataset=data.dataset.name,
             data_fingerprint=fingerprint,
             classes=tuple(data.store.classes),
             clip_s=data.clip_s,
             track=self.track,
+            rooms=rooms,
         )
 
 
@@ -117,12 +119,14 @@ def check_settings(config: Config, clip_s: float | None) -> None:
         clip_s: seconds of a clip; None where that is not known yet.
 
     Raises:
-        UserError: where a batch cannot hold a clip's views, mel bands cannot be made, or spectrograms are too small.
+        UserError: where a batch cannot hold a clip's views, mel bands cannot be made, spectrograms are too small, or
+            rooms cannot be used.
     """
     plan, front_end = build_plan(config), build_front_end(config)
     items_per_batch(plan.items, plan.batch_size)
     n_frames = MIN_FRAMES if clip_s is None else front_end.n_frames(round(clip_s * config.data.sample_rate))
     check_size(config.front_end.n_mels, n_frames)
+    room_bank_hash(config)
 
 
 def _train(
@@ -205,8 +209,7 @@ def _write_environment(folder: Path, config: Config) -> None:
     path = folder / "environment.json"
     earlier = json.loads(path.read_text()) if path.exists() else None
     environment = describe_environment()
-    if config.views.transform in ("reverb", "combination"):
-        environment["room_bank"] = build_reverb(config).bank_hash()
+    environment["room_bank"] = build_reverb(config).bank_hash()  # every run is measured on views of `combination`
     environment["earlier_starts"] = [*earlier.pop("earlier_starts"), earlier] if earlier else []
     write_json(path, environment)
 

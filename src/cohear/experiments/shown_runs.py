@@ -8,11 +8,12 @@ import numpy as np
 from cohear.errors import UserError
 from cohear.evaluation.shown_clips import ShownClip, show_clips
 from cohear.experiments.build import build_view_maker, prepare_data, shown_transform
+from cohear.experiments.room_banks import room_bank_hash
 from cohear.experiments.runs import load_network
 
 
 class SoundsGoneError(UserError):
-    """The sounds of a run are not, or no longer, where it was trained on them."""
+    """The sounds or rooms of a run are not, or no longer, where it was trained on them."""
 
 
 def show_test_clips(folder: Path, n_clips: int = 4) -> tuple[ShownClip, ...]:
@@ -28,10 +29,13 @@ def show_test_clips(folder: Path, n_clips: int = 4) -> tuple[ShownClip, ...]:
     divergence = _read_divergences(folder / "predictions.csv")
     try:
         data = prepare_data(Path(record.data_path), record.config)
+        rooms = room_bank_hash(record.config)
     except UserError as error:
         raise SoundsGoneError(str(error)) from error
     if data.store.fingerprint != record.data_fingerprint:
         raise SoundsGoneError(f"'{record.data_path}' no longer holds what the run was trained on")
+    if rooms != record.rooms:
+        raise SoundsGoneError(f"'{record.config.views.room_bank}' no longer holds the rooms the run was trained with")
     test = data.split(record.config.fold).test
     heard = [row for row in test if data.store.waveforms[row].any()]
     ranked = sorted(heard or test, key=lambda row: -divergence.get(data.store.clips[row].id, 0.0))

@@ -13,7 +13,7 @@ from jaxtyping import Int64, UInt64
 from torch import Tensor
 
 from cohear.keys import fold_in, uniform
-from cohear.transforms.contract import Domain, Parameters, Transform
+from cohear.transforms.contract import ClipFacts, Domain, Parameters, Transform
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,8 +101,13 @@ class Chain(Transform[ChainParameters]):
 
     def apply(self, batch: Tensor, parameters: ChainParameters) -> Tensor:
         """Apply each member to what the one before made."""
+        return self.apply_to(batch, parameters, ClipFacts())
+
+    def apply_to(self, batch: Tensor, parameters: ChainParameters, facts: ClipFacts) -> Tensor:
+        """As `apply`; only the first member sees clean clips."""
         for transform, member in zip(self.transforms, parameters.members, strict=True):
-            batch = transform.apply(batch, member)
+            batch = transform.apply_to(batch, member, facts)
+            facts = ClipFacts(lengths=facts.lengths)
         return batch
 
 
@@ -139,12 +144,16 @@ class Choose(Transform[ChooseParameters]):
 
     def apply(self, batch: Tensor, parameters: ChooseParameters) -> Tensor:
         """Apply to each clip its member; a member computes the clips that chose it."""
+        return self.apply_to(batch, parameters, ClipFacts())
+
+    def apply_to(self, batch: Tensor, parameters: ChooseParameters, facts: ClipFacts) -> Tensor:
+        """As `apply`; each member learns of its clips."""
         changed = torch.empty_like(batch)
         for index, (transform, member) in enumerate(zip(self.transforms, parameters.members, strict=True)):
             rows = np.flatnonzero(parameters.choice == index)
             if len(rows):
                 places = torch.from_numpy(rows).to(batch.device)
-                changed.index_copy_(0, places, transform.apply(batch[places], member.take(rows)))
+                changed.index_copy_(0, places, transform.apply_to(batch[places], member.take(rows), facts.take(rows)))
         return changed
 
 

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 import numpy as np
 import torch
-from jaxtyping import UInt64
+from jaxtyping import Int64, UInt64
 from torch import Tensor
 
 from cohear import keys
@@ -47,6 +47,20 @@ class Parameters(ABC):
         """Say for each clip what will be done to it, as `pitch +1.5 semitones`."""
 
 
+@dataclass(frozen=True, eq=False)
+class ClipFacts:
+    """What is known of the clips of a batch beside their samples, one entry per clip; None is not known."""
+
+    rows: Int64[np.ndarray, " batch"] | None = None
+    """Which clip of the data set each is, while it is still the clean clip."""
+    lengths: Int64[np.ndarray, " batch"] | None = None
+    """Samples or frames, as the domain says, that are sound; what follows is padding."""
+
+    def take(self, places: np.ndarray) -> "ClipFacts":
+        """Return the facts of some clips, in the order given."""
+        return ClipFacts(*(None if facts is None else facts[places] for facts in (self.rows, self.lengths)))
+
+
 @dataclass(frozen=True)
 class Transform(ABC, Generic[P]):
     """One random change of a signal that keeps its label."""
@@ -61,6 +75,11 @@ class Transform(ABC, Generic[P]):
     @abstractmethod
     def apply(self, batch: Tensor, parameters: P) -> Tensor:
         """Return the changed batch, same shape, dtype and device; the input is not modified."""
+
+    def apply_to(self, batch: Tensor, parameters: P, facts: ClipFacts) -> Tensor:
+        """Apply to clips of which more is known than their samples; most transforms do not care."""
+        del facts
+        return self.apply(batch, parameters)
 
     def __call__(self, batch: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Draw and apply, for training loops without keys.

@@ -5,23 +5,25 @@ measured response holds before it is kept, and falls before the sound. By defaul
 which it came, so that loudness tells nothing about the room.
 """
 
-import functools
 import hashlib
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64, UInt64
+from jaxtyping import Float, Int64, Shaped, UInt64
 from torch import Tensor
 
+from cohear.dsp.convolution import convolve
+from cohear.dsp.kept_tensors import keep_tensors
+from cohear.dsp.response_bank import ResponseBank
 from cohear.dsp.rooms import check_rooms, room_responses, room_targets
-from cohear.dsp.spectral import fast_length
 from cohear.keys import integers
 from cohear.tensors import Waveforms
 from cohear.transforms.contract import Domain, Parameters, Transform
 
 Level = Literal["energy", "none"]
+_N_AT_ONCE = 64  # clips, on a GPU: 8 MB each at 5 s
 
 
 def reverberate(waveforms: Waveforms, responses: Float[Tensor, "batch tap"], level: Level = "energy") -> Waveforms:
@@ -53,28 +55,40 @@ def reverberate(waveforms: Waveforms, responses: Float[Tensor, "batch tap"], lev
         raise ValueError(f"waveforms of {waveforms.dtype}: give floating-point samples in [-1, 1]")
     if level not in ("energy", "none"):
         raise ValueError(f"level {level!r}: give 'energy' or 'none'")
-    exact = waveforms.to(torch.promote_types(waveforms.dtype, torch.float32))
-    reverberant = _convolve(exact, responses.to(exact.dtype))
-    if level == "energy":
-        # The smallest normal number keeps silence silent and its gradient finite.
-        smallest = torch.finfo(exact.dtype).tiny
-        energies = exact.square().sum(dim=1, keepdim=True)
-        new_energies = reverberant.square().sum(dim=1, keepdim=True)
-        reverberant = reverberant * ((energies + smallest) / (new_energies + smallest)).sqrt()
-    return reverberant.to(waveforms.dtype)
+    return _reverberate(waveforms, *_aligned(responses), level)
 
 
-def _convolve(
-    waveforms: Float[Tensor, "batch time"], responses: Float[Tensor, "batch tap"]
-) -> Float[Tensor, "batch time"]:
-    n_samples, n_taps = waveforms.shape[1], responses.shape[1]
-    n = fast_length(n_samples + n_taps - 1)
-    # On a circle of n samples what comes before time zero lies at its end, out of the way of the clip.
+def _aligned(responses: Float[Tensor, "batch tap"]) -> tuple[Float[Tensor, "batch aligned_tap"], int]:
+    """Put the largest samples of all responses onto one tap, and return it too."""
     direct = responses.abs().argmax(dim=1, keepdim=True)
-    taps = (torch.arange(n_taps, device=responses.device) - direct) % n
-    circular = responses.new_zeros(len(responses), n).scatter(1, taps, responses)
-    spectra = torch.fft.rfft(waveforms, n) * torch.fft.rfft(circular)
-    return torch.fft.irfft(spectra, n)[:, :n_samples]
+    if not direct.any():
+        return responses, 0
+    n_before = int(direct.max())
+    taps = torch.arange(responses.shape[1], device=responses.device) + n_before - direct
+    aligned = responses.new_zeros(len(responses), responses.shape[1] + n_before)
+    return aligned.scatter(1, taps, responses), n_before
+
+
+def _reverberate(waveforms: Waveforms, responses: Float[Tensor, "batch tap"], n_before: int, level: Level) -> Waveforms:
+    exact = waveforms.to(torch.promote_types(waveforms.dtype, torch.float32))
+    responses = responses.to(exact.dtype)
+    if not len(exact):
+        return waveforms.clone()
+    # A CPU takes one clip at a time: it stays in the cache, and does not depend on its neighbors at all.
+    n_at_once = 1 if exact.device.type == "cpu" else _N_AT_ONCE
+    parts = zip(exact.split(n_at_once), responses.split(n_at_once), strict=True)
+    with torch.autocast(exact.device.type, enabled=False):
+        reverberant = [_at_level(convolve(clips, taps, n_before), clips, level) for clips, taps in parts]
+    return torch.cat(reverberant).to(waveforms.dtype)
+
+
+def _at_level(reverberant: Waveforms, clean: Waveforms, level: Level) -> Waveforms:
+    if level == "none":
+        return reverberant
+    # The smallest normal number keeps silence silent and its gradient finite.
+    smallest = torch.finfo(clean.dtype).tiny
+    energies, new_energies = (torch.linalg.vecdot(signal, signal)[:, None] for signal in (clean, reverberant))
+    return reverberant * ((energies + smallest) / (new_energies + smallest)).sqrt()
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,46 +105,86 @@ class ReverbParameters(Parameters):
         return [f"room {r} (RT60 {t:.2f} s)" for r, t in zip(self.response, self.rt60_s, strict=True)]
 
 
+@dataclass(frozen=True, eq=False)
+class NamedReverbParameters(ReverbParameters):
+    """One response of a given bank per clip; its reverberation time is measured, nan where it has none."""
+
+    name: Shaped[np.ndarray, " batch"]
+    """What the bank calls the response, text; it follows from `response`."""
+
+    def describe(self) -> list[str]:
+        """Say `response church.wav (RT60 1.9 s)`: two digits are what a measurement is good for."""
+        times = ["" if np.isnan(time_s) else f" (RT60 {time_s:.2g} s)" for time_s in self.rt60_s]
+        return [f"response {name}{time}" for name, time in zip(self.name, times, strict=True)]
+
+
 @dataclass(frozen=True)
 class Reverb(Transform[ReverbParameters]):
     """Put each clip into one of the rooms of a bank, all equally probable.
 
-    The bank is made when it is first needed and kept, once for all transforms of the same configuration. The default
-    is that of Iqbal et al. 2021, section 3.1: 500 responses with reverberation times from 0.2 to 1.0 s.
+    Without a `bank` its rooms are made up when they are first needed and kept, once for all transforms of the same
+    configuration. The default is that of Iqbal et al. 2021, section 3.1: 500 responses with reverberation times from
+    0.2 to 1.0 s.
+
+    Raises:
+        ValueError: if no rooms can be made up as configured, or the bank has another sample rate.
     """
 
     domain: ClassVar[Domain] = "waveform"
 
     n_responses: int = 500
-    """Number of rooms, >= 1."""
+    """Number of made-up rooms, >= 1."""
     rt60_range: tuple[float, float] = (0.2, 1.0)
-    """Shortest and longest reverberation time, seconds."""
+    """Shortest and longest reverberation time of made-up rooms, seconds."""
     sample_rate: int = 44100
-    """Hz, at least 8000."""
+    """Hz, at least 8000 for made-up rooms; that of the clips and of the bank."""
     seed: int = 0
-    """Of the bank, not of the choice among its rooms."""
+    """Of the made-up rooms, not of the choice among them."""
+    bank: ResponseBank | None = None
+    """Responses to choose from instead; number, range and seed of made-up rooms are not used then."""
 
     def __post_init__(self) -> None:
-        check_rooms(self.n_responses, self.rt60_range, self.sample_rate)
+        if self.bank is None:
+            check_rooms(self.n_responses, self.rt60_range, self.sample_rate)
+        elif self.bank.sample_rate != self.sample_rate:
+            raise ValueError(
+                f"a bank of {self.bank.sample_rate} Hz for clips of {self.sample_rate} Hz: give sample_rate="
+                f"{self.bank.sample_rate}, or a bank of the clips' rate"
+            )
 
     def draw(self, keys: UInt64[np.ndarray, " batch"]) -> ReverbParameters:
         """Choose one room per key."""
+        if self.bank is not None:
+            response = integers(keys, 1, len(self.bank))[:, 0]
+            return NamedReverbParameters(
+                response=response, rt60_s=self.bank.rt60_s[response], name=np.array(self.bank.names)[response]
+            )
         response = integers(keys, 1, self.n_responses)[:, 0]
         rt60_s = room_targets(self.n_responses, self.rt60_range, self.seed)[response]
         return ReverbParameters(response=response, rt60_s=rt60_s)
 
     def apply(self, batch: Waveforms, parameters: ReverbParameters) -> Waveforms:
         """Convolve each clip with the response of its room."""
-        bank = _bank(self, batch.device)
-        return reverberate(batch, bank[torch.from_numpy(parameters.response).to(batch.device)])
+        bank, n_before = _aligned_bank(self, batch.device)
+        responses = bank[torch.from_numpy(parameters.response).to(batch.device)]
+        return _reverberate(batch, responses, n_before, "energy")
 
     def bank_hash(self) -> str:
         """Identify the bank by its bytes: equal hashes, equal responses."""
-        return hashlib.blake2b(_bank(self, torch.device("cpu")).numpy().tobytes(), digest_size=16).hexdigest()
+        if self.bank is not None:
+            return self.bank.hash()
+        return hashlib.blake2b(_bank(self).numpy().tobytes(), digest_size=16).hexdigest()
 
 
-@functools.lru_cache(maxsize=8)
-def _bank(reverb: Reverb, device: torch.device) -> Float[Tensor, "response tap"]:
-    if device.type != "cpu":
-        return _bank(reverb, torch.device("cpu")).to(device)
+@keep_tensors(maxsize=8)
+def _aligned_bank(reverb: Reverb, device: torch.device) -> tuple[Float[Tensor, "response tap"], int]:
+    """Keep the bank on the device, aligned once, so that no step waits for the device to say how."""
+    aligned, n_before = _aligned(_bank(reverb))
+    return aligned.to(device), n_before
+
+
+@keep_tensors(maxsize=8)
+def _bank(reverb: Reverb) -> Float[Tensor, "response tap"]:
+    if reverb.bank is not None:
+        return torch.tensor(reverb.bank.responses)  # a copy: torch warns of memory that is read-only
     return room_responses(reverb.n_responses, reverb.rt60_range, reverb.sample_rate, reverb.seed)

@@ -10,11 +10,12 @@ from typing import ClassVar, Literal
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int64, UInt64
+from jaxtyping import Bool, Float, Int32, Int64, UInt64
+from torch import Tensor
 
 from cohear.keys import uniform
 from cohear.tensors import LogMels
-from cohear.transforms.contract import Domain, Parameters, Transform
+from cohear.transforms.contract import ClipFacts, Domain, Parameters, Transform
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +60,7 @@ class SpecAugment(Transform[SpecAugmentParameters]):
     max_band_share: float = 0.2
     """Greatest width of a mask over mel bands, share of all bands, in [0, 1]."""
     max_frame_share: float = 0.2
-    """Greatest width of a mask over frames, share of all frames, in [0, 1]."""
+    """Greatest width of a mask over frames, share of the clip's frames, in [0, 1] (p of Park et al.)."""
     fill: Literal["mean"] | float = "mean"
     """What is hidden becomes the mean of its clip, or this number, dB."""
 
@@ -86,21 +87,53 @@ class SpecAugment(Transform[SpecAugmentParameters]):
 
     def apply(self, batch: LogMels, parameters: SpecAugmentParameters) -> LogMels:
         """Hide what the parameters say."""
+        return self.apply_to(batch, parameters, ClipFacts())
+
+    def apply_to(self, batch: LogMels, parameters: SpecAugmentParameters, facts: ClipFacts) -> LogMels:
+        """Hide what the parameters say; of a padded clip only the sound counts, for masks and for the mean.
+
+        Hidden cells are squeezed between two equal bounds, all others lie between infinite ones and keep every bit.
+        Bounds of bands and of frames are small, and three passes over the batch are faster than one with a mask.
+        """
         if batch.ndim != 3 or len(batch) != len(parameters):
             raise ValueError(
                 f"log-mels of shape {tuple(batch.shape)} with parameters of {len(parameters)} clips: give log-mels "
                 "[B, M, L] and one row of parameters per clip"
             )
+        n_clips, n_bands, n_frames = batch.shape
+        lengths = np.full(n_clips, n_frames) if facts.lengths is None else np.minimum(facts.lengths, n_frames)
+        fill = _means(batch, lengths) if self.fill == "mean" else batch.new_full((n_clips, 1), float(self.fill))
+        hidden = torch.from_numpy(self._hidden(n_bands, n_frames, lengths, parameters)).to(batch.device)
+        low, low_frames = torch.where(hidden, fill, -torch.inf).split((n_bands, n_frames), dim=1)
+        high, high_frames = torch.where(hidden, fill, torch.inf).split((n_bands, n_frames), dim=1)
+        masked = batch.clamp(low_frames[:, None], high_frames[:, None])
+        return masked.clamp_min_(low[:, :, None]).clamp_max_(high[:, :, None])
+
+    def _hidden(
+        self, n_bands: int, n_frames: int, lengths: Int64[np.ndarray, " batch"], parameters: SpecAugmentParameters
+    ) -> Bool[np.ndarray, "batch band_or_frame"]:
+        """Mark which bands and, in the columns behind them, which frames lie in a mask."""
         p = parameters
-        bands = _hidden(batch.shape[1], self.max_band_share, p.n_band_masks, p.band_widths, p.band_starts)
-        frames = _hidden(batch.shape[2], self.max_frame_share, p.n_frame_masks, p.frame_widths, p.frame_starts)
-        hidden = (
-            torch.from_numpy(bands).to(batch.device)[:, :, None] | torch.from_numpy(frames).to(batch.device)[:, None, :]
-        )
-        if self.fill != "mean":
-            return batch.masked_fill(hidden, self.fill)
-        exact = torch.promote_types(batch.dtype, torch.float32)
-        return torch.where(hidden, batch.mean(dim=(1, 2), keepdim=True, dtype=exact).to(batch.dtype), batch)
+        bands = _spans(np.array([[n_bands]]), self.max_band_share, p.n_band_masks, p.band_widths, p.band_starts)
+        frames = _spans(lengths[:, None], self.max_frame_share, p.n_frame_masks, p.frame_widths, p.frame_starts)
+        firsts, ends = np.concatenate((bands, frames + n_bands), axis=2)
+        columns = np.arange(n_bands + n_frames, dtype=firsts.dtype)
+        hidden = np.zeros((len(lengths), len(columns)), bool)
+        for first, end in zip(firsts.T, ends.T, strict=True):
+            hidden |= (columns >= first[:, None]) & (columns < end[:, None])
+        return hidden
+
+
+def _means(batch: LogMels, lengths: Int64[np.ndarray, " batch"]) -> Float[Tensor, "batch 1"]:
+    """Return the mean of each clip's sound, summed in float32 at least."""
+    n_bands, n_frames = batch.shape[1:]
+    exact = torch.promote_types(batch.dtype, torch.float32)
+    if (lengths == n_frames).all():
+        return batch.mean(dim=(1, 2), dtype=exact)[:, None].to(batch.dtype)
+    is_sound = torch.from_numpy(np.arange(n_frames) < lengths[:, None]).to(batch.device)
+    totals = batch.sum(dim=1, dtype=exact).masked_fill(~is_sound, 0.0).sum(dim=1, keepdim=True)
+    n_cells = torch.from_numpy(n_bands * np.maximum(lengths, 1)).to(batch.device, exact)[:, None]
+    return (totals / n_cells).to(batch.dtype)
 
 
 def _integer_between(limits: tuple[int, int], u: Float[np.ndarray, " batch"]) -> Int64[np.ndarray, " batch"]:
@@ -108,19 +141,19 @@ def _integer_between(limits: tuple[int, int], u: Float[np.ndarray, " batch"]) ->
     return least + np.floor(u * (greatest - least + 1)).astype(np.int64)
 
 
-def _hidden(
-    n: int,
+def _spans(
+    lengths: Int64[np.ndarray, "batch_or_one 1"],
     max_share: float,
     n_masks: Int64[np.ndarray, " batch"],
     widths: Float[np.ndarray, "batch mask"],
     starts: Float[np.ndarray, "batch mask"],
-) -> Bool[np.ndarray, "batch {n}"]:
-    """Mark which of `n` bands or frames lie in a mask.
+) -> Int32[np.ndarray, "2 batch mask"]:
+    """Return the first place of each mask and the one after its last.
 
-    A mask is 0 to floor(max_share * n) wide and wholly inside, each width and each place equally probable.
+    A mask is 0 to floor(max_share * length) wide and wholly within the length, each width and each place equally
+    probable; masks that a clip does not have are empty.
     """
-    width = np.floor(widths * (np.floor(max_share * n) + 1))
-    first = np.floor(starts * (n - width + 1))
-    width = np.where(np.arange(widths.shape[1]) < n_masks[:, None], width, 0.0)
-    places = np.arange(n)[:, None]
-    return ((places >= first[:, None]) & (places < (first + width)[:, None])).any(axis=2)
+    width = np.floor(widths * (np.floor(max_share * lengths) + 1))
+    first = np.floor(starts * (lengths - width + 1))
+    width[np.arange(widths.shape[1]) >= n_masks[:, None]] = 0
+    return np.stack((first, first + width)).astype(np.int32)

@@ -1,0 +1,72 @@
+"""A bank of impulse responses: what a reverb chooses from, whoever measured or made it."""
+
+import hashlib
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Float32, Float64
+
+from cohear.dsp.decay_times import decay_times_s
+
+
+@dataclass(frozen=True, eq=False)
+class ResponseBank:
+    """Impulse responses with their names; a value, equal to another of the same responses, rate and names.
+
+    Raises:
+        ValueError: if there is no response, one is silent or not finite, the names are not one per response, or the
+            sample rate is not positive.
+
+    Example:
+        >>> bank = ResponseBank(np.float32([[0.0, 1.0, 0.5]]), 8000, ("hall.wav",))
+        >>> len(bank), bank == ResponseBank(bank.responses.copy(), 8000, ("hall.wav",))
+        (1, True)
+    """
+
+    responses: Float32[np.ndarray, "response tap"] = field(repr=False)
+    """Copied, and read-only from then on. The largest sample of each is its time zero; shorter ones end in zeros."""
+    sample_rate: int
+    """Hz."""
+    names: tuple[str, ...]
+    """What each response is called: the file it comes from, or a number."""
+
+    def __post_init__(self) -> None:
+        responses = np.array(self.responses, np.float32, order="C")
+        if responses.ndim != 2 or not responses.size or len(self.names) != len(responses):
+            raise ValueError(
+                f"responses of shape {responses.shape} with {len(self.names)} names: give at least one response of at "
+                "least one sample, [n, R], and one name for each"
+            )
+        for name, response in zip(self.names, responses, strict=True):
+            if not np.isfinite(response).all() or not response.any():
+                raise ValueError(f"response {name} is silent or not finite: leave it out")
+        if self.sample_rate <= 0:
+            raise ValueError(f"a sample rate of {self.sample_rate} Hz: give a positive one")
+        responses.setflags(write=False)
+        object.__setattr__(self, "responses", responses)
+
+    def __len__(self) -> int:
+        return len(self.responses)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ResponseBank) and (self.hash(), self.names) == (other.hash(), other.names)
+
+    def __hash__(self) -> int:
+        return hash((self.hash(), self.names))
+
+    def hash(self) -> str:
+        """Identify what is heard, 32 hexadecimal digits: equal hashes, equal responses, order and sample rate."""
+        return self._digest
+
+    @cached_property
+    def rt60_s(self) -> Float64[np.ndarray, " response"]:
+        """The measured reverberation times (T30), seconds; nan where a response is too short to have one."""
+        return decay_times_s(self.responses, self.sample_rate)
+
+    @cached_property
+    def _digest(self) -> str:
+        # Shape and rate belong to it: the same bytes in other rows or at another rate are other rooms.
+        digest = hashlib.blake2b(f"{self.responses.shape} {self.sample_rate}".encode(), digest_size=16)
+        digest.update(self.responses.astype("<f4", copy=False).data)
+        return digest.hexdigest()

@@ -1,0 +1,62 @@
+"""Clipping: what a clip has beyond a threshold is cut off, as by a recorder whose level was too high.
+
+The threshold is relative to each clip's own peak, so that soft clips are cut as loud ones are.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from jaxtyping import Float, UInt64
+
+from cohear.tensors import Waveforms
+from cohear.transforms.contract import Domain, Parameters, Transform
+from cohear.transforms.per_clip import amplitude, beside, check_range, draw_between, exact
+
+
+@dataclass(frozen=True, eq=False)
+class ClippingParameters(Parameters):
+    """One threshold per clip."""
+
+    threshold_db: Float[np.ndarray, " batch"]
+    """dB relative to the largest absolute sample of the clip, at most 0, which changes nothing."""
+
+    def describe(self) -> list[str]:
+        """Say `clipped 6.0 dB below the peak`."""
+        return [f"clipped {-threshold:.1f} dB below the peak" for threshold in self.threshold_db]
+
+
+@dataclass(frozen=True)
+class Clipping(Transform[ClippingParameters]):
+    """Cut each clip off at a threshold, dB below its peak uniform between two limits.
+
+    The level is not restored: the new peak is the threshold. The threshold follows the peak in the gradient too, as a
+    share of each sample that holds it.
+
+    Example:
+        >>> import torch
+        >>> halved = Clipping((-6.0206, -6.0206))
+        >>> halved.apply(torch.tensor([[0.2, -0.8, 0.6]]), halved.draw(np.zeros(1, np.uint64)))
+        tensor([[ 0.2000, -0.4000,  0.4000]])
+    """
+
+    domain: ClassVar[Domain] = "waveform"
+
+    range_db: tuple[float, float] = (-12.0, 0.0)
+    """Lowest and highest threshold, dB relative to the clip's peak, at most 0."""
+
+    def __post_init__(self) -> None:
+        check_range("a clipping threshold", self.range_db, "dB")
+        if self.range_db[1] > 0:
+            raise ValueError(f"a clipping threshold {self.range_db[1]:g} dB above the peak: give at most 0 dB")
+
+    def draw(self, keys: UInt64[np.ndarray, " batch"]) -> ClippingParameters:
+        """Draw one threshold per key."""
+        return ClippingParameters(threshold_db=draw_between(keys, self.range_db))
+
+    def apply(self, batch: Waveforms, parameters: ClippingParameters) -> Waveforms:
+        """Limit each clip to its threshold."""
+        samples = exact(batch, parameters)
+        peaks = samples.abs().amax(dim=1, keepdim=True)
+        thresholds = peaks * beside(amplitude(parameters.threshold_db), samples)
+        return samples.clamp(-thresholds, thresholds).to(batch.dtype)

@@ -1,0 +1,64 @@
+import hashlib
+
+import numpy as np
+import pytest
+
+from cohear.dsp.decay_times import decay_times_s
+from cohear.dsp.response_bank import ResponseBank
+from cohear.dsp.rooms import reverberation_time, room_responses
+
+
+def decaying(rt60_s: float, n_taps: int = 8000, sample_rate: int = 8000) -> np.ndarray:
+    return (10 ** (-3 * np.arange(n_taps) / sample_rate / rt60_s)).astype(np.float32)
+
+
+def test_times_are_those_of_the_decays_and_a_bare_impulse_has_none():
+    bank = ResponseBank(np.stack([decaying(0.3), decaying(0.7), np.eye(8000, dtype=np.float32)[7]]), 8000, tuple("abc"))
+    np.testing.assert_allclose(bank.rt60_s, [0.3, 0.7, np.nan], rtol=2e-3)
+
+
+def test_times_without_torch_are_those_with_torch():
+    responses = room_responses(5, (0.2, 0.6), 8000)
+    expected = [reverberation_time(response, 8000) for response in responses]
+    np.testing.assert_allclose(decay_times_s(responses.numpy(), 8000), expected, rtol=1e-9)
+
+
+def test_silence_around_a_response_does_not_change_its_time():
+    padded = np.pad(decaying(0.3), (500, 2_000))
+    np.testing.assert_allclose(decay_times_s(padded[None], 8000), decay_times_s(decaying(0.3)[None], 8000), rtol=1e-6)
+
+
+def test_a_bank_is_a_value_that_later_changes_of_the_array_do_not_reach():
+    samples = np.stack([decaying(0.3, 100), decaying(0.7, 100)])
+    bank = ResponseBank(samples, 8000, ("a.wav", "b.wav"))
+    same = ResponseBank(samples, 8000, ("a.wav", "b.wav"))
+    samples[0, 5] = 9.0
+    assert bank == same
+    assert hash(bank) == hash(same)
+    assert bank != ResponseBank(samples, 8000, ("a.wav", "b.wav"))
+    with pytest.raises(ValueError, match="read-only"):
+        bank.responses[0, 0] = 1.0
+
+
+def test_the_hash_covers_samples_shape_and_rate_but_not_names():
+    samples = np.float32([[1, 2], [3, 4]])
+    found = ResponseBank(samples, 8000, ("a", "b")).hash()
+    assert found == hashlib.blake2b(b"(2, 2) 8000" + samples.tobytes(), digest_size=16).hexdigest()
+    assert found == ResponseBank(samples, 8000, ("c", "d")).hash()
+    others = [(samples[::-1], 8000), (samples, 16000), (samples.reshape(1, 4), 8000)]
+    assert found not in [ResponseBank(other, rate, tuple("ab"[: len(other)])).hash() for other, rate in others]
+
+
+@pytest.mark.parametrize(
+    ("responses", "sample_rate", "names", "message"),
+    [
+        (np.zeros((0, 5), np.float32), 8000, (), "give at least one response"),
+        (np.ones((2, 5), np.float32), 8000, ("a",), r"shape \(2, 5\) with 1 names"),
+        (np.zeros((1, 5), np.float32), 8000, ("a.wav",), "response a.wav is silent"),
+        (np.full((1, 5), np.nan, np.float32), 8000, ("a.wav",), "response a.wav is silent or not finite"),
+        (np.ones((1, 5), np.float32), 0, ("a",), "0 Hz: give a positive one"),
+    ],
+)
+def test_what_is_no_bank_is_refused(responses, sample_rate, names, message):
+    with pytest.raises(ValueError, match=message):
+        ResponseBank(responses, sample_rate, names)
