@@ -6,7 +6,7 @@ import torch
 
 from cohear import keys
 from cohear.models import LogMel
-from cohear.transforms import Choose, PitchShift, Reverb, SpecAugment
+from cohear.transforms import Choose, ClipFacts, PitchShift, Reverb, SpecAugment
 from cohear.views import ViewMaker, view_keys
 
 RATE = 8000
@@ -68,3 +68,14 @@ def test_clean_views_need_no_transform_and_others_do(waveforms):
     assert maker.make(waveforms, clean, view_keys(0, 0, CLIP_KEYS, clean)).parameters is None
     with pytest.raises(ValueError, match="no transform to make it with"):
         maker.make(waveforms, clean + 1, view_keys(0, 0, CLIP_KEYS, clean))
+
+
+def test_masks_keep_off_the_padding_of_a_short_clip(waveforms):
+    waveforms[:, 2_000:] = 0.0  # the sound ends in frame 10
+    views = np.ones((1, 4), np.int64)
+    maker = ViewMaker(SpecAugment(n_band_masks=(0, 0), n_frame_masks=(2, 2)), LogMel(RATE, 256, 200, 16))
+    facts = ClipFacts(lengths=np.full(4, 2_000))
+    masked = maker.make(waveforms, views, view_keys(0, 0, CLIP_KEYS, views), facts).log_mels[0]
+    clean = maker.front_end(waveforms)
+    assert torch.equal(masked[:, :, 11:], clean[:, :, 11:])
+    assert not torch.equal(masked, clean)

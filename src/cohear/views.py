@@ -14,7 +14,7 @@ from torch import Tensor
 
 from cohear import keys
 from cohear.models import LogMel
-from cohear.transforms.contract import Parameters, Transform
+from cohear.transforms.contract import ClipFacts, Parameters, Transform
 
 
 def view_keys(
@@ -61,6 +61,7 @@ class ViewMaker:
         waveforms: Float[Tensor, "batch time"],
         views: Int64[np.ndarray, "view batch"],
         view_keys: UInt64[np.ndarray, "view batch"],
+        facts: ClipFacts | None = None,
     ) -> MadeViews:
         """Make the views.
 
@@ -68,10 +69,13 @@ class ViewMaker:
             waveforms: clean clips.
             views: which view stands in each cell; 0 is the clean clip.
             view_keys: a key per cell, see `view_keys`.
+            facts: what is known of the clips; lengths in samples.
         """
         n_views, n_clips = views.shape
         rows = np.flatnonzero(views.reshape(-1) > 0)
-        clips = torch.from_numpy(rows % max(n_clips, 1)).to(waveforms.device)
+        places = rows % max(n_clips, 1)
+        facts = (facts or ClipFacts()).take(places)
+        clips = torch.from_numpy(places).to(waveforms.device)
         stacked = waveforms.expand(n_views, *waveforms.shape)
         transform, parameters = self.transform, None
         if len(rows) and transform is None:
@@ -81,12 +85,14 @@ class ViewMaker:
         if parameters is None:
             log_mels = self.front_end(waveforms).expand(n_views, -1, -1, -1)
         elif transform is not None and transform.domain == "waveform":
-            stacked = _with_rows(stacked, rows, transform.apply(waveforms[clips], parameters))
+            stacked = _with_rows(stacked, rows, transform.apply_to(waveforms[clips], parameters, facts))
             log_mels = self.front_end(stacked)
         else:
             assert transform is not None
             clean = self.front_end(waveforms)
-            log_mels = _with_rows(clean.expand(n_views, *clean.shape), rows, transform.apply(clean[clips], parameters))
+            n_frames = None if facts.lengths is None else self.front_end.n_frames(facts.lengths)
+            changed = transform.apply_to(clean[clips], parameters, ClipFacts(facts.rows, n_frames))
+            log_mels = _with_rows(clean.expand(n_views, *clean.shape), rows, changed)
         return MadeViews(log_mels, stacked, rows, parameters)
 
 

@@ -24,7 +24,7 @@ def test_frames_of_one_signal_give_the_signal_back():
 
 @pytest.mark.parametrize("correlation", [0.0, 0.5, 0.9])
 def test_signals_that_agree_in_part_keep_their_level(correlation: float):
-    n_frames = 200
+    n_frames = 80
     common = noise(0, n_frames) * correlation**0.5
     signals = [common + noise(1 + i, n_frames) * (1 - correlation) ** 0.5 for i in range(n_frames)]
     joined = crossfade(frames_of(signals))

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from cohear.errors import UserError
 from cohear.experiments.build import prepare_data
 from cohear.experiments.presets import change, parse_override, preset
-from cohear.experiments.run_folder import locked, read_metrics
+from cohear.experiments.run_folder import locked, read_metrics, read_record
 from cohear.experiments.runs import RunRequest, execute, is_tracked, load_network
 from cohear.experiments.shown_runs import show_test_clips
 from cohear.runtime.interrupts import Interrupted
@@ -54,15 +54,30 @@ def stop_after(n_steps: int):
     return on_step
 
 
+@pytest.mark.slow
+def test_kept_pitch_shifts_give_another_run_that_ends_the_same_from_an_empty_and_from_a_full_cache(
+    tones, tmp_path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("COHEAR_CACHE", str(tmp_path / "cache"))
+    setting = ("views.transform=pitch", "data.pitch_cache=True")
+    empty = run(tones, tmp_path / "empty", *setting)
+    assert len(list((tmp_path / "cache").glob("pitch-*"))) == 1
+    assert run(tones, tmp_path / "full", *setting) == empty
+    run(tones, tmp_path / "live", setting[0])
+    live, kept = (load_file(tmp_path / name / "model.safetensors") for name in ("live", "full"))
+    # Rounding to 16 bits moves the weights by little and not by nothing.
+    assert any(not torch.equal(live[name], kept[name]) for name in live)
+    assert all(torch.allclose(live[name].float(), kept[name].float(), atol=0.02) for name in live)
+    assert read_record(tmp_path / "live").identity != read_record(tmp_path / "full").identity
+
+
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(tones, tmp_path):
     first, again, other = (run(tones, tmp_path / name, f"seed={seed}") for name, seed in (("a", 0), ("b", 0), ("c", 1)))
     assert first == again
     assert first != other
 
 
-@pytest.mark.parametrize(
-    "n_steps", [pytest.param(1, marks=pytest.mark.slow), 4, pytest.param(5, marks=pytest.mark.slow), 8]
-)
+@pytest.mark.parametrize("n_steps", [4, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 5, 8))])
 def test_a_run_stopped_after_any_step_and_resumed_ends_in_the_same_bytes(tones, tmp_path, n_steps):
     unbroken = run(tones, tmp_path / "unbroken", track="every")
     with pytest.raises(Interrupted, match="everything is saved"):

@@ -52,9 +52,10 @@ def test_the_level_does_not_depend_on_the_phase_at_which_a_tone_starts(semitones
         assert abs(quality.tone_quality(output, 440 * 2 ** (semitones / 12), SAMPLE_RATE).level_db) <= 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("semitones", [-1.0, 2.5])
 def test_tones_are_clean_wherever_the_two_bands_of_the_vocoder_meet(semitones: float):
-    shifted_hz = np.linspace(330, 790, 60)  # the crossover falls from 345 to 689 Hz
+    shifted_hz = np.linspace(330, 790, 36)  # the crossover falls from 345 to 689 Hz
     tones = [quality.tone(hz / 2 ** (semitones / 12), SAMPLE_RATE, phase=i) for i, hz in enumerate(shifted_hz)]
     for hz, output in zip(shifted_hz, shifted(tones, semitones), strict=True):
         found = quality.tone_quality(output, hz, SAMPLE_RATE)

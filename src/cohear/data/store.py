@@ -123,6 +123,14 @@ class Store:
         return [clip.group for clip in self.clips]
 
     @cached_property
+    def sound_lengths(self) -> Int64[np.ndarray, " clip"]:
+        """Each row's samples that are sound; what follows is padding."""
+        if self.settings.short != "pad":
+            return np.full(len(self), self.n_samples)
+        lengths = [round((clip.end_s - clip.start_s) * self.sample_rate) for clip in self.clips]
+        return np.minimum(np.array(lengths, np.int64), self.n_samples)
+
+    @cached_property
     def clip_keys(self) -> UInt64[np.ndarray, " clip"]:
         """Each row's number for random keys, the same on every machine."""
         return np.array([keys.hash_text(clip.id) for clip in self.clips], np.uint64)

@@ -46,6 +46,7 @@ def overlap_add(frames: Float[Tensor, "batch frame n_fft"], hop_length: int) -> 
     """Add frames that begin `hop_length` samples apart; `n_fft` is a multiple of `hop_length`.
 
     Example:
+        >>> import torch
         >>> overlap_add(torch.ones(1, 3, 2), hop_length=1)
         tensor([[1., 2., 2., 1.]])
     """

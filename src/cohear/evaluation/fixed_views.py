@@ -12,6 +12,7 @@ from torch import Tensor
 
 from cohear import keys
 from cohear.data.store import Store
+from cohear.transforms import ClipFacts
 from cohear.views import ViewMaker, view_keys
 
 EVALUATION_SEED = keys.hash_text("evaluation views")
@@ -20,6 +21,11 @@ N_VIEWS = 3
 BATCH_CLIPS = 16
 CACHE_BYTES = 2 * 2**30
 """Log-mels of a clip set are kept in memory between measurements up to this size."""
+
+
+def clip_facts(store: Store, rows: Int64[np.ndarray, " clip"]) -> ClipFacts:
+    """Say what transforms may know of some clips of a store."""
+    return ClipFacts(rows, store.sound_lengths[rows])
 
 
 class FixedViews:
@@ -66,4 +72,4 @@ class FixedViews:
         views = np.repeat(np.arange(self.n_views)[:, None], len(rows), axis=1)
         waveforms = torch.from_numpy(self._store.read(rows)).to(self._device)
         cell_keys = view_keys(EVALUATION_SEED, 0, self._store.clip_keys[rows], views)
-        return self._view_maker.make(waveforms, views, cell_keys).log_mels
+        return self._view_maker.make(waveforms, views, cell_keys, clip_facts(self._store, rows)).log_mels

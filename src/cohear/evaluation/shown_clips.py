@@ -8,7 +8,7 @@ from jaxtyping import Float, Int64
 from torch import nn
 
 from cohear.data.store import Store
-from cohear.evaluation.fixed_views import EVALUATION_SEED, N_VIEWS
+from cohear.evaluation.fixed_views import EVALUATION_SEED, N_VIEWS, clip_facts
 from cohear.objectives import jensen_shannon_divergence
 from cohear.views import ViewMaker, view_keys
 
@@ -55,7 +55,7 @@ def show_clips(
     """
     views = np.repeat(np.arange(N_VIEWS)[:, None], len(rows), axis=1)
     cell_keys = view_keys(EVALUATION_SEED, 0, store.clip_keys[rows], views)
-    made = view_maker.make(torch.from_numpy(store.read(rows)), views, cell_keys)
+    made = view_maker.make(torch.from_numpy(store.read(rows)), views, cell_keys, clip_facts(store, rows))
     logits = network(made.log_mels)
     probabilities, divergences = logits.float().softmax(-1).numpy(), jensen_shannon_divergence(logits)
     descriptions = np.full(views.size, "clean", dtype=object)

@@ -22,6 +22,7 @@ from cohear.objectives import linear_ramp, step_decay
 from cohear.runtime.devices import cache_folder
 from cohear.training.trainer import TrainingPlan
 from cohear.transforms import Choose, PitchShift, Reverb, SpecAugment
+from cohear.transforms.cached_pitch_shift import CachedPitchShift, ShiftedVersions
 from cohear.transforms.contract import Transform
 from cohear.views import ViewMaker
 
@@ -110,11 +111,19 @@ def build_front_end(config: Config) -> LogMel:
     )
 
 
-def build_transform(config: Config, name: TransformName) -> Transform | None:
-    """Make one of the paper's transforms with the configuration's ranges; None for `none`."""
+def build_transform(config: Config, name: TransformName, versions: ShiftedVersions | None = None) -> Transform | None:
+    """Make one of the paper's transforms with the configuration's ranges; None for `none`.
+
+    Args:
+        config: its `views` section counts.
+        name: which one.
+        versions: shifted versions of the clips that are kept; None shifts anew each time.
+    """
     options, rate = config.views, config.data.sample_rate
     reverb = build_reverb(config)
     pitch = PitchShift(options.pitch_semitones, rate)
+    if versions is not None:
+        pitch = CachedPitchShift(options.pitch_semitones, rate, versions)
     masking = SpecAugment(options.n_band_masks, options.n_frame_masks, options.max_band_share, options.max_frame_share)
     transforms: dict[TransformName, Transform | None] = {
         "none": None,
@@ -141,9 +150,9 @@ def shown_transform(config: Config) -> TransformName:
     return "combination" if config.views.transform == "none" else config.views.transform
 
 
-def build_view_maker(config: Config, transform: TransformName) -> ViewMaker:
-    """Make the maker of views with one of the transforms."""
-    return ViewMaker(build_transform(config, transform), build_front_end(config))
+def build_view_maker(config: Config, transform: TransformName, versions: ShiftedVersions | None = None) -> ViewMaker:
+    """Make the maker of views with one of the transforms; `versions` as for `build_transform`."""
+    return ViewMaker(build_transform(config, transform, versions), build_front_end(config))
 
 
 def build_network(config: Config, n_classes: int) -> VGG:

@@ -39,6 +39,8 @@ class DataConfig(_Section):
     """What fills a clip that is too short: silence or itself."""
     esc10: bool = False
     """Use the ten classes of ESC-10 of a data set in ESC-50's layout."""
+    pitch_cache: bool = False
+    """Keep each shifted version of each clip, in 16 bits, once it was made: on the GPU where they fit, else on disk."""
     n_folds: Annotated[int, Field(ge=2)] = 5
     """Folds that are made where the data brings none."""
     drop_small: Annotated[int, Field(ge=0)] = 0

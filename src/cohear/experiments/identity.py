@@ -21,8 +21,8 @@ _ONLY_CONSISTENCY = ("consistency_weight", "ramp_epochs", "ramp_offset", "diverg
 def identify(config: Config, data_fingerprint: str, rooms: str | None = None) -> str:
     """Hash all that can change a run's result: 16 hexadecimal digits.
 
-    The `data` section is not hashed, since the fingerprint covers what came of it; options that a method does not
-    look at are left out. Made-up rooms follow from the settings; of other ones the contents count, wherever they lie
+    The `data` section is not hashed but for the pitch cache, since the fingerprint covers what came of it; options
+    that a method does not look at are left out. Made-up rooms follow from the settings; of other ones the contents count, wherever they lie
     and however they came about, and for every method, since all are measured on views of `combination`.
 
     Args:
@@ -41,6 +41,8 @@ def identify(config: Config, data_fingerprint: str, rooms: str | None = None) ->
     if rooms is not None:
         del settings["views"]["n_rooms"], settings["views"]["room_rt60_s"]
         settings["views"]["rooms"] = rooms
+    if config.data.pitch_cache:  # shifted views are rounded to 16 bits
+        settings["views"]["pitch_cache"] = True
     return _hash({"settings": settings, "data": data_fingerprint, "numerics": NUMERICS})
 
 

@@ -5,6 +5,7 @@ import io
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from jaxtyping import Int64
 from torch import nn
 
 from cohear.data.folds import Split
-from cohear.evaluation.fixed_views import FixedViews
+from cohear.evaluation.fixed_views import FixedViews, clip_facts
 from cohear.evaluation.measure import Answers, answer, score
 from cohear.experiments.build import (
     PreparedData,
@@ -28,6 +29,7 @@ from cohear.experiments.build import (
 from cohear.experiments.config import Config, TransformName
 from cohear.experiments.identity import identify, identify_experiment
 from cohear.experiments.paper import model_name
+from cohear.experiments.pitch_cache import shifted_versions
 from cohear.experiments.room_banks import room_bank_hash
 from cohear.experiments.run_folder import SCHEMA, RunRecord, claim, is_finished, locked, read_record
 from cohear.models import VGG
@@ -40,6 +42,7 @@ from cohear.runtime.processes import process_rank
 from cohear.training.batches import items_per_batch
 from cohear.training.checkpoints import load_weights, save_weights
 from cohear.training.trainer import TrainingClips, TrainingPlan, Watch, train
+from cohear.transforms.cached_pitch_shift import ShiftedVersions
 
 
 @dataclass(frozen=True)
@@ -143,18 +146,24 @@ def _train(
     if fabric.is_global_zero:
         _write_environment(folder, config)
     network = build_network(config, len(record.classes))
+    versions = shifted_versions(config, data.store, fabric.device)
+    fixed_views = partial(_fixed_views, config, data, fabric.device, versions)
     views = {
-        part: _fixed_views(config, data, part_rows, shown_transform(config), fabric.device)
+        part: fixed_views(shown_transform(config), part_rows)
         for part, part_rows in (("train", split.train), ("test", split.test))
     }
     clips = TrainingClips(
-        lambda batch: data.store.read(rows[batch]), data.store.labels[rows], data.store.clip_keys[rows]
+        lambda batch: data.store.read(rows[batch]),
+        data.store.labels[rows],
+        data.store.clip_keys[rows],
+        clip_facts(data.store, rows),
     )
     with stop_on_signals() as stop:
         watch = Watch(_make_measure(request, views), on_step, stop)
-        train(network, build_view_maker(config, config.views.transform), clips, plan, folder, fabric, watch)
+        view_maker = build_view_maker(config, config.views.transform, versions)
+        train(network, view_maker, clips, plan, folder, fabric, watch)
     if fabric.is_global_zero:
-        _finish(folder, record, data, split, network, views["test"], fabric.device)
+        _finish(folder, record, data, split, network, views["test"], fixed_views)
 
 
 def is_tracked(track: str, epoch: int, n_epochs: int) -> bool:
@@ -180,9 +189,14 @@ def load_network(folder: Path) -> tuple[RunRecord, VGG]:
 
 
 def _fixed_views(
-    config: Config, data: PreparedData, rows: Int64[np.ndarray, " clip"], transform: TransformName, device: torch.device
+    config: Config,
+    data: PreparedData,
+    device: torch.device,
+    versions: ShiftedVersions | None,
+    transform: TransformName,
+    rows: Int64[np.ndarray, " clip"],
 ) -> FixedViews:
-    view_maker = build_view_maker(config, transform)
+    view_maker = build_view_maker(config, transform, versions)
     view_maker.front_end.to(device)
     return FixedViews(data.store, rows, view_maker, device)
 
@@ -230,14 +244,14 @@ def _finish(
     split: Split,
     network: VGG,
     test_views: FixedViews,
-    device: torch.device,
+    fixed_views: Callable[[TransformName, Int64[np.ndarray, " clip"]], FixedViews],
 ) -> None:
     """Write weights, predictions and, last, the metrics that say the run is finished."""
     config, own_transform = record.config, shown_transform(record.config)
     save_weights(folder / "model.safetensors", network, {"identity": record.identity})
     views: dict[TransformName, FixedViews] = {own_transform: test_views}
     if own_transform != "combination":
-        views["combination"] = _fixed_views(config, data, split.test, "combination", device)
+        views["combination"] = fixed_views("combination", split.test)
     answers: dict[TransformName, Answers] = {}
     for transform, fixed_views in views.items():
         said = answer(network, fixed_views)

@@ -5,12 +5,16 @@ mel filters on Slaney's scale with unit area, and decibels. The same as `librosa
 `librosa.feature.melspectrogram(..., pad_mode="constant")` with `top_db=None`, edges included.
 """
 
+from typing import TypeVar
+
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from cohear.errors import UserError
+
+Samples = TypeVar("Samples", int, np.ndarray)
 
 POWER_FLOOR = 1e-10
 """Powers below it read as -100 dB; without a floor, silence would be minus infinity."""
@@ -98,8 +102,8 @@ class LogMel(nn.Module):
         mel_power = torch.cat([filters[bands, bins] @ power[..., bins, :] for bands, bins in self._groups], dim=-2)
         return mel_power.clamp(min=POWER_FLOOR).log10() * 10.0
 
-    def n_frames(self, n_samples: int) -> int:
-        """Return how many frames a waveform of `n_samples` gives."""
+    def n_frames(self, n_samples: Samples) -> Samples:
+        """Return how many frames a waveform of `n_samples` gives, or each of several."""
         return 1 + n_samples // self.hop_length
 
 

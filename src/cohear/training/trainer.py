@@ -25,6 +25,7 @@ from cohear.runtime.files import write_text
 from cohear.runtime.interrupts import Interrupted, StopRequest
 from cohear.training.batches import Batch, Items, epoch_batches, n_steps
 from cohear.training.checkpoints import load_checkpoint, save_checkpoint
+from cohear.transforms import ClipFacts
 from cohear.views import ViewMaker, view_keys
 
 
@@ -36,6 +37,8 @@ class TrainingClips:
     """Rows among these clips to waveforms."""
     labels: Int64[np.ndarray, " clip"]
     clip_keys: UInt64[np.ndarray, " clip"]
+    facts: ClipFacts
+    """What transforms may know of them."""
 
 
 @dataclass(frozen=True)
@@ -199,7 +202,7 @@ def _forward(
     rows, views = batch.clips[mine], batch.views[:, mine]
     waveforms = torch.from_numpy(clips.read(rows)).to(fabric.device)
     cell_keys = view_keys(seed, epoch, clips.clip_keys[rows], views)
-    log_mels = view_maker.make(waveforms, views, cell_keys).log_mels
+    log_mels = view_maker.make(waveforms, views, cell_keys, clips.facts.take(rows)).log_mels
     labels = torch.from_numpy(clips.labels[rows]).to(fabric.device)
     return step_module(log_mels, labels, weight), share
 

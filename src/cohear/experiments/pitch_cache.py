@@ -1,0 +1,45 @@
+"""Where the shifted versions of a data set's clips are kept: on the GPU if they fit, else in files."""
+
+import hashlib
+import json
+
+import torch
+
+from cohear.data.kept_versions import open_versions
+from cohear.data.store import Store
+from cohear.experiments.config import Config
+from cohear.experiments.identity import NUMERICS
+from cohear.runtime.devices import cache_folder
+from cohear.runtime.files import explain_disk_errors
+from cohear.transforms.cached_pitch_shift import ShiftedVersions
+
+_GPU_SHARE = 0.5
+"""Of a GPU's free memory that versions may take; the rest is for training."""
+
+
+def shifted_versions(config: Config, store: Store, device: torch.device) -> ShiftedVersions | None:
+    """Open or make room for the versions, where the configuration wants them kept; else None.
+
+    Files are known by the clips, the shifts, the numerics and the version of torch, since they hold live results.
+
+    Args:
+        config: resolved.
+        store: the clips.
+        device: where views are made.
+
+    Raises:
+        UserError: where the files cannot be written.
+    """
+    if not config.data.pitch_cache:
+        return None
+    shape = (len(store), len(config.views.pitch_semitones), store.n_samples)
+    if device.type == "cuda":
+        free_bytes, _ = torch.cuda.mem_get_info(device)
+        if 2 * shape[0] * shape[1] * shape[2] < _GPU_SHARE * free_bytes:
+            return ShiftedVersions.on_device(*shape, device)
+    made_of = [store.fingerprint, config.views.pitch_semitones, NUMERICS, torch.__version__, device.type]
+    name = hashlib.blake2b(json.dumps(made_of).encode(), digest_size=16).hexdigest()
+    folder = cache_folder() / f"pitch-{name}"
+    with explain_disk_errors(folder):
+        kept = open_versions(folder, *shape)
+    return ShiftedVersions(torch.from_numpy(kept.waveforms), torch.from_numpy(kept.scales), kept.is_kept)
