@@ -22,8 +22,9 @@ def identify(config: Config, data_fingerprint: str, rooms: str | None = None) ->
     """Hash all that can change a run's result: 16 hexadecimal digits.
 
     The `data` section is not hashed but for the pitch cache, since the fingerprint covers what came of it; options
-    that a method does not look at are left out. Made-up rooms follow from the settings; of other ones the contents count, wherever they lie
-    and however they came about, and for every method, since all are measured on views of `combination`.
+    that a method does not look at are left out. Made-up rooms follow from the settings; of other ones the contents
+    count, wherever they lie and however they came about, and for every method, since all are measured on views of
+    `combination`.
 
     Args:
         config: resolved.
