@@ -147,9 +147,9 @@ def _train(
         _write_environment(folder, config)
     network = build_network(config, len(record.classes))
     versions = shifted_versions(config, data.store, fabric.device)
-    fixed_views = partial(_fixed_views, config, data, fabric.device, versions)
+    make_views = partial(_fixed_views, config, data, fabric.device, versions)
     views = {
-        part: fixed_views(shown_transform(config), part_rows)
+        part: make_views(shown_transform(config), part_rows)
         for part, part_rows in (("train", split.train), ("test", split.test))
     }
     clips = TrainingClips(
@@ -163,7 +163,7 @@ def _train(
         view_maker = build_view_maker(config, config.views.transform, versions)
         train(network, view_maker, clips, plan, folder, fabric, watch)
     if fabric.is_global_zero:
-        _finish(folder, record, data, split, network, views["test"], fixed_views)
+        _finish(folder, record, data, split, network, views["test"], make_views)
 
 
 def is_tracked(track: str, epoch: int, n_epochs: int) -> bool:
@@ -244,14 +244,14 @@ def _finish(
     split: Split,
     network: VGG,
     test_views: FixedViews,
-    fixed_views: Callable[[TransformName, Int64[np.ndarray, " clip"]], FixedViews],
+    make_views: Callable[[TransformName, Int64[np.ndarray, " clip"]], FixedViews],
 ) -> None:
     """Write weights, predictions and, last, the metrics that say the run is finished."""
     config, own_transform = record.config, shown_transform(record.config)
     save_weights(folder / "model.safetensors", network, {"identity": record.identity})
     views: dict[TransformName, FixedViews] = {own_transform: test_views}
     if own_transform != "combination":
-        views["combination"] = fixed_views("combination", split.test)
+        views["combination"] = make_views("combination", split.test)
     answers: dict[TransformName, Answers] = {}
     for transform, fixed_views in views.items():
         said = answer(network, fixed_views)
