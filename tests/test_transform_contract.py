@@ -86,6 +86,37 @@ def test_half_precision_is_computed_in_single_precision(transform, some_keys):
     assert error < 0.02 * expected.abs().max()
 
 
+def test_autocast_changes_nothing(transform, some_keys):
+    batch, parameters = batch_for(transform), transform.draw(some_keys)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        under_autocast = transform.apply(batch, parameters)
+    assert torch.equal(under_autocast, transform.apply(batch, parameters))
+
+
+def test_what_was_first_used_in_inference_mode_can_be_trained_through(transform, some_keys):
+    parameters = transform.draw(some_keys)
+    with torch.inference_mode():
+        transform.apply(batch_for(transform), parameters)
+    batch = batch_for(transform).requires_grad_()
+    transform.apply(batch, parameters).sum().backward()
+    assert batch.grad is not None
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_a_gpu_gives_what_a_cpu_gives_also_in_the_gradient(transform, some_keys):
+    parameters = transform.draw(some_keys)
+    results = []
+    for device in ("cpu", "cuda"):
+        batch = batch_for(transform).to(device).requires_grad_()
+        changed = transform.apply(batch, parameters)
+        (gradient,) = torch.autograd.grad(changed.square().sum(), batch)
+        results.append((changed.detach().cpu(), gradient.cpu()))
+    for on_cpu, on_gpu in zip(*results, strict=True):
+        # A peak that rounding moves to its neighbor turns otherwise: few, and small.
+        assert (on_gpu - on_cpu).norm() < 1e-2 * on_cpu.norm()
+
+
 def test_the_input_is_not_modified(transform, some_keys):
     batch = batch_for(transform)
     before = batch.clone()
