@@ -62,6 +62,12 @@ def test_what_was_drawn_is_returned_and_says_which_cells_it_changed(waveforms):
     assert not torch.equal(made.waveforms[0, 1], waveforms[1])
 
 
+def test_made_views_are_things_and_not_values(waveforms):
+    first, second = (make("masking", waveforms, [[0, 1, 0, 2]]) for _ in range(2))
+    assert first != second
+    assert len({first, second}) == 2
+
+
 def test_clean_views_need_no_transform_and_others_do(waveforms):
     maker = ViewMaker(None, LogMel(RATE, 256, 200, 16))
     clean = np.zeros((1, 4), np.int64)

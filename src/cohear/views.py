@@ -31,7 +31,7 @@ def view_keys(
     return keys.fold_in(keys.fold_in(keys.fold_in(keys.key(seed, "views"), epoch), clip_keys), views)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class MadeViews:
     """Views together with what was drawn for them."""
 

@@ -1,8 +1,10 @@
+import dataclasses
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from cohear.benchmarks import bench, jobs
 from cohear.benchmarks.child import ChildError
@@ -12,6 +14,8 @@ from cohear.benchmarks.page import HOW_TO_GET_PEERS, markdown_table, render
 from cohear.benchmarks.results import FULL, QUICK, Effort, Goal, Results
 from cohear.benchmarks.timing import Lap
 from cohear.cli import run
+from cohear.dsp.rooms import room_targets
+from cohear.transforms import SpecAugment
 
 SURVEY = {
     "error_cents": 0.0123,
@@ -156,6 +160,27 @@ def test_the_jobs_measure_ours(monkeypatch: pytest.MonkeyPatch):
     duration_s, worst_error = jobs.make_rooms(2)
     assert duration_s > 0
     assert worst_error < 0.05
+
+
+def test_a_transform_that_cannot_be_made_tells_why(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("cohear.benchmarks.inputs.CLIP_S", 0.5)
+    monkeypatch.setattr("cohear.transforms.__all__", ["AddRecordedNoise", "Gain", "SpecAugment"])
+    monkeypatch.setattr("cohear.transforms.Gain.__post_init__", lambda self: len(1))  # pyright: ignore
+    needy = dataclasses.make_dataclass("Needy", [("what", int)], bases=(SpecAugment,), kw_only=True, frozen=True)
+    monkeypatch.setattr("cohear.transforms.SpecAugment", needy)
+    timed = jobs.time_transforms(1, 1)
+    assert isinstance(timed["AddRecordedNoise"], list)
+    assert timed["Gain"] == "TypeError: object of type 'int' has no len()"
+    assert timed["SpecAugment"] == "it needs arguments"
+
+
+def test_the_worst_of_all_rooms_counts(monkeypatch: pytest.MonkeyPatch):
+    def last_one_wrong(responses: np.ndarray, sample_rate: int) -> np.ndarray:
+        return room_targets(120)[: len(responses)] * np.where(np.arange(len(responses)) == 119, 1.5, 1.0)
+
+    monkeypatch.setattr("cohear.dsp.rooms.room_responses", lambda n, **_: torch.ones(n, 1))
+    monkeypatch.setattr("cohear.dsp.decay_times.decay_times_s", last_one_wrong)
+    assert jobs.make_rooms(120)[1] == pytest.approx(0.5)
 
 
 WITHOUT_PEERS = [(task, one) for task in bench.TASKS for one in jobs.contenders(task) if not one.packages]

@@ -24,7 +24,7 @@ def test_every_sound_of_a_folder_is_read_in_the_order_of_paths_and_resampled(tmp
     write(tmp_path / "a" / "stereo.wav", np.stack((steps, -steps // 2), axis=1)[:300])
     write(tmp_path / "c.flac", np.sin(2 * np.pi * 500 * np.arange(16_000) / 16_000), 16_000)
     write(tmp_path / ".hidden" / "d.wav", steps)
-    (tmp_path / "notes.txt").write_text("rain")
+    (tmp_path / ".notes.txt").write_text("rain")
     stereo, mono, tone = read_recordings(tmp_path, 8000).waveforms
     np.testing.assert_array_equal(mono * 32768, steps)
     np.testing.assert_array_equal(stereo * 32768, np.stack((steps, -steps // 2))[:, :300].mean(0))
@@ -33,11 +33,14 @@ def test_every_sound_of_a_folder_is_read_in_the_order_of_paths_and_resampled(tmp
 
 
 def test_a_folder_without_usable_sound_is_refused_in_one_sentence(tmp_path):
-    with pytest.raises(UserError, match="missing is not a folder: give a folder of sound files"):
+    with pytest.raises(UserError, match="missing is no folder: give a folder of recordings"):
         read_recordings(tmp_path / "missing", 8000)
-    (tmp_path / "notes.txt").write_text("rain")
-    with pytest.raises(UserError, match="holds no sound files: give a folder with at least one recording"):
+    with pytest.raises(UserError, match="holds no sound file: give a folder of recordings"):
         read_recordings(tmp_path, 8000)
+    (tmp_path / "notes.txt").write_text("rain")
+    with pytest.raises(UserError, match=r"notes\.txt is no sound file: leave only recordings in a folder of them"):
+        read_recordings(tmp_path, 8000)
+    (tmp_path / "notes.txt").unlink()
     write(tmp_path / "silence.wav", np.zeros(100))
     with pytest.raises(UserError, match=r"silence\.wav is silent"):
         read_recordings(tmp_path, 8000)
@@ -71,6 +74,8 @@ def test_recordings_do_not_follow_later_changes_of_what_they_were_made_from():
     recordings = Recordings(matrix, 8000)
     matrix[:] = 0
     assert recordings.waveforms[0].tolist() == [1, 1, 1, 1]
+    with pytest.raises(ValueError, match="read-only"):
+        recordings.waveforms[0][0] = 2
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ import pytest
 import scipy.signal
 import torch
 
-from cohear.dsp.rooms import corrected, reverberation_time, reverberation_times, room_responses, room_targets
+from cohear.dsp.decay_times import decay_times_s
+from cohear.dsp.rooms import corrected, reverberation_time, room_responses, room_targets
 from cohear.dsp.shoeboxes import shoebox_keys, shoeboxes
 
 
@@ -29,8 +30,8 @@ def test_each_of_the_500_rooms_has_its_reverberation_time():
     measured_s = np.array([schroeder_t30(response, 44100) for response in responses[::10].numpy()])
     targets_s = room_targets(500)
     assert np.abs(measured_s / targets_s[::10] - 1).max() < 0.05
-    np.testing.assert_allclose(reverberation_times(responses[::10].double(), 44100), measured_s, rtol=1e-6)
-    all_s = reverberation_times(responses, 44100).numpy()
+    all_s = decay_times_s(responses.numpy(), 44100)
+    np.testing.assert_allclose(all_s[::10], measured_s, rtol=1e-6)
     assert np.abs(all_s / targets_s - 1).max() < 0.05
     assert targets_s.min() >= 0.2
     assert targets_s.max() < 1.0
@@ -166,7 +167,34 @@ def test_an_exponential_decay_has_its_known_time():
         assert reverberation_time(10 ** (-3 * time_s / rt60_s), 16000) == pytest.approx(rt60_s, rel=2e-3)
 
 
-@pytest.mark.parametrize("response", [torch.zeros(1000), torch.eye(1000)[0]])
+def test_a_response_may_be_part_of_a_graph_or_an_array():
+    response = 10 ** (-3 * torch.arange(8000) / 8000 / 0.4)
+    expected = schroeder_t30(response.numpy(), 8000)
+    for one in (response.requires_grad_(), response.detach().numpy(), response.detach().double()):
+        assert reverberation_time(one, 8000) == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.fixture
+def double_by_default() -> Iterator[None]:
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(before)
+
+
+ARGUMENTS = (30, (0.2, 0.3), 8000)
+
+
+@pytest.fixture
+def rooms_in_single() -> torch.Tensor:
+    return room_responses(*ARGUMENTS)
+
+
+def test_the_default_precision_changes_nothing(rooms_in_single, double_by_default):
+    assert torch.equal(room_responses(*ARGUMENTS), rooms_in_single)
+
+
+@pytest.mark.parametrize("response", [torch.zeros(1000), torch.eye(1000)[0], torch.eye(1000)[0] + torch.eye(1000)[9]])
 def test_silence_and_bare_impulses_have_no_reverberation_time(response: torch.Tensor):
     with pytest.raises(ValueError, match="neither silent nor a bare impulse"):
         reverberation_time(response, 8000)

@@ -1,9 +1,7 @@
-import numpy as np
 import pytest
-import torch
 from scipy.fft import next_fast_len
 
-from cohear.dsp.spectral import even_lengths, fast_length, overlap_add
+from cohear.dsp.spectral import even_lengths, fast_length
 
 
 def factors(n: int) -> list[int]:
@@ -30,12 +28,3 @@ def test_a_fast_length_is_the_next_even_number_with_factors_up_to_seven(n: int):
     assert max(factors(found)) <= 7
     # scipy's lengths also hold the factor 11 and may be odd, so ours is hardly longer.
     assert found <= 1.05 * next_fast_len(n, real=True) + 2
-
-
-def test_overlap_add_equals_adding_frame_by_frame():
-    generator = torch.Generator().manual_seed(0)
-    frames = torch.randn(2, 7, 12, generator=generator, dtype=torch.float64)
-    expected = np.zeros((2, 6 * 3 + 12))
-    for frame in range(7):
-        expected[:, frame * 3 : frame * 3 + 12] += frames[:, frame].numpy()
-    np.testing.assert_allclose(overlap_add(frames, 3).numpy(), expected, rtol=1e-12)

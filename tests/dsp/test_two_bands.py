@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from cohear.dsp.two_bands import below_crossover, decimate, interpolate
+from cohear.dsp.two_bands import below_crossover, decimate, interpolate, join
 
 
 def tone(frequency: float, n: int = 16_000) -> torch.Tensor:
@@ -24,7 +24,7 @@ def test_what_would_fold_back_below_a_quarter_is_stopped(low_frequency: float):
 
 
 @pytest.mark.parametrize(
-    ("low_frequency", "share"), [(0.02, 1.0), (0.125, 1.0), (0.125 * 2**0.5, 0.5), (0.25, 0.0), (5.0, 0.0)]
+    ("low_frequency", "share"), [(0.02, 1.0), (0.1875, 1.0), ((0.1875 * 0.25) ** 0.5, 0.5), (0.25, 0.0), (5.0, 0.0)]
 )
 def test_the_low_band_holds_the_share_that_the_crossover_says(low_frequency: float, share: float):
     waveform = tone(low_frequency / 16)
@@ -46,3 +46,29 @@ def test_the_gradient_is_that_of_a_linear_map():
     weights = torch.randn(below.shape, generator=generator, dtype=torch.float64)
     (gradient,) = torch.autograd.grad((below * weights).sum(), waveform)
     np.testing.assert_allclose((below * weights).sum().item(), (waveform * gradient).sum().item(), rtol=1e-10)
+
+
+def test_joined_bands_are_the_signal():
+    generator = torch.Generator().manual_seed(0)
+    waveform = torch.randn(1, 16_000, generator=generator, dtype=torch.float64) + tone(0.2 / 16)
+    low = decimate(waveform, 16)
+    high = waveform - interpolate(below_crossover(low), 16)
+    torch.testing.assert_close(join(low, high, 16)[0, 1_000:-1_000], waveform[0, 1_000:-1_000], atol=4e-3, rtol=0)
+
+
+def test_bands_that_do_not_agree_keep_their_level_where_they_cross():
+    generator = torch.Generator().manual_seed(0)
+    first, second = torch.randn(2, 4, 160_000, generator=generator, dtype=torch.float64).unbind()
+    low = decimate(first, 16)
+    high = second - interpolate(below_crossover(decimate(second, 16)), 16)
+    power = torch.fft.rfft(join(low, high, 16)).abs().square().mean(0) / 160_000
+    middle = slice(round(0.205 / 16 * 160_000), round(0.23 / 16 * 160_000))  # of the crossover, 3/16 to 1/4
+    assert abs(10 * torch.log10(power[middle].mean())) < 1.0  # without correction -3 dB
+
+
+def test_joined_silence_stays_silent_also_in_its_gradient():
+    low, high = torch.zeros(1, 300, requires_grad=True), torch.zeros(1, 4_800)
+    joined = join(low, high, 16)
+    (gradient,) = torch.autograd.grad(joined.sum(), low)
+    assert not joined.any()
+    assert gradient.isfinite().all()

@@ -45,7 +45,9 @@ def test_float64_is_within_a_ten_thousandth_of_a_decibel_everywhere():
         assert np.abs(ours(waveform) - librosas(waveform)).max() < 1e-4
 
 
-@pytest.mark.parametrize(("rate", "n_fft", "n_mels"), [(44100, 1024, 128), (22050, 1024, 64), (8000, 256, 16)])
+@pytest.mark.parametrize(
+    ("rate", "n_fft", "n_mels"), [(44100, 1024, 128), (22050, 1024, 64), (8000, 256, 16), (16000, 501, 40)]
+)
 def test_filters_are_librosas(rate, n_fft, n_mels):
     expected = librosa.filters.mel(sr=rate, n_fft=n_fft, n_mels=n_mels, dtype=np.float64)
     np.testing.assert_allclose(mel_filters(rate, n_fft, n_mels), expected, rtol=1e-9, atol=1e-12)

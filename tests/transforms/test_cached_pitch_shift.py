@@ -49,6 +49,21 @@ def test_what_is_missing_is_made_and_what_is_there_is_read(versions, monkeypatch
     assert torch.equal(found, live(ROWS, PARAMETERS))
 
 
+def test_a_version_that_several_views_want_is_made_once(versions, monkeypatch: pytest.MonkeyPatch):
+    made = []
+    shift = PitchShift.apply
+    monkeypatch.setattr(PitchShift, "apply", lambda *arguments: made.append(len(arguments[1])) or shift(*arguments))
+    rows, parameters = np.array([2, 0, 2, 2]), PitchShiftParameters(np.array([0.5, 0.5, 2.5, 0.5]))
+    found = CachedPitchShift(SHIFTS, RATE, versions).apply_to(CLIPS[rows], parameters, ClipFacts(rows))
+    assert made == [3]
+    assert torch.equal(found, live(rows, parameters))
+
+
+def test_versions_of_another_number_of_shifts_are_refused(versions):
+    with pytest.raises(ValueError, match="3 versions of each clip for 2 pitch shifts: give versions that were opened"):
+        CachedPitchShift(SHIFTS[:2], RATE, versions)
+
+
 def test_clips_that_are_not_known_or_not_clean_are_shifted_live(versions):
     transform = CachedPitchShift(SHIFTS, RATE, versions)
     plain = PitchShift(SHIFTS, RATE)

@@ -28,8 +28,8 @@ def test_the_gradient_follows_the_threshold_to_the_peak():
 
 
 def test_a_threshold_is_told_in_words():
-    parameters = ClippingParameters(np.array([-6.04]))
-    assert parameters.describe() == ["clipped 6.0 dB below the peak"]
+    parameters = ClippingParameters(np.array([-6.04, 0.0]))
+    assert parameters.describe() == ["clipped 6.0 dB below the peak", "clipped 0.0 dB below the peak"]
 
 
 def test_impossible_thresholds_are_refused_in_one_sentence():

@@ -1,9 +1,11 @@
+import jaxtyping
 import numpy as np
 import pytest
 import torch
 
 from cohear import keys
 from cohear.transforms import Chain, Choose, PitchShift, Reverb, SpecAugment
+from cohear.transforms.compose import ChooseParameters
 
 PITCH = PitchShift(semitones=(-1.0, 1.0, 2.0), sample_rate=8000)
 REVERB = Reverb(n_responses=4, rt60_range=(0.2, 0.3), sample_rate=8000)
@@ -83,3 +85,16 @@ def test_members_of_two_domains_are_refused():
 def test_impossible_probabilities_are_refused(probabilities: tuple[float, ...]):
     with pytest.raises(ValueError, match="for 2 transforms: give one per transform"):
         Choose((PITCH, REVERB), probabilities)
+
+
+def test_parameters_of_an_unknown_kind_are_refused_by_name():
+    data = Choose((PITCH, REVERB)).draw(SOME_KEYS).to_json()
+    data["members"][1]["kind"] = "EchoParameters"
+    with pytest.raises(ValueError, match="parameters of the unknown kind 'EchoParameters': give what to_json wrote"):
+        ChooseParameters.from_json(data)
+
+
+def test_lists_of_transforms_serve_as_tuples(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+    assert hash(Chain([PITCH, REVERB])) == hash(Chain((PITCH, REVERB)))
+    assert Choose([PITCH, REVERB], [0.5, 0.5]) == Choose((PITCH, REVERB), (0.5, 0.5))

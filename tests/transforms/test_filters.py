@@ -60,6 +60,15 @@ def test_every_octave_of_cutoffs_is_drawn_equally_often():
     assert counts.min() > 890  # 1000 with a standard deviation of 27
 
 
+def test_a_clip_does_not_depend_on_its_neighbors_at_all():
+    # At this length the transforms of a batch and of one clip are computed in other orders.
+    clips = torch.randn(4, 10_000, generator=torch.Generator().manual_seed(0))
+    for transform, parameters in ((LOW, LowPassParameters(CUTOFFS_HZ)), (HIGH, HighPassParameters(CUTOFFS_HZ))):
+        together = transform.apply(clips, parameters)
+        for row in range(4):
+            assert torch.equal(transform.apply(clips[row : row + 1], parameters.take([row]))[0], together[row])
+
+
 def test_under_autocast_the_result_is_the_same():
     clips = torch.randn(4, 1_000, generator=torch.Generator().manual_seed(0))
     with torch.autocast("cpu", dtype=torch.bfloat16):

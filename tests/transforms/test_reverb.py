@@ -1,3 +1,5 @@
+import json
+
 import jaxtyping
 import numpy as np
 import pytest
@@ -57,6 +59,19 @@ def test_each_clip_gets_the_response_of_its_room():
         same = BANK.apply(impulses[:1], type(parameters)(np.array([room]), np.array([0.0])))[0]
         torch.testing.assert_close(clip, same)
     assert parameters.rt60_s.tolist() == room_targets(6, (0.2, 0.4), 2)[parameters.response].tolist()
+
+
+def test_a_silent_response_leaves_silence():
+    assert torch.equal(reverberate(torch.ones(1, 50), torch.zeros(1, 9)), torch.zeros(1, 50))
+
+
+@pytest.mark.parametrize(
+    "batch", [torch.zeros(100), torch.zeros(2, 2, 100), torch.zeros(2, 0), torch.ones(2, 9).short()]
+)
+def test_a_wrong_batch_is_refused_by_the_transform_too(batch: torch.Tensor, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+    with pytest.raises(ValueError, match="give waveforms|give floating-point samples"):
+        BANK(batch)
 
 
 def test_all_rooms_are_drawn_equally_often():
@@ -138,7 +153,9 @@ def test_parameters_of_a_given_bank_are_taken_and_survive_json():
     choose = Choose((Reverb(sample_rate=8000, bank=own_bank()), BANK))
     parameters = choose.draw(np.arange(20, dtype=np.uint64))
     assert isinstance(parameters.members[0], ReverbParameters)
-    again = type(parameters).from_json(parameters.to_json())
+    assert np.isnan(parameters.members[0].rt60_s).any()
+    again = type(parameters).from_json(json.loads(json.dumps(parameters.to_json(), allow_nan=False)))
+    np.testing.assert_array_equal(again.members[0].rt60_s, parameters.members[0].rt60_s)
     assert again.describe() == parameters.describe()
     assert parameters.take([3, 1]).describe() == [parameters.describe()[3], parameters.describe()[1]]
 

@@ -89,7 +89,8 @@ def test_parameters_are_told_by_number():
         ({"n_band_masks": (2, 1)}, "from 2 to 1 band masks: give 0 <= least <= greatest"),
         ({"n_frame_masks": (-1, 1)}, "from -1 to 1 frame masks"),
         ({"max_frame_share": 1.5}, "frame masks of up to 1.5 of the whole: give a share from 0 to 1"),
-        ({"fill": "zero"}, "fill 'zero': give 'mean' or a number of dB"),
+        ({"fill": "zero"}, "fill 'zero': give 'mean' or a finite number of dB"),
+        ({"fill": float("nan")}, "fill nan: give 'mean' or a finite number of dB"),
     ],
 )
 def test_an_impossible_configuration_is_refused(options: dict, message: str, monkeypatch: pytest.MonkeyPatch):

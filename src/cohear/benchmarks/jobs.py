@@ -5,6 +5,7 @@ import functools
 import math
 import time
 from collections.abc import Callable, Sequence
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -77,7 +78,8 @@ def time_transforms(n_clips: int, n_rounds: int) -> dict[str, list[float] | str]
     from cohear import keys, transforms
     from cohear.dsp.recordings import Recordings
 
-    arguments = {"AddRecordedNoise": (Recordings(clips(4), SAMPLE_RATE),)}
+    recorded = {"recordings": Recordings(clips(4), SAMPLE_RATE), "sample_rate": SAMPLE_RATE}
+    arguments: dict[str, dict[str, Any]] = {"AddRecordedNoise": recorded}
     batches: dict[str, torch.Tensor] = {
         "waveform": torch.from_numpy(clips(n_clips)),
         "log_mel": torch.from_numpy(make_inputs("spec_augment", n_clips)[0]),
@@ -88,12 +90,12 @@ def time_transforms(n_clips: int, n_rounds: int) -> dict[str, list[float] | str]
         kind = getattr(transforms, name)
         if not isinstance(kind, type) or not issubclass(kind, transforms.Transform) or kind in made_of_others:
             continue
-        try:
-            transform = kind(*arguments.get(name, ()))
-        except TypeError:
+        given = arguments.get(name, {})
+        if any(one.default is one.empty and one.name not in given for one in signature(kind).parameters.values()):
             measured[name] = "it needs arguments"
             continue
         try:
+            transform = kind(**given)
             measured[name] = [
                 _ms_per_clip(
                     transform, batches[transform.domain][:n], keys.fold_in(keys.key(0, "bench"), np.arange(n)), n_rounds
@@ -119,13 +121,12 @@ def _ms_per_clip(transform: Any, batch: Any, clip_keys: np.ndarray, n_rounds: in
 
 def make_rooms(n_rooms: int) -> tuple[float, float]:
     """Return the seconds that the paper's room responses take, and the greatest relative error of their time."""
-    import torch
-
-    from cohear.dsp.rooms import reverberation_times, room_responses, room_targets
+    from cohear.dsp.decay_times import decay_times_s
+    from cohear.dsp.rooms import room_responses, room_targets
 
     room_responses(2, sample_rate=SAMPLE_RATE)
     start = time.perf_counter()
     responses = room_responses(n_rooms, sample_rate=SAMPLE_RATE)
     duration_s = time.perf_counter() - start
-    measured_s = reverberation_times(responses[: min(n_rooms, 100)].to(torch.float64), SAMPLE_RATE).numpy()
-    return duration_s, float(np.abs(measured_s / room_targets(n_rooms)[: len(measured_s)] - 1).max())
+    measured_s = decay_times_s(responses.numpy(), SAMPLE_RATE)
+    return duration_s, float(np.abs(measured_s / room_targets(n_rooms) - 1).max())

@@ -185,11 +185,17 @@ def harmonics_residual_db(output: Float[np.ndarray, " time"], semitones: float, 
 
 
 def click_share(output: Float[np.ndarray, " time"], sample_rate: int) -> float:
-    """Return the share of a shifted `click_train`'s energy that lies within 5 ms of the clicks; 0 for silence."""
+    """Return how much of each click of a shifted `click_train` lies within 5 ms of its place; the worst of all clicks.
+
+    A click's energy is that between the middles of the gaps before and after it; a click without any counts as 0.
+    """
     energy = np.square(np.asarray(output, np.float64))
-    reach = int(_CLICK_HALF_WIDTH_S * sample_rate)
-    kept = sum(energy[at - reach : at + reach + 1].sum() for at in _click_samples(len(energy), sample_rate))
-    return float(kept / max(energy.sum(), _NOTHING))
+    reach, gap = int(_CLICK_HALF_WIDTH_S * sample_rate), round(_CLICK_PERIOD_S * sample_rate) // 2
+    shares = [
+        energy[at - reach : at + reach + 1].sum() / max(energy[at - gap : at + gap].sum(), _NOTHING)
+        for at in _click_samples(len(energy), sample_rate)
+    ]
+    return float(min(shares))
 
 
 def click_level_db(output: Float[np.ndarray, " time"], clicks: Float[np.ndarray, " time"], semitones: float) -> float:

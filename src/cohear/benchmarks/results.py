@@ -21,8 +21,8 @@ class Effort:
     """A peer that has taken as long is left out of further rounds."""
     semitones: tuple[float, ...] = PAPER_SHIFTS
     """At which a pitch shift's quality is measured."""
-    tones_hz: tuple[float, ...] = TONES_HZ[::2]
-    """At which it is measured; every second one, since the slowest peers take half a second a clip."""
+    tones_hz: tuple[float, ...] = TONES_HZ
+    """At which it is measured."""
     n_rooms: int = 500
     """Room responses, as the paper has them."""
     judged: bool = True

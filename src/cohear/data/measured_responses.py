@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float32
 
-from cohear.data.audio_files import decode, is_audio, resample
+from cohear.data.audio_files import decode, resample
+from cohear.data.sound_folders import sound_files
 from cohear.dsp.response_bank import ResponseBank
 from cohear.errors import UserError
 
@@ -30,11 +31,6 @@ def read_responses(folder: str | Path, sample_rate: int) -> ResponseBank:
     """
     folder = Path(folder)
     paths = response_files(folder)
-    foreign = next((path for path in paths if not is_audio(path)), None)
-    if foreign:
-        raise UserError(f"{foreign} is no sound file: leave only impulse responses in a folder of them.")
-    if not paths:
-        raise UserError(f"{folder} holds no sound file: give a folder of impulse responses.")
     waveforms = [read_response(path, sample_rate) for path in paths]
     responses = np.zeros((len(waveforms), max(map(len, waveforms))), np.float32)
     for row, waveform in zip(responses, waveforms, strict=True):
@@ -43,15 +39,12 @@ def read_responses(folder: str | Path, sample_rate: int) -> ResponseBank:
 
 
 def response_files(folder: Path) -> list[Path]:
-    """List all files in a folder and below it that are not hidden, in the order of their paths.
+    """List what `read_responses` reads.
 
     Raises:
-        UserError: where there is no such folder.
+        UserError: where there is no such folder, it holds no sound file or something else beside them.
     """
-    if not folder.is_dir():
-        raise UserError(f"{folder} is no folder: give a folder of impulse responses.")
-    within = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-    return [folder / path for path in within if "/." not in f"/{path}"]
+    return sound_files(folder, "impulse responses")
 
 
 def read_response(path: str | Path, sample_rate: int) -> Float32[np.ndarray, " tap"]:

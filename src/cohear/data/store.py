@@ -67,6 +67,8 @@ class Store:
     """One factor per row; 1 for an untouched 16-bit source."""
     settings: StoreSettings
     """Sample rate and length."""
+    contents: str
+    """Changes with what the rows hold and with their order, and not with labels, folds and groups; hexadecimal."""
     fingerprint: str
     """Changes with contents, settings, labels, folds and groups; hexadecimal."""
     report: DecodingReport
@@ -260,6 +262,7 @@ def _load(folder: Path, dataset: Dataset, settings: StoreSettings, replaces_dama
         waveforms=np.asarray(waveforms),
         scales=np.fromfile(folder / SCALES, np.float32),
         settings=settings,
+        contents=_hash([folder.name, rows]),  # the rows too: which files could be used is not in the name
         fingerprint=_hash([folder.name, described]),
         report=report,
         replaces_damaged=replaces_damaged,

@@ -4,8 +4,7 @@ Signal and response are both cut into blocks of P samples and each block is tran
 output block is the sum, over the parts of the response, of that part's spectrum times the spectrum of the signal one
 block earlier per part, transformed back once; its second half is free of wrap-around (uniformly partitioned
 overlap-save: Stockham 1966; Wefers, "Partitioned convolution algorithms for real-time auralization", 2015, chapter 4).
-One transform of the whole clip would need fewer operations, but leaves the processor's cache and takes three times as
-long.
+One transform of the whole clip would need fewer operations, but leaves the processor's cache and takes longer.
 """
 
 import math
@@ -32,7 +31,9 @@ def convolve(
         >>> convolve(torch.tensor([[1.0, 0.0, 2.0]]), torch.tensor([[1.0, 0.5]])).abs().round(decimals=4)
         tensor([[1.0000, 0.5000, 2.0000]])
     """
-    n_samples, n_taps = waveforms.shape[1] + n_skipped, responses.shape[1]
+    n_samples = waveforms.shape[1] + n_skipped
+    responses = responses[:, :n_samples]  # what comes later is never heard
+    n_taps = responses.shape[1]
     n = 1 << max(6, round(math.log2(n_taps / _N_PARTS)))
     n_blocks, n_parts = -(-n_samples // n), -(-n_taps // n)
     # Block b of the output takes the signal from a block before its beginning.

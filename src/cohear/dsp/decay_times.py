@@ -1,8 +1,4 @@
-"""The reverberation times of recorded responses, by numpy alone, so that readers of files need no torch.
-
-`rooms.reverberation_times` is the same measurement on tensors, in their own precision: by it the decay of made-up
-rooms is corrected, whose samples must not move.
-"""
+"""The reverberation times of responses, by numpy alone, so that readers of files need no torch."""
 
 import math
 
@@ -36,6 +32,8 @@ def _decay_time_s(response: Float64[np.ndarray, " tap"], sample_rate: int) -> fl
     # Compared before the logarithm is taken, so that none is taken of the zeros after the end.
     fitted = np.flatnonzero((energies <= energies[0] * 10**-0.5) & (energies >= energies[0] * 10**-3.5))
     if energies[0] == 0 or len(fitted) < _FEWEST_FITTED:
+        return math.nan
+    if energies[fitted[0]] == energies[fitted[-1]]:  # the silence between two impulses
         return math.nan
     decay_db = 10 * np.log10(energies[fitted] / energies[0])
     times_s = fitted / sample_rate

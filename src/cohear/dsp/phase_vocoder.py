@@ -4,17 +4,18 @@ Frames are taken from the input every hop / factor samples and laid down every h
 that partials go on smoothly (`phase_locking`). Two pairs of wishes pull against each other.
 
 *Low notes against clicks.* Frames must be long to tell low notes apart and short to keep a click a click. So there
-are two frame lengths. Below a crossover, at 44.1 kHz from 345 to 689 Hz, frames last 186 ms, in which two notes 45 Hz
-apart are two peaks; a click has less than three hundredths of its energy there. Above, frames last 46 ms.
+are two frame lengths. Below a crossover, at 44.1 kHz from 517 to 689 Hz, frames last 186 ms, in which notes 25 Hz
+apart are two peaks; a click has three hundredths of its energy there. Above, frames last 46 ms: notes closer than
+100 Hz beat there as one, and a vibrato is followed.
 
 *Clean tones against loud noise.* Frames that overlap many times average out errors, and with them everything whose
-phases do not agree from frame to frame: noise loses up to 3 dB. So the high band's frames are analyzed through a
+phases do not agree from frame to frame: noise loses up to 3 dB. So frames are analyzed through a
 long window and resynthesized through a short one, of two hops: each sample comes from two frames only, which also
 keeps a click within a hop of its place; and the crossfade between the two keeps the level (`crossfade`).
 
-The windows of analysis are powers of a cosine, cos^3 for the high band and cos^4 for the low one: ten bins from a
-partial they are 85 and 96 dB down, where a Hann window (cos^2) leaves 69. A synthesis window is the wanted
-sum-to-one window divided by the analysis window. At 44.1 kHz a high-band frame has 2048 samples, and a hop 768.
+The windows of analysis are cos^3: ten bins from a partial they are 85 dB down, where a Hann window (cos^2) leaves 70.
+A synthesis window is the wanted sum-to-one window divided by the analysis window. At 44.1 kHz a high-band frame has
+2048 samples, and a hop 768.
 """
 
 from dataclasses import dataclass
@@ -28,14 +29,12 @@ from torch.nn import functional
 from cohear.dsp.crossfade import crossfade, fade_window
 from cohear.dsp.kept_tensors import keep_tensors
 from cohear.dsp.phase_locking import PhaseLock
-from cohear.dsp.spectral import overlap_add
-from cohear.dsp.two_bands import CROSSOVER, below_crossover, decimate, interpolate
+from cohear.dsp.two_bands import CROSSOVER, below_crossover, decimate, interpolate, join
 
 LOW_FRAME = 512
 """Samples of a low-band frame at the low rate: four high-band frames."""
 _RATIO = 4  # low-band frame over high-band frame
 _LOW_HOP = 48
-_LOW_FADE = 4 * _LOW_HOP  # length of the low band's synthesis window
 _N_SHARED = round(CROSSOVER[1] * LOW_FRAME / _RATIO)  # high-band bins below the end of the crossover
 _N_LOW = _N_SHARED * _RATIO + 32  # low-band bins that are looked at, some beyond the crossover
 _N_AT_ONCE = 128  # frames; keeps what is needed at a time small, however long the clip
@@ -84,16 +83,8 @@ def stretch(
         low_frames.append(_resynthesize(low_spectra[:, turned] * low_rotations, windows.low_synthesis, LOW_FRAME))
         high_frames.append(_resynthesize(high_spectra[:, turned] * high_rotations, windows.high_synthesis, n_fft))
 
-    # Frame 0 is centered a hop before the first sample.
-    stretched_low = overlap_add(torch.cat(low_frames, 1), _LOW_HOP)
-    n_low_before = _LOW_FADE // 2 + _LOW_HOP
-    stretched = crossfade(torch.cat(high_frames, 1))[:, hop_length : hop_length + n_samples]
-    return (
-        stretched
-        + interpolate(below_crossover(stretched_low), decimation)[
-            :, n_low_before * decimation : n_low_before * decimation + n_samples
-        ]
-    )
+    stretched = join(crossfade(torch.cat(low_frames, 1)), crossfade(torch.cat(high_frames, 1)), decimation)
+    return stretched[:, hop_length : hop_length + n_samples]  # frame 0 is centered a hop before the first sample
 
 
 def _frame_centers(
@@ -126,22 +117,21 @@ def _resynthesize(
     return torch.fft.irfft(spectra, n_fft)[..., first : first + len(window)] * window
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Windows:
     high: Float[Tensor, " n_fft"]
     low: Float[Tensor, " low_n_fft"]
     high_synthesis: Float[Tensor, " two_hops"]
-    low_synthesis: Float[Tensor, " low_fade"]
+    low_synthesis: Float[Tensor, " two_low_hops"]
 
 
 @keep_tensors(maxsize=16)
 def _windows(n_fft: int, dtype: torch.dtype, device: torch.device) -> _Windows:
     hop_length = _LOW_HOP * _RATIO * n_fft // LOW_FRAME
     # The low band's spectra are scaled to the units of the high band's, whose frames have more samples.
-    high, low = _cosine_window(n_fft, 3), _cosine_window(LOW_FRAME, 4) * (n_fft / LOW_FRAME)
-    low_fade = torch.hann_window(_LOW_FADE, dtype=torch.float64) * (2 * _LOW_HOP / _LOW_FADE)
-    windows = (high, low, fade_window(hop_length) / _middle(high, 2 * hop_length), low_fade / _middle(low, _LOW_FADE))
-    return _Windows(*(window.to(device, dtype) for window in windows))
+    high, low = _cosine_window(n_fft, 3), _cosine_window(LOW_FRAME, 3) * (n_fft / LOW_FRAME)
+    synthesis = [fade_window(hop) / _middle(window, 2 * hop) for window, hop in ((high, hop_length), (low, _LOW_HOP))]
+    return _Windows(*(window.to(device, dtype) for window in (high, low, *synthesis)))
 
 
 def _cosine_window(n: int, power: int) -> Float[Tensor, " {n}"]:

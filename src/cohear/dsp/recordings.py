@@ -12,7 +12,8 @@ from jaxtyping import Float32
 class Recordings:
     """Mono recordings of one sample rate, at least one of them.
 
-    They are copied when they are given. Equal recordings have equal hashes, in every process.
+    They are copied when they are given, and read-only from then on. Equal recordings have equal hashes, in every
+    process.
 
     Raises:
         ValueError: if there is no recording, or one is not a row of finite float32 samples.
@@ -45,6 +46,7 @@ class Recordings:
         object.__setattr__(self, "waveforms", tuple(np.array(waveform) for waveform in self.waveforms))
         digest = hashlib.blake2b(np.array([self.sample_rate, *map(len, self.waveforms)], "<i8").tobytes())
         for waveform in self.waveforms:
+            waveform.setflags(write=False)
             digest.update(waveform.astype("<f4", copy=False).tobytes())
         object.__setattr__(self, "fingerprint", digest.hexdigest()[:32])
 

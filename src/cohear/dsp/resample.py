@@ -12,6 +12,7 @@ blocks continue each other exactly, whatever the lengths.
 """
 
 import functools
+import math
 
 import numpy as np
 import torch
@@ -25,6 +26,7 @@ from cohear.dsp.spectral import even_lengths
 _TOLERANCE = 6e-6  # of the factor: 0.01 cents
 _MARGIN = 1024  # output samples at each end of a block that are not kept
 _BLOCK_LENGTHS = (8_000, 66_000)  # shorter ones are too coarse for the tolerance, longer ones leave the cache
+_BLOCKS_AT_ONCE = 16  # of a long recording; what is kept of them stays small
 _ROLL_OFF = 0.02  # width of the roll-off over the cutoff frequency
 
 
@@ -61,21 +63,27 @@ def _resample_alike(
     if factor == 1.0:
         return waveforms
     n_in, n_out = block_lengths(n_new, factor)
-    starts, response = _blocks(n_in, n_out, n_new, waveforms.dtype, waveforms.device)
-    n_before, n_after = -starts[0], max(0, starts[-1] + n_in - waveforms.shape[1])
-    padded = functional.pad(waveforms, (n_before, n_after))
-    blocks = torch.stack([padded[:, n_before + start : n_before + start + n_in] for start in starts], dim=1)
-    spectra = torch.fft.rfft(blocks)[..., : response.shape[1]] * response
-    return torch.fft.irfft(spectra, n_out)[..., _MARGIN:-_MARGIN].flatten(1)[:, :n_new]
-
-
-@keep_tensors(maxsize=16)
-def _blocks(
-    n_in: int, n_out: int, n_new: int, dtype: torch.dtype, device: torch.device
-) -> tuple[list[int], Complex[Tensor, "block bin"]]:
-    """Return where blocks are cut from the input, and what their spectra are multiplied by."""
     n_kept = n_out - 2 * _MARGIN
-    begins = (np.arange(-(-n_new // n_kept)) * n_kept - _MARGIN) * (n_in / n_out)
+    # The first block begins a margin before the clip, the last one within it.
+    n_before = math.ceil(_MARGIN * n_in / n_out)
+    padded = functional.pad(waveforms, (n_before, n_in))
+    n_blocks, parts = -(-n_new // n_kept), []
+    for first in range(0, n_blocks, _BLOCKS_AT_ONCE):
+        starts, response = _blocks(n_in, n_out, first, waveforms.dtype, waveforms.device)
+        starts = [n_before + start for start in starts[: n_blocks - first]]
+        blocks = torch.stack([padded[:, start : start + n_in] for start in starts], dim=1)
+        spectra = torch.fft.rfft(blocks)[..., : response.shape[1]] * response[: len(starts)]
+        parts.append(torch.fft.irfft(spectra, n_out)[..., _MARGIN:-_MARGIN].flatten(1))
+    return torch.cat(parts, dim=1)[:, :n_new]
+
+
+@keep_tensors(maxsize=12)
+def _blocks(
+    n_in: int, n_out: int, first: int, dtype: torch.dtype, device: torch.device
+) -> tuple[list[int], Complex[Tensor, "block bin"]]:
+    """Return where some blocks, `first` and those that follow, are cut from the input, and their spectra's factors."""
+    n_kept = n_out - 2 * _MARGIN
+    begins = ((first + np.arange(_BLOCKS_AT_ONCE)) * n_kept - _MARGIN) * (n_in / n_out)
     starts = np.floor(begins).astype(int)
     n_bins = min(n_in, n_out) // 2 + 1
     delays = np.exp(2j * np.pi / n_in * (begins - starts)[:, None] * np.arange(n_bins))

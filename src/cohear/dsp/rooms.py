@@ -20,6 +20,7 @@ from jaxtyping import Float, UInt64
 from torch import Tensor
 
 from cohear import keys
+from cohear.dsp.decay_times import decay_times_s
 from cohear.dsp.shoeboxes import Shoeboxes, shoebox_keys, shoeboxes
 from cohear.dsp.spectral import fast_length
 
@@ -61,7 +62,7 @@ def room_responses(
     check_rooms(n, rt60_range, sample_rate)
     targets_s = room_targets(n, rt60_range, seed)
     n_taps = math.ceil(rt60_range[1] * sample_rate)
-    responses = torch.empty(n, n_taps)
+    responses = torch.empty(n, n_taps, dtype=torch.float32)
     for start in range(0, n, _N_AT_ONCE):
         rooms = slice(start, start + _N_AT_ONCE)
         responses[rooms] = _responses(
@@ -110,27 +111,14 @@ def reverberation_time(response: Float[Tensor, " tap"] | Float[np.ndarray, " tap
         >>> round(reverberation_time(10 ** (-3 * time_s / 0.4), 8000), 3)
         0.4
     """
-    time_s = reverberation_times(torch.as_tensor(response, dtype=torch.float64)[None], sample_rate).item()
+    samples = torch.as_tensor(response, dtype=torch.float64).detach().cpu().numpy()
+    time_s = float(decay_times_s(samples[None], sample_rate)[0])
     if not math.isfinite(time_s):
         raise ValueError(
             "a response whose decay from -5 to -35 dB takes less than three samples has no reverberation time: "
             "give one that is neither silent nor a bare impulse"
         )
     return time_s
-
-
-def reverberation_times(responses: Float[Tensor, "response tap"], sample_rate: int) -> Float[Tensor, " response"]:
-    """Return `reverberation_time` of each response, nan where it has none."""
-    energies = responses.square().flip(-1).cumsum(-1).flip(-1)
-    decays_db = 10 * torch.log10(energies / energies[:, :1])
-    fitted = (decays_db <= -5) & (decays_db >= -35)
-    n_fitted = fitted.sum(-1, keepdim=True)
-    decays_db = torch.where(fitted, decays_db, 0.0)
-    times = torch.arange(responses.shape[1], dtype=responses.dtype, device=responses.device) / sample_rate
-    # Least squares: slope = sum (t - mean t) d / sum (t - mean t)^2 over the fitted samples.
-    times = torch.where(fitted, times - (times * fitted).sum(-1, keepdim=True) / n_fitted, 0.0)
-    slopes = (times * decays_db).sum(-1) / times.square().sum(-1)
-    return torch.where(n_fitted[:, 0] >= 3, -60.0 / slopes, math.nan)
 
 
 def _responses(
@@ -145,7 +133,7 @@ def _responses(
     ratios = 16 * math.pi * rooms.distances.square() * targets_s / (0.161 * volumes)
     gains = torch.sqrt(ratios * 2 * _NEPERS_60_DB / targets_s / sample_rate)
     # It takes over while sound meets its first three walls, each a mean free path 4 V / S from the last.
-    times = torch.arange(n_taps) / sample_rate
+    times = torch.arange(n_taps, dtype=torch.float32) / sample_rate
     mixing_s = _MAX_ORDER * 4 * volumes / rooms.surfaces / _SPEED_OF_SOUND
     fade_in = torch.sin(math.pi / 2 * (times / mixing_s[:, None]).clamp(max=1.0)).square()
     tail = _tail(room_keys, targets_s, rooms.tilts, n_taps, sample_rate)
@@ -167,7 +155,8 @@ def _reflections(
     amplitudes = reflection_factors[:, None] ** orders * direct / distances
     taps = ((distances - direct) / _SPEED_OF_SOUND * sample_rate).round().long()
     amplitudes = torch.where(taps < n_taps, amplitudes, 0.0)
-    return torch.zeros(len(taps), n_taps).scatter_add_(1, taps.clamp(max=n_taps - 1), amplitudes)
+    sums = torch.zeros(len(taps), n_taps, dtype=torch.float32)
+    return sums.scatter_add_(1, taps.clamp(max=n_taps - 1), amplitudes)
 
 
 def _tail(
@@ -184,12 +173,12 @@ def _tail(
     noise = torch.from_numpy(bits.view(np.int16)[:, :n].astype(np.float32) * np.float32(math.sqrt(3) / 2**15))
     spectra = torch.fft.rfft(noise)
     # Bands overlap by raised cosines over the logarithm of frequency, so that they add up to one.
-    frequencies_hz = torch.fft.rfftfreq(n, 1 / sample_rate)
-    centers_hz = torch.tensor(_BAND_CENTERS_HZ)
+    frequencies_hz = torch.fft.rfftfreq(n, 1 / sample_rate, dtype=torch.float32)
+    centers_hz = torch.tensor(_BAND_CENTERS_HZ, dtype=torch.float32)
     places = torch.log(frequencies_hz.clamp(*_BAND_CENTERS_HZ[:: len(_BAND_CENTERS_HZ) - 1]) / centers_hz[0])
     places = places / torch.log(centers_hz[1] / centers_hz[0])  # in bands from the first one
-    times = torch.arange(n_taps) / sample_rate
-    tail = torch.zeros(len(noise), n_taps)
+    times = torch.arange(n_taps, dtype=torch.float32) / sample_rate
+    tail = torch.zeros(len(noise), n_taps, dtype=torch.float32)
     for band, center_hz in enumerate(_BAND_CENTERS_HZ):
         weights = torch.cos(math.pi / 2 * (places - band).abs().clamp(max=1.0)).square()
         decays_db_per_s = 60 / targets_s * (center_hz / 1000) ** tilts + _AIR_DB_PER_S * (center_hz / 8000) ** 2
@@ -214,7 +203,7 @@ def corrected(
     Raises:
         RuntimeError: if a decay cannot be corrected, because there is hardly any reverberation or it ends early.
     """
-    times = torch.arange(reverberation.shape[1]) / sample_rate
+    times = torch.arange(reverberation.shape[1], dtype=reverberation.dtype) / sample_rate
     responses = torch.empty_like(reverberation)
     corrections = torch.zeros_like(targets_s)  # nepers per second
     shortfalls = torch.zeros_like(targets_s)
@@ -225,7 +214,7 @@ def corrected(
         attempt[:, 0] = 0.0
         attempt *= (0.9 / attempt.abs().amax(dim=1, keepdim=True)).clamp(max=1.0)  # the direct sound stays largest
         attempt[:, 0] = 1.0
-        measured_s = reverberation_times(attempt, sample_rate)
+        measured_s = _reverberation_times(attempt, sample_rate)
         responses[rooms] = attempt
         wrong = ~((measured_s / targets_s[rooms] - 1).abs() <= _TOLERANCE)
         rooms, measured_s = rooms[wrong], measured_s[wrong]
@@ -234,9 +223,23 @@ def corrected(
         # The factor exp(-c t) adds c to all rates of decay and so, to first order, also to that of the sum. Where
         # a strong reflection makes it more than that, the sign changes and the steps become smaller.
         shortfall = _NEPERS_60_DB * (1 / targets_s[rooms] - 1 / measured_s)
-        steps[rooms] *= torch.where(shortfall * shortfalls[rooms] < 0, 0.5, 1.0)
+        steps[rooms] *= torch.where(shortfall * shortfalls[rooms] < 0, 0.5, torch.ones_like(shortfall))
         shortfalls[rooms] = shortfall
         corrections[rooms] += steps[rooms] * shortfall
     else:
         raise RuntimeError(f"the decay of a room could not be corrected to {targets_s[rooms[0]]:g} s")
     return responses / responses.norm(dim=1, keepdim=True)
+
+
+def _reverberation_times(responses: Float[Tensor, "response tap"], sample_rate: int) -> Float[Tensor, " response"]:
+    """Measure as `decay_times_s` does, but in the precision of the tensor, on which the bytes of a bank depend."""
+    energies = responses.square().flip(-1).cumsum(-1).flip(-1)
+    decays_db = 10 * torch.log10(energies / energies[:, :1])
+    fitted = (decays_db <= -5) & (decays_db >= -35)
+    n_fitted = fitted.sum(-1, keepdim=True)
+    decays_db = torch.where(fitted, decays_db, 0.0)
+    times = torch.arange(responses.shape[1], dtype=responses.dtype, device=responses.device) / sample_rate
+    # Least squares: slope = sum (t - mean t) d / sum (t - mean t)^2 over the fitted samples.
+    times = torch.where(fitted, times - (times * fitted).sum(-1, keepdim=True) / n_fitted, 0.0)
+    slopes = (times * decays_db).sum(-1) / times.square().sum(-1)
+    return torch.where(n_fitted[:, 0] >= 3, -60.0 / slopes, math.nan)

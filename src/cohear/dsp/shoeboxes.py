@@ -60,7 +60,8 @@ def shoeboxes(room_keys: UInt64[np.ndarray, " room"]) -> Shoeboxes:
             the next ten are the room.
     """
     u = torch.from_numpy(keys.uniform(room_keys, 11)[:, 1:]).float()
-    sizes = torch.tensor([3.0, 3.0, 2.4]) + u[:, :3] * torch.tensor([7.0, 5.0, 1.6])  # m
+    smallest, ranges = torch.tensor([[3.0, 3.0, 2.4], [7.0, 5.0, 1.6]], dtype=torch.float32)  # m
+    sizes = smallest + u[:, :3] * ranges
     # The source in one part of the room, the microphone in the other, apart by a fifth of its length.
     nearest, span = torch.full_like(sizes, 0.5), sizes - 1.0
     span[:, 0] = 0.4 * sizes[:, 0] - 0.5

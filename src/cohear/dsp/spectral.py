@@ -1,10 +1,9 @@
-"""Lengths for which a Fourier transform is fast, and signals made of frames."""
+"""Lengths for which a Fourier transform is fast."""
 
 import functools
 
 import numpy as np
-from jaxtyping import Float, Int64
-from torch import Tensor
+from jaxtyping import Int64
 
 
 @functools.lru_cache(maxsize=8)
@@ -40,21 +39,3 @@ def fast_length(n: int) -> int:
     # Up to the next power of two there is at least that one; and so the lists that are kept are few.
     lengths = even_lengths(1 << max(n, 2).bit_length(), greatest_prime=7)
     return int(lengths[np.searchsorted(lengths, n)])
-
-
-def overlap_add(frames: Float[Tensor, "batch frame n_fft"], hop_length: int) -> Float[Tensor, "batch time"]:
-    """Add frames that begin `hop_length` samples apart; `n_fft` is a multiple of `hop_length`.
-
-    Example:
-        >>> import torch
-        >>> overlap_add(torch.ones(1, 3, 2), hop_length=1)
-        tensor([[1., 2., 2., 1.]])
-    """
-    n_clips, n_frames, n_fft = frames.shape
-    n_parts = n_fft // hop_length
-    # Cut each frame into hops: part p of frame l lands in hop l + p, so the sum has one shifted term per part.
-    parts = frames.view(n_clips, n_frames, n_parts, hop_length)
-    hops = frames.new_zeros(n_clips, n_frames + n_parts - 1, hop_length)
-    for part in range(n_parts):
-        hops[:, part : part + n_frames] += parts[:, :, part]
-    return hops.view(n_clips, -1)

@@ -5,7 +5,7 @@ back at the full rate and subtracted from the signal, leaves the high band, so t
 whatever the crossover's slope. Decimation and its inverse are one symmetric Kaiser filter in polyphase form (Crochiere
 and Rabiner, "Multirate Digital Signal Processing", 1983, chapter 3): a product of two small matrices.
 
-Frequencies here are in cycles per sample of the low rate. The crossover falls over the octave from 1/8 to 1/4. The
+Frequencies here are in cycles per sample of the low rate. The crossover falls from 3/16 to 1/4. The
 decimation filter passes up to 1/4 and stops, by more than 90 dB, from 3/4 on, which is what folds back onto 1/4.
 Between, the low band holds aliases; nobody looks at it there.
 """
@@ -20,11 +20,13 @@ from torch.nn import functional
 from cohear.dsp.kept_tensors import keep_tensors
 from cohear.dsp.spectral import fast_length
 
-CROSSOVER = (1 / 8, 1 / 4)
+CROSSOVER = (3 / 16, 1 / 4)
 """Where the low band begins to fade and where it ends, cycles per sample of the low rate."""
 _N_SIDE_TAPS = 7  # low-rate samples on each side that the decimation filter spans
 _KAISER_BETA = 10.0  # 100 dB
-_RINGING = 256  # low-rate samples after which the crossover filter, half an octave wide, has died away
+_RINGING = 256  # low-rate samples after which the crossover filter has died away
+_CORRELATION_STEP, _CORRELATION_SPAN = 48, 192  # low-rate samples: how often, and over how many, it is measured
+_USUAL_DISAGREEMENT = 0.5  # of noise; there the correction is exact
 
 
 def decimate(waveforms: Float[Tensor, "batch time"], factor: int) -> Float[Tensor, "batch low_time"]:
@@ -52,9 +54,57 @@ def interpolate(low: Float[Tensor, "batch low_time"], factor: int) -> Float[Tens
 
 
 def below_crossover(low: Float[Tensor, "batch low_time"]) -> Float[Tensor, "batch low_time"]:
-    """Weight a low-rate signal by the crossover: all of it below 1/8, nothing above 1/4, zero phase."""
+    """Weight a low-rate signal by the crossover: all of it below 3/16, nothing above 1/4, zero phase."""
     n = fast_length(low.shape[1] + _RINGING)
     return torch.fft.irfft(torch.fft.rfft(low, n) * _crossover(n, low.dtype, low.device), n)[:, : low.shape[1]]
+
+
+def join(
+    low: Float[Tensor, "batch low_time"], high: Float[Tensor, "batch time"], factor: int
+) -> Float[Tensor, "batch time"]:
+    """Put the bands of a signal together again after something has happened to each, and keep the level.
+
+    Where the bands cross they come with the weights g and 1 - g, which add up to one for a tone, whose two parts agree.
+    Parts with the correlation r, those of noise, have together the power 1 - 2 g (1 - g) (1 - r), as in `crossfade`:
+    without more ado a notch of 1 dB. The gain that makes up for it is, close to a disagreement d = 1 - r of 1/2,
+
+        1 + d k(f),   k = 2 ((1 - g (1 - g))^(-1/2) - 1),
+
+    so the crossover's part of the sum, filtered by k, is added d times; for a tone, where d = 0, not at all. The
+    correlation is measured in that part, over some frames. The gradient takes it as a constant.
+
+    Args:
+        low: at the low rate, not yet weighted by the crossover; its sample n stands at sample n * factor of the other.
+        high: what the signal held beyond the crossover, at the full rate; the time axis is a multiple of `factor`.
+        factor: the full rate over the low one.
+    """
+    n_low = low.shape[1]
+    n = fast_length(n_low + _RINGING)
+    weights = _crossover(n, low.dtype, low.device)
+    spectrum, high_spectrum = torch.fft.rfft(low, n), torch.fft.rfft(decimate(high, factor), n)
+    both = weights * (1.0 - weights)
+    d = _USUAL_DISAGREEMENT
+    kernel = ((1.0 - 2.0 * both * d).rsqrt() - 1.0) / d
+    weighted = spectrum * weights
+    correction = torch.fft.irfft((weighted + high_spectrum) * kernel, n)[:, :n_low]
+    with torch.no_grad():
+        shares = [torch.fft.irfft(part, n)[:, :n_low] for part in (spectrum * both, high_spectrum * weights)]
+        disagreement = 1.0 - _running_correlation(*shares)
+    return high + interpolate(torch.fft.irfft(weighted, n)[:, :n_low] + disagreement * correction, factor)
+
+
+def _running_correlation(
+    first: Float[Tensor, "batch low_time"], second: Float[Tensor, "batch low_time"]
+) -> Float[Tensor, "batch low_time"]:
+    products = torch.stack((first * second, first.square(), second.square()), dim=1)
+    step, span = _CORRELATION_STEP, _CORRELATION_SPAN
+    products = functional.pad(products, (span // 2, span // 2 + -first.shape[1] % step))
+    agreement, power, other_power = functional.avg_pool1d(products, span, step).unbind(1)
+    smallest = torch.finfo(first.dtype).tiny
+    correlations = (agreement / (power * other_power).sqrt().clamp(min=smallest)).clamp(0.0, 1.0)
+    size = (correlations.shape[1] - 1) * step + 1
+    smooth = functional.interpolate(correlations[:, None], size=size, mode="linear", align_corners=True)[:, 0]
+    return smooth[:, : first.shape[1]]
 
 
 @keep_tensors(maxsize=16)

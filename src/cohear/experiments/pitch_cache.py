@@ -20,7 +20,8 @@ _GPU_SHARE = 0.5
 def shifted_versions(config: Config, store: Store, device: torch.device) -> ShiftedVersions | None:
     """Open or make room for the versions, where the configuration wants them kept; else None.
 
-    Files are known by the clips, the shifts, the numerics and the version of torch, since they hold live results.
+    Files are known by the sounds, the shifts and all that moves the last bits of a live result, since they hold live
+    results: the numerics, the version of torch, its number of threads. Labels and folds may change.
 
     Args:
         config: resolved.
@@ -37,7 +38,8 @@ def shifted_versions(config: Config, store: Store, device: torch.device) -> Shif
         free_bytes, _ = torch.cuda.mem_get_info(device)
         if 2 * shape[0] * shape[1] * shape[2] < _GPU_SHARE * free_bytes:
             return ShiftedVersions.on_device(*shape, device)
-    made_of = [store.fingerprint, config.views.pitch_semitones, NUMERICS, torch.__version__, device.type]
+    versions = [NUMERICS, torch.__version__, torch.get_num_threads(), device.type]
+    made_of = [store.contents, config.views.pitch_semitones, *versions]
     name = hashlib.blake2b(json.dumps(made_of).encode(), digest_size=16).hexdigest()
     folder = cache_folder() / f"pitch-{name}"
     with explain_disk_errors(folder):

@@ -81,7 +81,7 @@ class LogMel(nn.Module):
         """Return dB, `frame` = 1 + time // hop_length; at least -100; float64 for float64 input, else float32."""
         with torch.autocast(waveforms.device.type, enabled=False):
             flat = waveforms.reshape(-1, waveforms.shape[-1])
-            if flat.device.type == "cpu":  # one clip at a time stays in the cache: twice as fast
+            if flat.device.type == "cpu" and len(flat):  # one clip at a time stays in the cache: twice as fast
                 log_mel = torch.stack([self._log_mel(clip) for clip in flat])
             else:
                 log_mel = self._log_mel(flat)
@@ -96,8 +96,8 @@ class LogMel(nn.Module):
         half = self.n_fft // 2
         padded = torch.nn.functional.pad(waveforms.to(torch.float64), (half, self.n_fft - half))
         frames = padded.unfold(-1, self.n_fft, self.hop_length)[..., : self.n_frames(waveforms.shape[-1]), :]
-        spectrum = torch.fft.rfft(frames * self.window)
-        power = spectrum.real.square().addcmul_(spectrum.imag, spectrum.imag).to(dtype).mT
+        spectrum = torch.fft.rfft(frames * self.window).to(dtype.to_complex())
+        power = spectrum.real.square().addcmul_(spectrum.imag, spectrum.imag).mT
         filters = self.filters if dtype == torch.float64 else self.single_filters
         mel_power = torch.cat([filters[bands, bins] @ power[..., bins, :] for bands, bins in self._groups], dim=-2)
         return mel_power.clamp(min=POWER_FLOOR).log10() * 10.0
@@ -125,7 +125,7 @@ def mel_filters(
     top_hz = sample_rate / 2 if f_max is None else f_max
     edges_hz = mel_to_hz(np.linspace(hz_to_mel(f_min), hz_to_mel(top_hz), n_mels + 2))
     lower, center, upper = edges_hz[:-2, None], edges_hz[1:-1, None], edges_hz[2:, None]
-    bins_hz = np.linspace(0, sample_rate / 2, 1 + n_fft // 2)[None, :]
+    bins_hz = np.fft.rfftfreq(n_fft, 1 / sample_rate)[None, :]
     rising, falling = (bins_hz - lower) / (center - lower), (upper - bins_hz) / (upper - center)
     return np.maximum(0.0, np.minimum(rising, falling)) * 2.0 / (upper - lower)
 

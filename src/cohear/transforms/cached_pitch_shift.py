@@ -67,6 +67,15 @@ class CachedPitchShift(PitchShift):
     versions: ShiftedVersions | None = None
     """Column i holds the shift `semitones[i]`."""
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        n_columns = len(self.semitones) if self.versions is None else self.versions.is_kept.shape[1]
+        if n_columns != len(self.semitones):
+            raise ValueError(
+                f"{n_columns} versions of each clip for {len(self.semitones)} pitch shifts: give versions that were "
+                "opened for these shifts"
+            )
+
     def apply_to(self, batch: Waveforms, parameters: PitchShiftParameters, facts: ClipFacts) -> Waveforms:
         """Read what is kept and make what is not; the gradient does not reach the batch."""
         if facts.rows is None or self.versions is None:
@@ -74,6 +83,8 @@ class CachedPitchShift(PitchShift):
         columns = np.array([self.semitones.index(shift) for shift in parameters.semitones], np.int64)
         missing = np.flatnonzero(self.versions.is_kept[facts.rows, columns] == 0)
         if len(missing):
+            cells = facts.rows[missing] * len(self.semitones) + columns[missing]
+            missing = missing[np.unique(cells, return_index=True)[1]]  # two views may want the same version
             with torch.no_grad():
                 made = self.apply(batch[torch.from_numpy(missing).to(batch.device)], parameters.take(missing))
             self.versions.keep(facts.rows[missing], columns[missing], made)

@@ -11,7 +11,7 @@ from jaxtyping import Float, UInt64
 
 from cohear.tensors import Waveforms
 from cohear.transforms.contract import Domain, Parameters, Transform
-from cohear.transforms.per_clip import amplitude, beside, check_range, draw_between, exact
+from cohear.transforms.per_clip import amplitude, beside, check_range, draw_between, exact, keep_tuples
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,7 +23,7 @@ class ClippingParameters(Parameters):
 
     def describe(self) -> list[str]:
         """Say `clipped 6.0 dB below the peak`."""
-        return [f"clipped {-threshold:.1f} dB below the peak" for threshold in self.threshold_db]
+        return [f"clipped {0.0 - threshold:.1f} dB below the peak" for threshold in self.threshold_db]
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,7 @@ class Clipping(Transform[ClippingParameters]):
     """Lowest and highest threshold, dB relative to the clip's peak, at most 0."""
 
     def __post_init__(self) -> None:
+        keep_tuples(self, "range_db")
         check_range("a clipping threshold", self.range_db, "dB")
         if self.range_db[1] > 0:
             raise ValueError(f"a clipping threshold {self.range_db[1]:g} dB above the peak: give at most 0 dB")

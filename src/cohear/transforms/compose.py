@@ -5,7 +5,7 @@ Each member draws from keys of its own, so that what one draws says nothing abou
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -14,6 +14,9 @@ from torch import Tensor
 
 from cohear.keys import fold_in, uniform
 from cohear.transforms.contract import ClipFacts, Domain, Parameters, Transform
+from cohear.transforms.per_clip import keep_tuples
+
+C = TypeVar("C", bound="ChainParameters")
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,9 +38,17 @@ class ChainParameters(Parameters):
         return {"members": [{"kind": type(member).__name__, **member.to_json()} for member in self.members]}
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> "ChainParameters":
-        """Read what `to_json` wrote."""
-        return cls(members=tuple(_member_from_json(dict(member)) for member in data["members"]))
+    def from_json(cls: type[C], data: dict[str, Any], **others: Any) -> C:
+        """Read what `to_json` wrote.
+
+        Args:
+            data: from `to_json`.
+            others: fields that were read already.
+
+        Raises:
+            ValueError: where a member is of a kind that is not known.
+        """
+        return cls(members=tuple(_member_from_json(dict(member)) for member in data["members"]), **others)
 
     def describe(self) -> list[str]:
         """Join what the members say: `pitch +1 semitones, room 137 (RT60 0.62 s)`."""
@@ -61,10 +72,9 @@ class ChooseParameters(ChainParameters):
         return {**super().to_json(), "choice": self.choice.tolist()}
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> "ChooseParameters":
+    def from_json(cls, data: dict[str, Any], **others: Any) -> "ChooseParameters":
         """Read what `to_json` wrote."""
-        members = tuple(_member_from_json(dict(member)) for member in data["members"])
-        return cls(members=members, choice=np.asarray(data["choice"], np.int64))
+        return super().from_json(data, choice=np.asarray(data["choice"], np.int64), **others)
 
     def describe(self) -> list[str]:
         """Say of each clip what its member says."""
@@ -77,7 +87,10 @@ def _member_from_json(data: dict[str, Any]) -> Parameters:
     kinds = [Parameters]
     for known in kinds:  # grows while it is walked through: all kinds, however far derived
         kinds += known.__subclasses__()
-    return next(known for known in kinds if known.__name__ == kind).from_json(data)
+    chosen = next((known for known in kinds if known.__name__ == kind), None)
+    if chosen is None:
+        raise ValueError(f"parameters of the unknown kind {kind!r}: give what to_json wrote, and import its transform")
+    return chosen.from_json(data)
 
 
 @dataclass(frozen=True)
@@ -88,6 +101,7 @@ class Chain(Transform[ChainParameters]):
     """At least one; all work on waveforms or all on log-mels."""
 
     def __post_init__(self) -> None:
+        keep_tuples(self, "transforms")
         _check_members(self.transforms)
 
     @property
@@ -121,6 +135,7 @@ class Choose(Transform[ChooseParameters]):
     """One per transform, together 1; None is equal probabilities."""
 
     def __post_init__(self) -> None:
+        keep_tuples(self, "transforms", *(("probabilities",) if self.probabilities is not None else ()))
         _check_members(self.transforms)
         p = self.probabilities
         if p is not None and (len(p) != len(self.transforms) or min(p) < 0 or abs(sum(p) - 1) > 1e-9):

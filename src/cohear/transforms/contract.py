@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 import numpy as np
 import torch
-from jaxtyping import Int64, UInt64
+from jaxtyping import Float, Int64, Shaped, UInt64
 from torch import Tensor
 
 from cohear import keys
@@ -34,13 +34,14 @@ class Parameters(ABC):
         return type(self)(**{f.name: getattr(self, f.name)[np.asarray(rows)] for f in dataclasses.fields(self)})
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain lists, exact: `from_json(to_json())` gives equal parameters."""
-        return {f.name: getattr(self, f.name).tolist() for f in dataclasses.fields(self)}
+        """Return plain lists, exact: `from_json(to_json())` gives equal parameters. NaN, no number in JSON, is null."""
+        return {f.name: _to_lists(getattr(self, f.name)) for f in dataclasses.fields(self)}
 
     @classmethod
     def from_json(cls: type[P], data: dict[str, Any]) -> P:
         """Read what `to_json` wrote."""
-        return cls(**{name: np.asarray(values) for name, values in data.items()})
+        kinds = {f.name: f.type for f in dataclasses.fields(cls)}
+        return cls(**{name: _from_lists(values, kinds[name]) for name, values in data.items()})
 
     @abstractmethod
     def describe(self) -> list[str]:
@@ -89,6 +90,28 @@ class Transform(ABC, Generic[P]):
             generator: gives the one random seed from which all keys are made; None is torch's default generator.
         """
         return self.apply(batch, self.draw(keys_from_generator(len(batch), generator)))
+
+
+def _to_lists(array: np.ndarray) -> list[Any]:
+    if array.dtype.kind != "f":
+        return array.tolist()
+    numbers = array.astype(object)
+    numbers[np.isnan(array)] = None
+    return numbers.tolist()
+
+
+def _from_lists(values: Any, kind: Any) -> np.ndarray:
+    """Make the array that a field's annotation asks for; lists without an entry know neither type nor axes."""
+    dtypes = getattr(kind, "dtypes", ())
+    if getattr(kind, "dtype", None) is Float:
+        array = np.asarray(values, np.float64)  # null becomes NaN
+    elif isinstance(dtypes, tuple) and len(dtypes) == 1:
+        array = np.asarray(values, dtypes[0])
+    else:
+        array = np.asarray(values)
+        if getattr(kind, "dtype", None) is Shaped and not array.size:
+            array = array.astype(str)
+    return array.reshape(array.shape + (0,) * (len(getattr(kind, "dims", ())) - array.ndim))
 
 
 def keys_from_generator(n: int, generator: torch.Generator | None = None) -> UInt64[np.ndarray, " {n}"]:

@@ -6,8 +6,9 @@ frequency domain, where running backward costs nothing.
 """
 
 import math
+from abc import abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 import numpy as np
 import torch
@@ -17,118 +18,133 @@ from torch import Tensor
 from cohear.dsp.spectral import fast_length
 from cohear.tensors import Waveforms
 from cohear.transforms.contract import Domain, Parameters, Transform
-from cohear.transforms.per_clip import beside, draw_between, exact
+from cohear.transforms.per_clip import beside, draw_between, exact, keep_tuples
+
+_N_AT_ONCE = 64  # clips, on a GPU
 
 
 @dataclass(frozen=True, eq=False)
-class LowPassParameters(Parameters):
+class _CutoffParameters(Parameters):
     """One cutoff per clip."""
+
+    kind: ClassVar[str]
 
     cutoff_hz: Float[np.ndarray, " batch"]
     """Where the amplitude is half, Hz."""
 
     def describe(self) -> list[str]:
         """Say `low-pass at 4312 Hz`."""
-        return [f"low-pass at {cutoff:.0f} Hz" for cutoff in self.cutoff_hz]
+        return [f"{self.kind} at {cutoff:.0f} Hz" for cutoff in self.cutoff_hz]
 
 
-@dataclass(frozen=True, eq=False)
-class HighPassParameters(Parameters):
-    """One cutoff per clip."""
+class LowPassParameters(_CutoffParameters):
+    """One cutoff per clip, of a low-pass."""
 
-    cutoff_hz: Float[np.ndarray, " batch"]
-    """Where the amplitude is half, Hz."""
+    kind = "low-pass"
 
-    def describe(self) -> list[str]:
-        """Say `high-pass at 312 Hz`."""
-        return [f"high-pass at {cutoff:.0f} Hz" for cutoff in self.cutoff_hz]
+
+class HighPassParameters(_CutoffParameters):
+    """One cutoff per clip, of a high-pass."""
+
+    kind = "high-pass"
+
+
+P = TypeVar("P", bound=_CutoffParameters)
 
 
 @dataclass(frozen=True)
-class LowPass(Transform[LowPassParameters]):
-    """Remove what is above a cutoff, whose logarithm is uniform between two limits."""
+class _Filter(Transform[P]):
+    """Remove what is on one side of a cutoff, whose logarithm is uniform between two limits."""
 
     domain: ClassVar[Domain] = "waveform"
 
-    cutoff_range_hz: tuple[float, float] = (2000.0, 16000.0)
+    cutoff_range_hz: tuple[float, float]
     """Lowest and highest cutoff, Hz, above 0 and below half the sample rate."""
     sample_rate: int = 44100
     """Hz."""
 
     def __post_init__(self) -> None:
-        _check_cutoffs(self.cutoff_range_hz, self.sample_rate)
+        keep_tuples(self, "cutoff_range_hz")
+        low, high = self.cutoff_range_hz
+        if not 0 < low <= high < self.sample_rate / 2:
+            raise ValueError(
+                f"a cutoff from {low:g} to {high:g} Hz at a sample rate of {self.sample_rate} Hz: give numbers above 0 "
+                f"and below {self.sample_rate / 2:g} Hz, half the sample rate, the smaller one first"
+            )
+
+    def apply(self, batch: Waveforms, parameters: P) -> Waveforms:
+        """Filter each clip at its cutoff."""
+        samples = exact(batch, parameters)
+        if not len(samples):  # MKL refuses to transform nothing
+            return batch.clone()
+        frequencies = self._frequencies(samples)
+        cutoffs = beside(np.tan(np.pi * parameters.cutoff_hz / self.sample_rate), samples)
+        # A CPU takes one clip at a time: its result does not depend on its neighbors at all.
+        n_at_once = 1 if samples.device.type == "cpu" else _N_AT_ONCE
+        with torch.autocast(samples.device.type, enabled=False):
+            filtered = [
+                _filtered(clips, 1 / (1 + self._ratios(frequencies, limits).square().square()))
+                for clips, limits in zip(samples.split(n_at_once), cutoffs.split(n_at_once), strict=True)
+            ]
+        return torch.cat(filtered).to(batch.dtype)
+
+    @abstractmethod
+    def _ratios(
+        self, frequencies: Float[Tensor, " bin"], cutoffs: Float[Tensor, "clip 1"]
+    ) -> Float[Tensor, "clip bin"]:
+        """Return how far each frequency lies on the side that is removed: 1 at the cutoff."""
+
+    def _draw_cutoffs(self, keys: UInt64[np.ndarray, " batch"]) -> Float[np.ndarray, " batch"]:
+        low, high = self.cutoff_range_hz
+        return np.exp(draw_between(keys, (math.log(low), math.log(high))))
+
+    def _frequencies(self, samples: Waveforms) -> Float[Tensor, " bin"]:
+        """Return the frequencies of the bins as the bilinear transform sees them.
+
+        A digital Butterworth filter has at f the response that the analog one has at tan(pi f / sample rate), so
+        infinite at half the sample rate.
+        """
+        # The response outlasts the clip on both sides. It decays with exp(-2 pi cutoff t / sqrt 2), to exp(-20) = 2e-9
+        # within this time; on a circle that is so much longer than the clip the two sides may overlap each other, but
+        # not the clip. The longest of all cutoffs, so that a clip's rounding is not its neighbors' affair.
+        decay_s = 20 * math.sqrt(2) / (2 * math.pi * self.cutoff_range_hz[0])
+        n_fft = fast_length(samples.shape[1] + math.ceil(decay_s * self.sample_rate))
+        angles = torch.linspace(0, math.pi / 2, n_fft // 2 + 1, dtype=samples.dtype, device=samples.device)
+        return angles.tan().abs()
+
+
+@dataclass(frozen=True)
+class LowPass(_Filter[LowPassParameters]):
+    """Remove what is above a cutoff, whose logarithm is uniform between two limits."""
+
+    cutoff_range_hz: tuple[float, float] = (2000.0, 16000.0)
 
     def draw(self, keys: UInt64[np.ndarray, " batch"]) -> LowPassParameters:
         """Draw one cutoff per key."""
-        return LowPassParameters(cutoff_hz=_draw_cutoffs(keys, self.cutoff_range_hz))
+        return LowPassParameters(cutoff_hz=self._draw_cutoffs(keys))
 
-    def apply(self, batch: Waveforms, parameters: LowPassParameters) -> Waveforms:
-        """Filter each clip at its cutoff."""
-        samples = exact(batch, parameters)
-        frequencies, cutoffs = _warped(self, samples, parameters.cutoff_hz)
-        return _filtered(samples, 1 / (1 + (frequencies / cutoffs).square().square())).to(batch.dtype)
+    def _ratios(
+        self, frequencies: Float[Tensor, " bin"], cutoffs: Float[Tensor, "clip 1"]
+    ) -> Float[Tensor, "clip bin"]:
+        return frequencies / cutoffs
 
 
 @dataclass(frozen=True)
-class HighPass(Transform[HighPassParameters]):
+class HighPass(_Filter[HighPassParameters]):
     """Remove what is below a cutoff, whose logarithm is uniform between two limits."""
 
-    domain: ClassVar[Domain] = "waveform"
-
     cutoff_range_hz: tuple[float, float] = (50.0, 1000.0)
-    """Lowest and highest cutoff, Hz, above 0 and below half the sample rate."""
-    sample_rate: int = 44100
-    """Hz."""
-
-    def __post_init__(self) -> None:
-        _check_cutoffs(self.cutoff_range_hz, self.sample_rate)
 
     def draw(self, keys: UInt64[np.ndarray, " batch"]) -> HighPassParameters:
         """Draw one cutoff per key."""
-        return HighPassParameters(cutoff_hz=_draw_cutoffs(keys, self.cutoff_range_hz))
+        return HighPassParameters(cutoff_hz=self._draw_cutoffs(keys))
 
-    def apply(self, batch: Waveforms, parameters: HighPassParameters) -> Waveforms:
-        """Filter each clip at its cutoff."""
-        samples = exact(batch, parameters)
-        frequencies, cutoffs = _warped(self, samples, parameters.cutoff_hz)
-        return _filtered(samples, 1 / (1 + (cutoffs / frequencies).square().square())).to(batch.dtype)
-
-
-def _check_cutoffs(limits_hz: tuple[float, float], sample_rate: int) -> None:
-    low, high = limits_hz
-    if not 0 < low <= high < sample_rate / 2:
-        raise ValueError(
-            f"a cutoff from {low:g} to {high:g} Hz at a sample rate of {sample_rate} Hz: give numbers above 0 and "
-            f"below {sample_rate / 2:g} Hz, half the sample rate, the smaller one first"
-        )
+    def _ratios(
+        self, frequencies: Float[Tensor, " bin"], cutoffs: Float[Tensor, "clip 1"]
+    ) -> Float[Tensor, "clip bin"]:
+        return cutoffs / frequencies
 
 
-def _draw_cutoffs(keys: UInt64[np.ndarray, " batch"], limits_hz: tuple[float, float]) -> Float[np.ndarray, " batch"]:
-    low, high = limits_hz
-    return np.exp(draw_between(keys, (math.log(low), math.log(high))))
-
-
-def _warped(
-    transform: LowPass | HighPass, samples: Waveforms, cutoff_hz: Float[np.ndarray, " batch"]
-) -> tuple[Float[Tensor, " bin"], Float[Tensor, "batch 1"]]:
-    """Return the frequencies of the transform's bins and the cutoffs as the bilinear transform sees them.
-
-    A digital Butterworth filter has at f the response that the analog one has at tan(pi f / sample rate), so infinite
-    at half the sample rate.
-    """
-    # The response outlasts the clip on both sides. It decays with exp(-2 pi cutoff t / sqrt 2), to exp(-20) = 2e-9
-    # within this time; on a circle that is so much longer than the clip the two sides may overlap each other, but not
-    # the clip. The longest of all cutoffs, not of these, so that a clip's rounding is not its neighbors' affair.
-    decay_s = 20 * math.sqrt(2) / (2 * math.pi * transform.cutoff_range_hz[0])
-    n_fft = fast_length(samples.shape[1] + math.ceil(decay_s * transform.sample_rate))
-    angles = torch.linspace(0, math.pi / 2, n_fft // 2 + 1, dtype=samples.dtype, device=samples.device)
-    return angles.tan().abs(), beside(np.tan(np.pi * cutoff_hz / transform.sample_rate), samples)
-
-
-def _filtered(samples: Waveforms, response: Float[Tensor, "batch bin"]) -> Waveforms:
-    if not len(samples):  # MKL refuses to transform nothing
-        return samples.clone()
+def _filtered(clips: Waveforms, response: Float[Tensor, "batch bin"]) -> Waveforms:
     n_fft = 2 * (response.shape[1] - 1)
-    with torch.autocast(samples.device.type, enabled=False):
-        spectra = torch.fft.rfft(samples, n_fft) * response
-        return torch.fft.irfft(spectra, n_fft)[:, : samples.shape[1]]
+    return torch.fft.irfft(torch.fft.rfft(clips, n_fft) * response, n_fft)[:, : clips.shape[1]]

@@ -8,7 +8,7 @@ from jaxtyping import Float, UInt64
 
 from cohear.tensors import Waveforms
 from cohear.transforms.contract import Domain, Parameters, Transform
-from cohear.transforms.per_clip import amplitude, beside, check_range, draw_between, exact
+from cohear.transforms.per_clip import amplitude, beside, check_range, draw_between, exact, keep_tuples
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +42,7 @@ class Gain(Transform[GainParameters]):
     """Least and greatest gain, dB."""
 
     def __post_init__(self) -> None:
+        keep_tuples(self, "gain_range_db")
         check_range("a gain", self.gain_range_db, "dB")
 
     def draw(self, keys: UInt64[np.ndarray, " batch"]) -> GainParameters:

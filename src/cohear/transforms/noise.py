@@ -15,7 +15,7 @@ from cohear.dsp.noise import AMPLITUDE_EXPONENTS, Color, colored_noise
 from cohear.keys import fold_in
 from cohear.tensors import Waveforms
 from cohear.transforms.contract import Domain, Parameters, Transform
-from cohear.transforms.per_clip import amplitude, beside, check_range, draw_between, exact
+from cohear.transforms.per_clip import amplitude, beside, check_range, draw_between, exact, keep_tuples
 
 
 def add_at_snr(samples: Waveforms, noise: Waveforms, snr_db: Float[np.ndarray, " batch"]) -> Waveforms:
@@ -55,8 +55,7 @@ class AddNoiseParameters(Parameters):
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "AddNoiseParameters":
         """Read what `to_json` wrote."""
-        noise_key = np.array([int(key, 16) for key in data["noise_key"]], np.uint64)
-        return cls(snr_db=np.asarray(data["snr_db"]), noise_key=noise_key, color=np.asarray(data["color"]))
+        return super().from_json({**data, "noise_key": [int(key, 16) for key in data["noise_key"]]})
 
     def describe(self) -> list[str]:
         """Say `noise at 12.3 dB SNR (pink)`."""
@@ -80,6 +79,7 @@ class AddNoise(Transform[AddNoiseParameters]):
     """Hz, > 0; says where 20 Hz is."""
 
     def __post_init__(self) -> None:
+        keep_tuples(self, "snr_range_db")
         check_range("a signal-to-noise ratio", self.snr_range_db, "dB")
         if self.color not in AMPLITUDE_EXPONENTS:
             raise ValueError(f"color {self.color!r}: give 'white', 'pink' or 'brown'")

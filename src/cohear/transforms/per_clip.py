@@ -1,6 +1,7 @@
 """One number per clip: drawn between two limits on the host, laid beside the samples of its clip on their device."""
 
 import math
+from typing import Any
 
 import numpy as np
 import torch
@@ -9,7 +10,13 @@ from torch import Tensor
 
 from cohear.keys import uniform
 from cohear.tensors import Waveforms
-from cohear.transforms.contract import Parameters
+from cohear.transforms.contract import Parameters, Transform
+
+
+def keep_tuples(transform: Transform[Any], *names: str) -> None:
+    """Turn lists, as JSON has them, into tuples, so that the transform has a hash; to be called when it is made."""
+    for name in names:
+        object.__setattr__(transform, name, tuple(getattr(transform, name)))
 
 
 def check_range(name: str, limits: tuple[float, float], unit: str) -> None:

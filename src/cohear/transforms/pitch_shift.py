@@ -22,6 +22,7 @@ from cohear.transforms.contract import Domain, Parameters, Transform
 
 MAX_SEMITONES = 12.0
 _FRAME_S = 2048 / 44100  # of the vocoder's high band
+_N_FFT_BITS = (8, 14)  # from where the low band is half the rate, to where bins still have 16-bit numbers
 _N_AT_ONCE = 64  # clips, on a GPU
 
 
@@ -53,7 +54,7 @@ def pitch_shift(
     if not len(waveforms):
         return waveforms.clone()
     factors = 2.0 ** (shifts / 12.0)
-    n_fft = 1 << max(8, round(np.log2(_FRAME_S * sample_rate)))
+    n_fft = 1 << int(np.clip(round(np.log2(_FRAME_S * sample_rate)), *_N_FFT_BITS))
     n_clips, n_samples = waveforms.shape
     # A CPU takes one clip at a time: it stays in the caches, and rounding may depend on the size of a batch, so this
     # way a clip's result does not depend on its neighbors at all.
@@ -64,7 +65,8 @@ def pitch_shift(
             stretch(resample(exact[rows], factors[rows]), factors[rows], n_samples, n_fft)
             for rows in (slice(start, start + n_at_once) for start in range(0, n_clips, n_at_once))
         ]
-    return torch.cat(shifted).to(waveforms.dtype)
+    unchanged = torch.from_numpy(factors == 1.0).to(waveforms.device)
+    return torch.where(unchanged[:, None], waveforms, torch.cat(shifted).to(waveforms.dtype))
 
 
 def _check(waveforms: Tensor, shifts: np.ndarray, sample_rate: int) -> None:
@@ -109,6 +111,7 @@ class PitchShift(Transform[PitchShiftParameters]):
     """Hz, > 0."""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "semitones", tuple(float(shift) for shift in self.semitones))
         if not self.semitones:
             raise ValueError("no pitch shift to choose from: give at least one number of semitones")
         _check(torch.empty(len(self.semitones), 1), np.array(self.semitones, float), self.sample_rate)

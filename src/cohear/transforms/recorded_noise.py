@@ -1,5 +1,6 @@
 """Recorded noise: every clip with a piece of a recording, such as traffic or rain, at a ratio of its own."""
 
+import warnings
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -14,7 +15,7 @@ from cohear.keys import uniform
 from cohear.tensors import Waveforms
 from cohear.transforms.contract import Domain, Parameters, Transform
 from cohear.transforms.noise import add_at_snr
-from cohear.transforms.per_clip import check_range, exact
+from cohear.transforms.per_clip import check_range, exact, keep_tuples
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,16 +41,27 @@ class AddRecordedNoise(Transform[AddRecordedNoiseParameters]):
 
     A recording that ends before the clip begins again. The ratio is that of the piece that is added: a soft piece is
     amplified, and only one that is wholly silent adds nothing.
+
+    Raises:
+        ValueError: if the ratios are impossible, or the recordings have another sample rate.
     """
 
     domain: ClassVar[Domain] = "waveform"
 
     recordings: Recordings
-    """Of the clips' sample rate; `cohear.data.recordings.read_recordings` makes them from a folder."""
+    """`cohear.data.recordings.read_recordings` makes them from a folder."""
     snr_range_db: tuple[float, float] = (5.0, 30.0)
     """Least and greatest ratio of the clip's energy to the noise's, dB."""
+    sample_rate: int = 44100
+    """Hz, that of the clips and of the recordings."""
 
     def __post_init__(self) -> None:
+        keep_tuples(self, "snr_range_db")
+        if self.recordings.sample_rate != self.sample_rate:
+            raise ValueError(
+                f"recordings of {self.recordings.sample_rate} Hz for clips of {self.sample_rate} Hz: give sample_rate="
+                f"{self.recordings.sample_rate}, or recordings of the clips' rate"
+            )
         check_range("a signal-to-noise ratio", self.snr_range_db, "dB")
 
     def draw(self, keys: UInt64[np.ndarray, " batch"]) -> AddRecordedNoiseParameters:
@@ -83,4 +95,7 @@ def _piece(recording: Float32[Tensor, " _"], first: int, n: int) -> Float32[Tens
 @keep_tensors(maxsize=8)
 def _bank(recordings: Recordings, device: torch.device) -> tuple[Float32[Tensor, " _"], ...]:
     """Bring recordings to a device, where they stay; on a CPU they are not copied."""
-    return tuple(torch.from_numpy(waveform).to(device) for waveform in recordings.waveforms)
+    with warnings.catch_warnings():
+        # Of memory that is read-only: nothing here writes to it, and a copy would take hours of sound twice.
+        warnings.simplefilter("ignore", UserWarning)
+        return tuple(torch.from_numpy(waveform).to(device) for waveform in recordings.waveforms)

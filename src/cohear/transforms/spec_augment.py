@@ -5,6 +5,7 @@ without its time warping. What is hidden takes the mean of the clip, since 0 dB 
 would tell about its neighbors.
 """
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -16,6 +17,7 @@ from torch import Tensor
 from cohear.keys import uniform
 from cohear.tensors import LogMels
 from cohear.transforms.contract import ClipFacts, Domain, Parameters, Transform
+from cohear.transforms.per_clip import keep_tuples
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,14 +67,15 @@ class SpecAugment(Transform[SpecAugmentParameters]):
     """What is hidden becomes the mean of its clip, or this number, dB."""
 
     def __post_init__(self) -> None:
+        keep_tuples(self, "n_band_masks", "n_frame_masks")
         for name, (least, greatest) in (("band", self.n_band_masks), ("frame", self.n_frame_masks)):
             if not 0 <= least <= greatest:
                 raise ValueError(f"from {least} to {greatest} {name} masks: give 0 <= least <= greatest")
         for name, share in (("band", self.max_band_share), ("frame", self.max_frame_share)):
             if not 0 <= share <= 1:
                 raise ValueError(f"{name} masks of up to {share:g} of the whole: give a share from 0 to 1")
-        if isinstance(self.fill, str) and self.fill != "mean":
-            raise ValueError(f"fill {self.fill!r}: give 'mean' or a number of dB")
+        if self.fill != "mean" and (isinstance(self.fill, str) or not math.isfinite(self.fill)):
+            raise ValueError(f"fill {self.fill!r}: give 'mean' or a finite number of dB")
 
     def draw(self, keys: UInt64[np.ndarray, " batch"]) -> SpecAugmentParameters:
         """Draw numbers, widths and starts per key."""
