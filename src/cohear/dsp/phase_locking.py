@@ -75,8 +75,10 @@ class PhaseLock:
         """
         n_frames = high.shape[1] // 2
         row = self._rotations.shape[-1]
-        powers = torch.zeros(len(high), 1 + n_frames, row, dtype=high.real.dtype, device=high.device)
-        turns = torch.ones(len(high), n_frames, row, dtype=high.dtype, device=high.device)
+        powers = high.real.new_empty(len(high), 1 + n_frames, row)
+        turns = high.new_empty(len(high), n_frames, row)
+        for between in (0, self._high.start - 1, row - 1):
+            powers[..., between], turns[..., between] = 0.0, 1.0
         for spectra, bins in ((low, self._low), (high, self._high)):
             now = spectra[:, : 1 + n_frames]
             torch.mul(now.real, now.real, out=powers[..., bins]).addcmul_(now.imag, now.imag)
@@ -103,12 +105,13 @@ class PhaseLock:
         shared, beyond = slice(high - 1, high - 1 + 2 * self._n_shared), slice(low - 1 + end // 2, self._low.stop - 1)
         high_bins = peaks[..., shared] - high
         followed = own.gather(-1, (low - 1 + high_bins * self._ratio).clamp(0, self._low.stop - 2).long())
-        sources[..., shared] = torch.where(high_bins <= self._n_shared, followed, own[..., shared])
+        # (A product with truth is several times as fast as `where` on 16-bit numbers.)
+        sources[..., shared] += (followed - own[..., shared]) * (high_bins <= self._n_shared)
         # Which of the two leads is told by the high band's peak alone: two that followed each other would swap phases.
         low_bins = peaks[..., beyond] - low
         entries = (high - 1 + (low_bins + self._ratio // 2) // self._ratio).long()
         leads = (low_bins > end - self._ratio) & (peaks.gather(-1, entries) - high > self._n_shared)
-        sources[..., beyond] = torch.where(leads, own.gather(-1, entries), own[..., beyond])
+        sources[..., beyond] += (own.gather(-1, entries) - own[..., beyond]) * leads
         return functional.pad(sources.long(), (1, 1))
 
     def _peaks(self, powers: Float[Tensor, "batch spectrum column"]) -> tuple[Int16[Tensor, "..."], Tensor]:

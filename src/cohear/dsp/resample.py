@@ -114,10 +114,10 @@ def block_lengths(n_new: int, factor: float) -> tuple[int, int]:
 
 @functools.cache
 def _lengths_and_costs() -> tuple[Int64[np.ndarray, " length"], Float[np.ndarray, " length"]]:
-    """List fast lengths, and what a transform of each costs by its greatest prime factor, as measured with MKL."""
-    limit = 1 << 18
-    lengths = even_lengths(limit, greatest_prime=31)
-    costs = np.full(len(lengths), 1.6)
-    costs[np.isin(lengths, even_lengths(limit, greatest_prime=13))] = 1.15
-    costs[np.isin(lengths, even_lengths(limit, greatest_prime=7))] = 1.0
+    """List fast lengths, and what a transform of each costs, about as measured with MKL: large prime factors are dear."""
+    lengths = even_lengths(1 << 18, greatest_prime=31)
+    costs = np.ones(len(lengths))
+    for prime in (11, 13, 17, 19, 23, 29, 31):
+        for power in range(1, 6):
+            costs[lengths % prime**power == 0] += prime / 28
     return lengths, costs * lengths

@@ -81,16 +81,17 @@ def join(
     n_low = low.shape[1]
     n = fast_length(n_low + _RINGING)
     weights = _crossover(n, low.dtype, low.device)
-    spectrum, high_spectrum = torch.fft.rfft(low, n), torch.fft.rfft(decimate(high, factor), n)
+    # Transforms of several signals at once cost little more than one.
+    spectrum, high_spectrum = torch.fft.rfft(torch.stack((low, decimate(high, factor))), n)
     both = weights * (1.0 - weights)
     d = _USUAL_DISAGREEMENT
     kernel = ((1.0 - 2.0 * both * d).rsqrt() - 1.0) / d
     weighted = spectrum * weights
-    correction = torch.fft.irfft((weighted + high_spectrum) * kernel, n)[:, :n_low]
+    parts = torch.stack((weighted, (weighted + high_spectrum) * kernel, spectrum * both, high_spectrum * weights))
+    share, correction, low_share, high_share = torch.fft.irfft(parts, n)[..., :n_low]
     with torch.no_grad():
-        shares = [torch.fft.irfft(part, n)[:, :n_low] for part in (spectrum * both, high_spectrum * weights)]
-        disagreement = 1.0 - _running_correlation(*shares)
-    return high + interpolate(torch.fft.irfft(weighted, n)[:, :n_low] + disagreement * correction, factor)
+        disagreement = 1.0 - _running_correlation(low_share, high_share)
+    return high + interpolate(share + disagreement * correction, factor)
 
 
 def _running_correlation(
