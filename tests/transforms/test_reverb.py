@@ -70,7 +70,7 @@ def test_a_silent_response_leaves_silence():
 )
 def test_a_wrong_batch_is_refused_by_the_transform_too(batch: torch.Tensor, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
-    with pytest.raises(ValueError, match="give waveforms|give floating-point samples"):
+    with pytest.raises(ValueError, match=r"give waveforms|give floating-point samples"):
         BANK(batch)
 
 

@@ -114,7 +114,7 @@ def block_lengths(n_new: int, factor: float) -> tuple[int, int]:
 
 @functools.cache
 def _lengths_and_costs() -> tuple[Int64[np.ndarray, " length"], Float[np.ndarray, " length"]]:
-    """List fast lengths, and what a transform of each costs, about as measured with MKL: large prime factors are dear."""
+    """List fast lengths, and about what a transform of each costs with MKL: large prime factors are dear."""
     lengths = even_lengths(1 << 18, greatest_prime=31)
     costs = np.ones(len(lengths))
     for prime in (11, 13, 17, 19, 23, 29, 31):
