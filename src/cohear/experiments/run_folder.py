@@ -252,7 +252,9 @@ def _difference(there: RunRecord, config: Config, data_fingerprint: str, rooms: 
     now = setting_values(config)
     is_other_data = there.data_fingerprint != data_fingerprint
     for name, value in differences(there.config, config).items():
-        if name != "preset" and name.startswith("data.") == is_other_data:
+        # The pitch cache is a setting of the data that changes results and not the data.
+        of_data = name.startswith("data.") and name != "data.pitch_cache"
+        if name != "preset" and of_data == is_other_data:
             return f"{name} is {value} there and {now[name]} now"
     if is_other_data:
         return f"its data '{there.data_path}' is not, or no longer, what was given now"
