@@ -69,7 +69,7 @@ def test_kept_pitch_shifts_give_another_run_that_ends_the_same_from_an_empty_and
     assert any(not torch.equal(live[name], kept[name]) for name in live)
     assert all(torch.allclose(live[name].float(), kept[name].float(), atol=0.02) for name in live)
     assert read_record(tmp_path / "live").identity != read_record(tmp_path / "full").identity
-    with pytest.raises(UserError, match="data.pitch_cache is False there and True now"):
+    with pytest.raises(UserError, match=r"data\.pitch_cache is False there and True now"):
         run(tones, tmp_path / "live", *setting)
 
 
