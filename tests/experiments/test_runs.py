@@ -160,6 +160,7 @@ def test_an_unfinished_run_needs_resume_and_resume_without_a_run_starts_one(tone
     assert run(tones, tmp_path / "other", "training.epochs=1", resume=True)
 
 
+@pytest.mark.slow
 def test_how_often_a_run_is_measured_does_not_change_its_weights(tones, tmp_path):
     assert run(tones, tmp_path / "end") == run(tones, tmp_path / "every", track="every")
 
@@ -203,6 +204,7 @@ def test_two_processes_do_not_work_on_one_folder(tones, tmp_path):
         run(tones, tmp_path, resume=True)
 
 
+@pytest.mark.slow
 def test_a_resumed_run_remembers_its_earlier_starts_and_says_when_threads_changed(tones, tmp_path):
     with pytest.raises(Interrupted):
         run(tones, tmp_path, on_step=stop_after(1))

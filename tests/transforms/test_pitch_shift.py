@@ -66,6 +66,7 @@ def test_noise_keeps_its_color(semitones: float):
         assert abs(10 * np.log10(after[band].mean() / before.mean() * ratio)) < 0.8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("semitones", [-1.5, 2.0])
 def test_the_level_does_not_depend_on_the_phase_at_which_a_tone_starts(semitones: float):
     tones = [quality.tone(440.0, SAMPLE_RATE, phase=phase) for phase in np.arange(8) * 0.8]
@@ -113,7 +114,7 @@ def test_a_click_stays_a_click_beside_a_tone():
     assert quality.click_share(np.fft.irfft(spectrum), SAMPLE_RATE) >= 0.9  # the worst of nineteen
 
 
-@pytest.mark.parametrize("semitones", [-2.5, 2.5])
+@pytest.mark.parametrize("semitones", [-2.5, pytest.param(2.5, marks=pytest.mark.slow)])
 def test_a_gliding_note_is_no_onset(semitones: float):
     # Up and down by half an octave twice a second: faster than any vibrato. A partial that were cut anew whenever it
     # comes to another bin would lose level where its pieces meet.
