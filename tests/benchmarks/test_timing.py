@@ -73,3 +73,4 @@ def test_the_fastest_is_that_of_the_smallest_median():
 def test_an_error_without_words_is_told_by_its_name():
     assert first_line(KeyboardInterrupt()) == "KeyboardInterrupt"
     assert first_line(ValueError("\none\ntwo")) == "ValueError: one"
+    assert first_line(OSError("no library: /a/b-c/lib/d.so")) == "OSError: no library: d.so"

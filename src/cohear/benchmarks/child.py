@@ -14,7 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from cohear.benchmarks.timing import first_line
+from cohear.benchmarks.timing import first_line, without_folders
 
 _POOLS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
@@ -64,7 +64,7 @@ def call_in_child(function: str, *arguments: Any, n_threads: int = 1, timeout_s:
 def _last_words(status: int, stderr: str) -> str:
     if status < 0:
         return f"its process was ended by {signal.Signals(-status).name}"
-    lines = stderr.strip().splitlines()
+    lines = without_folders(stderr).strip().splitlines()
     return f"its process ended with status {status}" + (f": {lines[-1]}" if lines else "")
 
 

@@ -4,6 +4,7 @@ A machine is faster in one second than in the next. What is measured in turns me
 of the ratios of each round is steadier than the ratio of two medians.
 """
 
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -70,9 +71,19 @@ def _time(call: Callable[[], Any]) -> Lap:
 
 
 def first_line(error: BaseException) -> str:
-    """Say what was raised on one line."""
-    lines = str(error).strip().splitlines()
+    """Say what was raised on one line, files by their names alone: the page is read on other machines."""
+    lines = without_folders(str(error)).strip().splitlines()
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+
+
+def without_folders(text: str) -> str:
+    """Leave the last part of each absolute path.
+
+    Example:
+        >>> without_folders("cannot load /opt/lib/sound.so, and/or its neighbor")
+        'cannot load sound.so, and/or its neighbor'
+    """
+    return re.sub(r"(?<![\w.])(?:/[^\s/:'\"]+)+/", "", text)
 
 
 def median_lap(laps: Laps) -> Lap | None:

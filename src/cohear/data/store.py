@@ -4,8 +4,6 @@ A store is known by what went into it: the contents of the files, the segments, 
 and groups are not part of that, so they may change without anything being decoded again.
 """
 
-import contextlib
-import errno
 import hashlib
 import json
 import os
@@ -16,7 +14,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from filelock import FileLock
@@ -28,7 +25,15 @@ from cohear.data.content_hashes import content_hashes
 from cohear.data.datasets import Dataset
 from cohear.data.decoding import FULL_SCALE, DecodedClip, StoreSettings, decode_clip
 from cohear.data.decoding_report import DecodingReport
-from cohear.data.store_files import DESCRIPTION, SCALES, WAVEFORMS, is_damaged, read_description
+from cohear.data.store_files import (
+    DESCRIPTION,
+    SCALES,
+    WAVEFORMS,
+    is_damaged,
+    read_description,
+    to_disk,
+    write_errors_worded,
+)
 from cohear.errors import UserError
 
 _VERSION = 1
@@ -159,7 +164,7 @@ def open_store(
         UserError: where files cannot be used (all are looked at first), fewer than two classes are left
             without them, or the cache cannot be written.
     """
-    with _write_errors_worded(cache_dir):
+    with write_errors_worded(cache_dir):
         cache_dir.mkdir(parents=True, exist_ok=True)
         contents = content_hashes(dataset.root, [clip.path for clip in dataset.clips], cache_dir)
         sources = [[clip.id, contents[clip.path], clip.start_s, clip.end_s] for clip in dataset.clips]
@@ -208,12 +213,12 @@ def _build(
                     report = report.with_clip(clip_id, outcome)
                 if on_progress:
                     on_progress(index + 1, len(dataset.clips))
-            _to_disk(waveforms, scales)
+            to_disk(waveforms, scales)
         if not rows or (report.skipped and not skip_bad):
             raise _bad_files(dataset, report)
         with open(partial / DESCRIPTION, "w", encoding="utf-8") as description:
             json.dump({"rows": rows, "report": report.to_json()}, description)
-            _to_disk(description)
+            to_disk(description)
         os.rename(partial, folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
@@ -280,28 +285,6 @@ def _bad_files(dataset: Dataset, report: DecodingReport) -> UserError:
         f"{n_bad} of {len(dataset.clips)} clips cannot be used (--skip-bad trains without them): "
         f"{' | '.join(reasons[:n_named])}{more}"
     )
-
-
-@contextlib.contextmanager
-def _write_errors_worded(cache_dir: Path) -> Iterator[None]:
-    """Say what to do where the cache cannot be written."""
-    try:
-        yield
-    except OSError as error:
-        is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        reason = "the disk is full" if is_full else error.strerror or str(error)
-        what_to_do = "free some space" if is_full else "see to its permissions"
-        raise UserError(
-            f"decoded sounds cannot be written to {cache_dir}: {reason}; {what_to_do}, or name another folder in the "
-            "environment variable COHEAR_CACHE."
-        ) from error
-
-
-def _to_disk(*files: Any) -> None:
-    """Wait until what was written is on the disk."""
-    for file in files:
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _hash(value: object) -> str:

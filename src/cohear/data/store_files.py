@@ -1,12 +1,18 @@
-"""The files of a store's folder: what they are called, how its description is read, whether they are all there."""
+"""The files of a store's folder: names, description, whether they are all there, what a disk says against them."""
 
+import contextlib
+import errno
 import json
+import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from cohear.data.decoding import StoreSettings
 from cohear.data.decoding_report import DecodingReport
+from cohear.errors import UserError
 
 WAVEFORMS, SCALES, DESCRIPTION = "waveforms.int16", "scales.float32", "store.json"
 
@@ -39,3 +45,29 @@ def is_damaged(folder: Path, n_clips: int, settings: StoreSettings) -> bool:
         return not (are_whole and all(0 <= index < n_clips for index, _, _ in rows))
     except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
         return True
+
+
+@contextlib.contextmanager
+def write_errors_worded(cache_dir: Path) -> Iterator[None]:
+    """Say what to do where the cache cannot be written.
+
+    Raises:
+        UserError: instead of an OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        reason = "the disk is full" if is_full else error.strerror or str(error)
+        what_to_do = "free some space" if is_full else "see to its permissions"
+        raise UserError(
+            f"decoded sounds cannot be written to {cache_dir}: {reason}; {what_to_do}, or name another folder in the "
+            "environment variable COHEAR_CACHE."
+        ) from error
+
+
+def to_disk(*files: Any) -> None:
+    """Wait until what was written is on the disk."""
+    for file in files:
+        file.flush()
+        os.fsync(file.fileno())

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -22,11 +21,11 @@ from cohear.experiments.build import (
     build_front_end,
     build_network,
     build_plan,
-    build_reverb,
     build_view_maker,
     shown_transform,
 )
 from cohear.experiments.config import Config, TransformName
+from cohear.experiments.environment_record import environment_warnings, write_environment
 from cohear.experiments.identity import identify, identify_experiment
 from cohear.experiments.paper import model_name
 from cohear.experiments.pitch_cache import shifted_versions
@@ -35,7 +34,6 @@ from cohear.experiments.run_folder import SCHEMA, RunRecord, claim, is_finished,
 from cohear.models import VGG
 from cohear.models.vgg import MIN_FRAMES, check_size
 from cohear.runtime.devices import make_fabric
-from cohear.runtime.environment import describe_environment
 from cohear.runtime.files import write_json, write_text
 from cohear.runtime.interrupts import stop_on_signals
 from cohear.runtime.processes import process_rank
@@ -144,7 +142,7 @@ def _train(
     config, rows = request.config, split.train
     fabric = make_fabric(config.training.precision)
     if fabric.is_global_zero:
-        _write_environment(folder, config)
+        write_environment(folder, config)
     network = build_network(config, len(record.classes))
     versions = shifted_versions(config, data.store, fabric.device)
     make_views = partial(_fixed_views, config, data, fabric.device, versions)
@@ -218,25 +216,6 @@ def _make_measure(
     return measure
 
 
-def _write_environment(folder: Path, config: Config) -> None:
-    """Write what runs here, and below it what ran at earlier starts of the same run."""
-    path = folder / "environment.json"
-    earlier = json.loads(path.read_text()) if path.exists() else None
-    environment = describe_environment()
-    environment["room_bank"] = build_reverb(config).bank_hash()  # every run is measured on views of `combination`
-    environment["earlier_starts"] = [*earlier.pop("earlier_starts"), earlier] if earlier else []
-    write_json(path, environment)
-
-
-def _environment_warnings(folder: Path) -> list[str]:
-    environment = json.loads((folder / "environment.json").read_text())
-    numbers = {start["n_threads"] for start in [environment, *environment["earlier_starts"]]}
-    if len(numbers) == 1:
-        return []
-    said = " and ".join(str(n) for n in sorted(numbers))
-    return [f"the run was resumed with another number of threads ({said}), so its last bits are of neither"]
-
-
 def _finish(
     folder: Path,
     record: RunRecord,
@@ -278,7 +257,7 @@ def _finish(
         "precision": config.training.precision,
         "experiment": record.experiment,
         "n_train_clips": len(split.train),
-        "warnings": [*split.warnings, *_environment_warnings(folder)],
+        "warnings": [*split.warnings, *environment_warnings(folder)],
         "data_notes": [*data.dataset.notes, *data.store.report.lines],
         "schema": SCHEMA,
     }

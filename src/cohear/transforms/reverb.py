@@ -21,7 +21,7 @@ from cohear.dsp.rooms import check_rooms, room_responses, room_targets
 from cohear.keys import integers
 from cohear.tensors import Waveforms
 from cohear.transforms.contract import Domain, Parameters, Transform
-from cohear.transforms.per_clip import keep_tuples
+from cohear.transforms.per_clip import check_batch, keep_tuples
 
 Level = Literal["energy", "none"]
 _N_AT_ONCE = 64  # clips, on a GPU: 8 MB each at 5 s
@@ -52,6 +52,8 @@ def reverberate(waveforms: Waveforms, responses: Float[Tensor, "batch tap"], lev
         )
     if not waveforms.shape[1] or not responses.shape[1]:
         raise ValueError("clips or responses without a sample: give at least one sample of each")
+    if not waveforms.is_floating_point():
+        raise ValueError(f"waveforms of {waveforms.dtype}: give floating-point samples in [-1, 1]")
     if level not in ("energy", "none"):
         raise ValueError(f"level {level!r}: give 'energy' or 'none'")
     return _reverberate(waveforms, *_aligned(responses), level)
@@ -69,8 +71,6 @@ def _aligned(responses: Float[Tensor, "batch tap"]) -> tuple[Float[Tensor, "batc
 
 
 def _reverberate(waveforms: Waveforms, responses: Float[Tensor, "batch tap"], n_before: int, level: Level) -> Waveforms:
-    if not waveforms.is_floating_point():
-        raise ValueError(f"waveforms of {waveforms.dtype}: give floating-point samples in [-1, 1]")
     exact = waveforms.to(torch.promote_types(waveforms.dtype, torch.float32))
     responses = responses.to(exact.dtype)
     if not len(exact):
@@ -168,11 +168,7 @@ class Reverb(Transform[ReverbParameters]):
 
     def apply(self, batch: Waveforms, parameters: ReverbParameters) -> Waveforms:
         """Convolve each clip with the response of its room."""
-        if batch.ndim != 2 or not batch.shape[1] or len(batch) != len(parameters):
-            raise ValueError(
-                f"waveforms of shape {tuple(batch.shape)} with parameters of {len(parameters)} clips: give waveforms "
-                "[B, T] with T at least 1, and one row of parameters per clip"
-            )
+        check_batch(batch, parameters)
         bank, n_before = _aligned_bank(self, batch.device)
         responses = bank[torch.from_numpy(parameters.response).to(batch.device)]
         return _reverberate(batch, responses, n_before, "energy")
