@@ -1,5 +1,6 @@
 """Where and how precisely training computes, through lightning-fabric; torchrun for many."""
 
+import atexit
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,6 +31,8 @@ def make_fabric(precision: str) -> "Fabric":
         precision=_PRECISIONS[precision],  # type: ignore[arg-type]
     )
     fabric.launch()
+    if fabric.world_size > 1:
+        atexit.register(_leave_process_group)
     return fabric
 
 
@@ -37,3 +40,9 @@ def cache_folder() -> Path:
     """Return where decoded sounds are kept: `$COHEAR_CACHE`, else `~/.cache/cohear`."""
     chosen = os.environ.get("COHEAR_CACHE")
     return Path(chosen).expanduser() if chosen else Path("~/.cache/cohear").expanduser()
+
+
+def _leave_process_group() -> None:
+    """Join the threads of the process group: one that still runs when the interpreter ends aborts the process."""
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
