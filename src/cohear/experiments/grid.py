@@ -17,11 +17,11 @@ from cohear.errors import UserError
 from cohear.experiments.build import PreparedData, prepare_data
 from cohear.experiments.config import Config
 from cohear.experiments.identity import readable_name
-from cohear.experiments.paper import FIGURE_1, PaperModel
+from cohear.experiments.paper import FOLLOWED, HEADLINE, PaperModel
 from cohear.experiments.presets import change
 from cohear.experiments.run_folder import covers, is_finished, read_record
 from cohear.experiments.runs import RunRequest, execute
-from cohear.runtime.interrupts import Interrupted, disregard_signals, signals_held, stop_on_signals
+from cohear.runtime.interrupts import Interrupted, disregard_signals, is_over, signals_held, stop_on_signals
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,10 @@ def plan_requests(
     seeds: Sequence[int],
     track: str | None,
 ) -> list[RunRequest]:
-    """List the runs of a grid: seed by seed, model by model, fold by fold.
+    """List the runs of a grid: seed by seed, fold by fold, model by model, so that each part of it compares fairly.
+
+    What the paper claims of its largest gain comes first: no augmentation and the combination's three methods on all
+    folds, then the other models.
 
     Args:
         data_path: DATA of the command line.
@@ -53,18 +56,23 @@ def plan_requests(
         models: rows of the table.
         folds: tested folds.
         seeds: of the runs.
-        track: how often each run is measured; None: every epoch for Figure 1's runs, else only at the end.
+        track: how often each run is measured; None: every epoch for the runs of `FOLLOWED` on the first fold, else
+            only at the end.
     """
+    models = list(models)
+    headline = [model for model in models if model in HEADLINE]
+    others = [model for model in models if model not in HEADLINE]
     return [
         RunRequest(
             data_path,
             model.configure(change(base, {"fold": fold, "seed": seed})),
             model.name,
-            track or ("every" if model in FIGURE_1 and fold == min(folds) else "end"),
+            track or ("every" if model in FOLLOWED and fold == min(folds) else "end"),
         )
         for seed in seeds
-        for model in models
+        for part in (headline, others)
         for fold in folds
+        for model in part
     ]
 
 
@@ -82,6 +90,7 @@ def run_grid(
     n_jobs: int,
     on_progress: Callable[[float, int], None],
     after_run: Callable[[Path], None],
+    deadline_s: float | None = None,
 ) -> list[Path]:
     """Make every run that is not finished, `n_jobs` at a time, each with its share of the cores.
 
@@ -90,12 +99,13 @@ def run_grid(
         n_jobs: processes; 1 runs in this one.
         on_progress: called with the share of the whole grid that is done, 0 to 1, and the number of finished runs.
         after_run: called in the run's process with each new finished folder; must be importable by its name.
+        deadline_s: when to save and leave, on the clock of `time.time`; None: when all are finished.
 
     Returns:
         The folders, all finished.
 
     Raises:
-        Interrupted: after a signal; every unfinished run is saved.
+        Interrupted: after a signal or at the deadline; every unfinished run is saved.
         UserError: where runs failed; the others are finished.
     """
     missing = [run for run in runs if not run.is_done]
@@ -106,17 +116,25 @@ def run_grid(
 
     on_missing(0.0, 0)
     if n_jobs == 1:
-        failures = _run_here(missing, after_run, on_missing)
+        failures = _run_here(missing, after_run, deadline_s, on_missing)
     else:
-        failures = _run_in_processes(missing, n_jobs, after_run, on_missing) if missing else []
+        failures = _run_in_processes(missing, n_jobs, after_run, deadline_s, on_missing) if missing else []
     if failures:
         raise UserError(f"{len(failures)} of {len(runs)} runs failed, the others are finished; {failures[0]}")
     return [run.folder for run in runs]
 
 
-def _work(run: GridRun, after_run: Callable[[Path], None], on_share: Callable[[float], None]) -> None:
+def _work(
+    run: GridRun, after_run: Callable[[Path], None], deadline_s: float | None, on_share: Callable[[float], None]
+) -> None:
+    if is_over(deadline_s):
+        raise Interrupted("not begun", None)
+
+    def on_step(done: int, total: int) -> None:
+        on_share(done / total)
+
     data = prepare_data(run.request.data_path, run.request.config)
-    if execute(run.request, data, run.folder, resume=True, on_step=lambda done, total: on_share(done / total)):
+    if execute(run.request, data, run.folder, resume=True, deadline_s=deadline_s, on_step=on_step):
         after_run(run.folder)
 
 
@@ -125,7 +143,10 @@ def _describe_failure(run: GridRun, error: UserError) -> str:
 
 
 def _run_here(
-    runs: Sequence[GridRun], after_run: Callable[[Path], None], on_progress: Callable[[float, int], None]
+    runs: Sequence[GridRun],
+    after_run: Callable[[Path], None],
+    deadline_s: float | None,
+    on_progress: Callable[[float, int], None],
 ) -> list[str]:
     """Make runs one after the other; returns what failed."""
     failures: list[str] = []
@@ -135,7 +156,7 @@ def _run_here(
             on_progress(index + share, index - len(failures))
 
         try:
-            _work(run, after_run, on_share)
+            _work(run, after_run, deadline_s, on_share)
         except UserError as error:
             failures.append(_describe_failure(run, error))
         on_progress(index + 1, index + 1 - len(failures))
@@ -165,7 +186,7 @@ def _leave_with_parent() -> None:
     os._exit(1)
 
 
-def _work_in_process(index: int, run: GridRun, after_run: Callable[[Path], None]) -> None:
+def _work_in_process(index: int, run: GridRun, after_run: Callable[[Path], None], deadline_s: float | None) -> None:
     if _stop.value:
         raise Interrupted("not begun", _stop.value)
 
@@ -174,7 +195,7 @@ def _work_in_process(index: int, run: GridRun, after_run: Callable[[Path], None]
         if _stop.value:  # the parent's signal may have come when nothing listened
             signal.raise_signal(_stop.value)
 
-    _work(run, after_run, on_share)
+    _work(run, after_run, deadline_s, on_share)
     _shares[index] = 1.0
 
 
@@ -182,6 +203,7 @@ def _run_in_processes(
     runs: Sequence[GridRun],
     n_jobs: int,
     after_run: Callable[[Path], None],
+    deadline_s: float | None,
     on_progress: Callable[[float, int], None],
 ) -> list[str]:
     """Make runs side by side; returns what failed."""
@@ -191,7 +213,9 @@ def _run_in_processes(
     with ProcessPoolExecutor(min(n_jobs, len(runs)), context, _start_worker, (shares, stop, n_threads)) as pool:
         try:
             with signals_held():
-                futures = [pool.submit(_work_in_process, index, run, after_run) for index, run in enumerate(runs)]
+                futures = [
+                    pool.submit(_work_in_process, index, run, after_run, deadline_s) for index, run in enumerate(runs)
+                ]
             return _watch(futures, runs, shares, stop, on_progress)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
@@ -209,7 +233,7 @@ def _watch(
 ) -> list[str]:
     pending = set(futures)
     failures: list[str] = []
-    n_finished = 0
+    n_finished, is_out_of_time = 0, False
     with stop_on_signals() as request:
         while pending:
             done, pending = wait(pending, timeout=0.5)
@@ -223,6 +247,7 @@ def _watch(
                     failures.append(_describe_failure(runs[futures.index(future)], error))
                 elif isinstance(error, Interrupted):  # somebody may have stopped a worker alone
                     request.signal_number = request.signal_number or error.signal_number
+                    is_out_of_time = is_out_of_time or error.signal_number is None
                 elif isinstance(error, BrokenProcessPool) and not request.signal_number:
                     raise UserError(
                         "a process of the grid was killed, perhaps for lack of memory; finished runs are kept, go on "
@@ -232,6 +257,6 @@ def _watch(
                     raise error
             n_finished = sum(future.done() and future.exception() is None for future in futures)
             on_progress(sum(shares), n_finished)
-    if request.signal_number:
+    if request.signal_number or is_out_of_time:
         raise Interrupted(f"stopped after {n_finished} of {len(runs)} runs, everything is saved", request.signal_number)
     return failures

@@ -18,7 +18,7 @@ from cohear.experiments.presets import setting_values
 from cohear.experiments.room_banks import room_bank_hash
 from cohear.runtime.files import explain_disk_errors, write_json
 
-SCHEMA = 1
+SCHEMA = 2
 """Of the folder's files, raised when their meaning changes."""
 
 

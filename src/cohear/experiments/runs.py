@@ -1,7 +1,5 @@
 """One run, from sounds to numbers: claim a folder, train, measure, write."""
 
-import csv
-import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -29,12 +27,13 @@ from cohear.experiments.environment_record import environment_warnings, write_en
 from cohear.experiments.identity import identify, identify_experiment
 from cohear.experiments.paper import model_name
 from cohear.experiments.pitch_cache import shifted_versions
+from cohear.experiments.predictions import Predictions, round_predictions, write_predictions
 from cohear.experiments.room_banks import room_bank_hash
 from cohear.experiments.run_folder import SCHEMA, RunRecord, claim, is_finished, locked, read_record
 from cohear.models import VGG
 from cohear.models.vgg import MIN_FRAMES, check_size
 from cohear.runtime.devices import make_fabric
-from cohear.runtime.files import write_json, write_text
+from cohear.runtime.files import write_json
 from cohear.runtime.interrupts import stop_on_signals
 from cohear.runtime.processes import process_rank
 from cohear.training.batches import items_per_batch
@@ -78,6 +77,7 @@ def execute(
     folder: Path,
     *,
     resume: bool = False,
+    deadline_s: float | None = None,
     on_step: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> bool:
     """Make a run's folder complete; a finished one is left as it is.
@@ -87,13 +87,14 @@ def execute(
         data: from `prepare_data` of the request's path and configuration.
         folder: the run folder.
         resume: whether an unfinished run may go on.
+        deadline_s: when to save and leave, on the clock of `time.time`; None: when it is finished.
         on_step: called with steps done and steps in all.
 
     Returns:
         Whether anything was done.
 
     Raises:
-        Interrupted: after a signal; everything is saved.
+        Interrupted: after a signal or at the deadline; everything is saved.
         UserError: where data, folder or disk do not allow it.
     """
     record = request.describe(data)
@@ -103,12 +104,12 @@ def execute(
     if process_rank() > 0:
         if is_finished(folder):  # the first process leaves too, the others would wait for it
             return False
-        _train(request, record, data, split, plan, folder, on_step)
+        _train(request, record, data, split, plan, folder, deadline_s, on_step)
         return True
     if claim(folder, record, resume=resume):
         return False
     with locked(folder):
-        _train(request, record, data, split, plan, folder, on_step)
+        _train(request, record, data, split, plan, folder, deadline_s, on_step)
     return True
 
 
@@ -137,6 +138,7 @@ def _train(
     split: Split,
     plan: TrainingPlan,
     folder: Path,
+    deadline_s: float | None,
     on_step: Callable[[int, int], None],
 ) -> None:
     config, rows = request.config, split.train
@@ -156,7 +158,7 @@ def _train(
         data.store.clip_keys[rows],
         clip_facts(data.store, rows),
     )
-    with stop_on_signals() as stop:
+    with stop_on_signals(deadline_s) as stop:
         watch = Watch(_make_measure(request, views), on_step, stop)
         view_maker = build_view_maker(config, config.views.transform, versions)
         train(network, view_maker, clips, plan, folder, fabric, watch)
@@ -237,7 +239,7 @@ def _finish(
         assert said is not None
         answers[transform] = said
     common, labels = answers["combination"], data.store.labels[split.test]
-    write_text(folder / "predictions.csv", _predictions_csv(common, data, split))
+    write_predictions(folder, _round(common, data, split))
     scores = score(common, labels)
     own = None if config.method == "none" else float(answers[config.views.transform].jsd.mean(dtype=np.float64))
     metrics: dict[str, Any] = {
@@ -264,19 +266,13 @@ def _finish(
     write_json(folder / "metrics.json", metrics)
 
 
-def _predictions_csv(answers: Answers, data: PreparedData, split: Split) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(
-        ["path", "group", "label", "predicted", "probability", "correct", "jsd"]
-        + [f"p:{name}" for name in data.store.classes]
+def _round(answers: Answers, data: PreparedData, split: Split) -> Predictions:
+    store = data.store
+    return round_predictions(
+        tuple(store.classes),
+        tuple(store.clips[row].id for row in split.test),
+        tuple(store.groups[row] for row in split.test),
+        store.labels[split.test],
+        answers.log_probabilities[0],
+        answers.jsd,
     )
-    probabilities = np.exp(answers.log_probabilities[0])
-    for row, p, jsd in zip(split.test, probabilities, answers.jsd, strict=True):
-        clip, best = data.store.clips[row], int(p.argmax())
-        answer_columns = [data.store.classes[best], f"{p[best]:.6g}", int(best == data.store.labels[row])]
-        probability_columns = [f"{value:.6g}" for value in p]
-        writer.writerow(
-            [clip.id, data.store.groups[row], clip.label, *answer_columns, f"{jsd:.6g}", *probability_columns]
-        )
-    return text.getvalue()

@@ -1,6 +1,5 @@
 """What a finished run makes of a few of its test clips, for its report."""
 
-import csv
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +7,7 @@ import numpy as np
 from cohear.errors import UserError
 from cohear.evaluation.shown_clips import ShownClip, show_clips
 from cohear.experiments.build import build_view_maker, prepare_data, shown_transform
+from cohear.experiments.predictions import read_predictions
 from cohear.experiments.room_banks import room_bank_hash
 from cohear.experiments.runs import load_network
 
@@ -26,7 +26,8 @@ def show_test_clips(folder: Path, n_clips: int = 4) -> tuple[ShownClip, ...]:
         UserError: where a file of the run is missing or damaged.
     """
     record, network = load_network(folder)
-    divergence = _read_divergences(folder / "predictions.csv")
+    predictions = read_predictions(folder)
+    divergence = dict(zip(predictions.paths, predictions.jsd.tolist(), strict=True))
     try:
         data = prepare_data(Path(record.data_path), record.config)
         rooms = room_bank_hash(record.config)
@@ -42,11 +43,3 @@ def show_test_clips(folder: Path, n_clips: int = 4) -> tuple[ShownClip, ...]:
     chosen = [ranked[round(i)] for i in np.linspace(0, len(ranked) - 1, min(n_clips, len(ranked)))]
     view_maker = build_view_maker(record.config, shown_transform(record.config))
     return show_clips(network, data.store, np.array(chosen), view_maker)
-
-
-def _read_divergences(path: Path) -> dict[str, float]:
-    try:
-        with open(path, newline="") as predictions:
-            return {row["path"]: float(row["jsd"]) for row in csv.DictReader(predictions)}
-    except (OSError, KeyError, ValueError) as error:
-        raise UserError(f"the predictions '{path}' cannot be read: {error}") from error

@@ -1,9 +1,8 @@
-"""Read what a finished run left in its folder: JSON and CSV, nothing else.
+"""Read what a finished run left in its folder.
 
 A folder with `config.json` is a run; it is finished when it also holds `metrics.json`, which is written last.
 """
 
-import csv
 import json
 import os
 from collections.abc import Iterable
@@ -12,14 +11,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from jaxtyping import Bool, Float64, Int64
-
 from cohear.errors import UserError
+from cohear.experiments.predictions import PREDICTIONS, Predictions, damaged, read_predictions
 from cohear.reports.paper_numbers import PAPER_TABLE_1
 
 CONFIG, ENVIRONMENT, HISTORY = "config.json", "environment.json", "history.jsonl"
-PREDICTIONS, METRICS = "predictions.csv", "metrics.json"
+METRICS = "metrics.json"
 
 _NUMBER = (int, float)
 _METRICS: dict[str, tuple[type, ...]] = {
@@ -44,29 +41,6 @@ _METRICS: dict[str, tuple[type, ...]] = {
 
 
 _SENTENCES = ("warnings", "data_notes")
-
-
-@dataclass(frozen=True, eq=False)
-class Predictions:
-    """What a run answered on the clean clips of its test part."""
-
-    classes: tuple[str, ...]
-    paths: tuple[str, ...]
-    groups: tuple[str, ...]
-    """The source recording of each clip."""
-    labels: Int64[np.ndarray, " clip"]
-    """Indices into `classes`."""
-    predicted: Int64[np.ndarray, " clip"]
-    """Indices into `classes`."""
-    probability: Float64[np.ndarray, " clip"]
-    """Of the predicted class, in [0, 1]."""
-    jsd: Float64[np.ndarray, " clip"]
-    """Over the clean clip and its evaluation views, nats."""
-
-    @property
-    def correct(self) -> Bool[np.ndarray, " clip"]:
-        """Whether the answer to each clip is its label."""
-        return self.labels == self.predicted
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,9 +93,9 @@ class RunSummary:
         Raises:
             UserError: if the file is missing, damaged or of another number of clips.
         """
-        predictions = _read_predictions(self.folder / PREDICTIONS)
+        predictions = read_predictions(self.folder)
         if len(predictions.paths) != self.n_clips:
-            raise _damaged(
+            raise damaged(
                 self.folder / PREDICTIONS,
                 f"it has {len(predictions.paths)} clips, {METRICS} says {self.n_clips}",
             )
@@ -146,17 +120,17 @@ def read_run(folder: Path) -> RunSummary:
     metrics = _read_json(folder / METRICS)
     for name, types in _METRICS.items():
         if name not in metrics:
-            raise _damaged(folder / METRICS, f"it has no {name!r}")
+            raise damaged(folder / METRICS, f"it has no {name!r}")
         if not isinstance(metrics[name], types) or isinstance(metrics[name], bool):
-            raise _damaged(folder / METRICS, f"{name!r} cannot be {metrics[name]!r}")
+            raise damaged(folder / METRICS, f"{name!r} cannot be {metrics[name]!r}")
     if (metrics["transform"], metrics["method"]) not in PAPER_TABLE_1:
         wrong = f"method {metrics['method']!r} with transform {metrics['transform']!r}"
-        raise _damaged(folder / METRICS, f"there is no {wrong}")
+        raise damaged(folder / METRICS, f"there is no {wrong}")
     known = {name: metrics[name] for name in _METRICS if name not in _SENTENCES}
     facts = _read_json(folder / CONFIG)
     config = facts.pop("config", None)
     if not isinstance(config, dict):
-        raise _damaged(folder / CONFIG, "it has no 'config'")
+        raise damaged(folder / CONFIG, "it has no 'config'")
     return RunSummary(
         folder=folder,
         **known,
@@ -210,17 +184,13 @@ def _run_folders(path: Path) -> list[Path]:
     return found
 
 
-def _damaged(file: Path, reason: str) -> UserError:
-    return UserError(f"'{file}' is damaged ({reason}): train this run again, or leave it out.")
-
-
 def _read_text(file: Path) -> str:
     try:
         return file.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise UserError(f"'{file}' is missing: train this run again, or leave it out.") from None
     except UnicodeDecodeError:
-        raise _damaged(file, "it is not text") from None
+        raise damaged(file, "it is not text") from None
 
 
 def _read_json(file: Path) -> dict[str, Any]:
@@ -231,40 +201,14 @@ def _parse_object(text: str, file: Path) -> dict[str, Any]:
     try:
         value = json.loads(text)
     except json.JSONDecodeError as error:
-        raise _damaged(file, f"not JSON: {error}") from None
+        raise damaged(file, f"not JSON: {error}") from None
     if not isinstance(value, dict):
-        raise _damaged(file, "not a JSON object")
+        raise damaged(file, "not a JSON object")
     return value
 
 
 def _read_history(file: Path) -> tuple[dict[str, Any], ...]:
     records = tuple(_parse_object(line, file) for line in _read_text(file).splitlines() if line.strip())
     if not all(isinstance(record.get("epoch"), int) for record in records):
-        raise _damaged(file, "a line has no 'epoch'")
+        raise damaged(file, "a line has no 'epoch'")
     return records
-
-
-def _read_predictions(file: Path) -> Predictions:
-    rows = csv.DictReader(_read_text(file).splitlines(keepends=True))
-    columns = rows.fieldnames or []
-    needed = ("path", "group", "label", "predicted", "probability", "jsd")
-    missing = [name for name in needed if name not in columns]
-    if missing:
-        raise _damaged(file, f"it has no column {missing[0]!r}")
-    classes = tuple(name[2:] for name in columns if name.startswith("p:"))
-    index = {name: i for i, name in enumerate(classes)}
-    records = list(rows)
-    try:
-        return Predictions(
-            classes=classes,
-            paths=tuple(record["path"] for record in records),
-            groups=tuple(record["group"] for record in records),
-            labels=np.array([index[record["label"]] for record in records], np.int64),
-            predicted=np.array([index[record["predicted"]] for record in records], np.int64),
-            probability=np.array([float(record["probability"]) for record in records]),
-            jsd=np.array([float(record["jsd"]) for record in records]),
-        )
-    except KeyError as error:
-        raise _damaged(file, f"it has no column for the class {error}") from None
-    except (TypeError, ValueError):
-        raise _damaged(file, "a row is cut short or holds no number where one belongs") from None

@@ -1,8 +1,12 @@
-"""Stopping on request: the first Ctrl-C, SIGTERM or SIGHUP asks, the loop finishes its step, saves and leaves."""
+"""Stopping on request: the first Ctrl-C, SIGTERM or SIGHUP asks, the loop finishes its step, saves and leaves.
+
+A budget of time that is used up is such a request too.
+"""
 
 import multiprocessing
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,9 +22,14 @@ def _heeded() -> list[signal.Signals]:
 
 
 class Interrupted(BaseException):  # like KeyboardInterrupt no Exception: nobody handles it by the way
-    """Work was stopped by a signal and nothing finished is lost; the message says what is saved."""
+    """Work was stopped and nothing finished is lost; the message says what is saved.
 
-    def __init__(self, message: str, signal_number: int) -> None:
+    Args:
+        message: what was stopped and what is saved.
+        signal_number: what asked for it; None where a budget was used up.
+    """
+
+    def __init__(self, message: str, signal_number: int | None) -> None:
         super().__init__(message, signal_number)  # both, so that it can be sent between processes
         self.message = message
         self.signal_number = signal_number
@@ -30,28 +39,43 @@ class Interrupted(BaseException):  # like KeyboardInterrupt no Exception: nobody
 
     @property
     def exit_status(self) -> int:
-        """Return what shells expect: 130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP."""
-        return 128 + self.signal_number
+        """Return what shells expect: 130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP; 0 after a budget."""
+        return 0 if self.signal_number is None else 128 + self.signal_number
 
 
 @dataclass
 class StopRequest:
-    """Whether somebody asked to stop, and with which signal."""
+    """Whether somebody asked to stop, and with which signal, or the time is over."""
 
     signal_number: int | None = None
+    deadline_s: float | None = None
+    """When to stop without being asked, on the clock of `time.time`."""
+
+    @property
+    def is_made(self) -> bool:
+        """Whether to stop now."""
+        return self.signal_number is not None or is_over(self.deadline_s)
+
+
+def is_over(deadline_s: float | None) -> bool:
+    """Whether a deadline, on the clock of `time.time`, has passed; None never does."""
+    return deadline_s is not None and time.time() >= deadline_s
 
 
 @contextmanager
-def stop_on_signals() -> Iterator[StopRequest]:
+def stop_on_signals(deadline_s: float | None = None) -> Iterator[StopRequest]:
     """Turn the first SIGINT, SIGTERM or SIGHUP into a request; the same signal once more stops at once.
 
     In a child process it stays a request, since a Ctrl-C reaches parent and children and the parent tells them too.
     Outside the main thread signals cannot be caught; the request then stays empty.
 
+    Args:
+        deadline_s: when the request is made without a signal, on the clock of `time.time`; None: never.
+
     Raises:
         Interrupted: at the second signal.
     """
-    request = StopRequest()
+    request = StopRequest(deadline_s=deadline_s)
     if threading.current_thread() is not threading.main_thread():
         yield request
         return

@@ -6,6 +6,7 @@ same steps as one that was never stopped.
 """
 
 import json
+import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -67,8 +68,8 @@ class Watch:
     stop: StopRequest = field(default_factory=StopRequest)
 
     def is_stopped(self) -> bool:
-        """Whether somebody asked this process to stop."""
-        return self.stop.signal_number is not None
+        """Whether somebody asked this process to stop, or its time is over."""
+        return self.stop.is_made
 
 
 @dataclass
@@ -121,7 +122,7 @@ def train(
         The history: one JSON object per epoch, as in `history.jsonl`.
 
     Raises:
-        Interrupted: after a signal; everything is saved.
+        Interrupted: after a signal or at the deadline; everything is saved.
         UserError: where the loss is no longer a number, or the disk is full.
     """
     view_maker.front_end.to(fabric.device)
@@ -243,7 +244,7 @@ def _save_and_leave(
         save_checkpoint(folder, network, optimizer, vars(progress))
     raise Interrupted(
         f"stopped in epoch {progress.epoch} after step {progress.step}, everything is saved",
-        watch.stop.signal_number or 2,
+        watch.stop.signal_number if watch.stop.is_made else signal.SIGINT,  # another process was asked
     )
 
 
