@@ -14,6 +14,7 @@ from torch import Tensor
 
 from cohear import keys
 from cohear.models import LogMel
+from cohear.tensors import on_device
 from cohear.transforms.contract import ClipFacts, Parameters, Transform
 
 
@@ -75,7 +76,7 @@ class ViewMaker:
         rows = np.flatnonzero(views.reshape(-1) > 0)
         places = rows % max(n_clips, 1)
         facts = (facts or ClipFacts()).take(places)
-        clips = torch.from_numpy(places).to(waveforms.device)
+        clips = on_device(places, waveforms.device)
         stacked = waveforms.expand(n_views, *waveforms.shape)
         transform, parameters = self.transform, None
         if len(rows) and transform is None:
@@ -103,5 +104,5 @@ def _with_rows(
 ) -> Float[Tensor, "view batch *rest"]:
     """Return a copy of `stacked` whose flattened cells `rows` hold `changed`."""
     cells = stacked.flatten(0, 1).clone()
-    cells[torch.from_numpy(rows).to(cells.device)] = changed
+    cells[on_device(rows, cells.device)] = changed
     return cells.unflatten(0, stacked.shape[:2])

@@ -13,6 +13,7 @@ from cohear.evaluation.measure import answer, score
 from cohear.evaluation.shown_clips import show_clips
 from cohear.experiments.build import build_view_maker, prepare_data
 from cohear.experiments.presets import change, parse_override, preset
+from cohear.experiments.resident_clips import waveform_reader
 from tiny import TINY
 
 
@@ -32,7 +33,12 @@ class Constant(nn.Module):
 def views(tones: Path) -> FixedViews:
     config = change(preset("small"), dict(parse_override(text) for text in TINY))
     store = prepare_data(tones, config).store
-    return FixedViews(store, np.arange(len(store)), build_view_maker(config, "combination"), torch.device("cpu"))
+    return FixedViews(
+        store,
+        np.arange(len(store)),
+        build_view_maker(config, "combination"),
+        waveform_reader(store, torch.device("cpu")),
+    )
 
 
 def test_a_constant_network_is_as_likely_as_it_says_and_perfectly_consistent(views):
@@ -58,7 +64,9 @@ def test_views_are_made_once_and_are_the_same_whoever_makes_them_in_whatever_ord
     config = change(preset("small"), {**dict(parse_override(text) for text in TINY), "seed": 9})
     store = prepare_data(tones, config).store
     order = np.arange(len(store))[::-1].copy()
-    others = FixedViews(store, order, build_view_maker(config, "combination"), torch.device("cpu"))
+    others = FixedViews(
+        store, order, build_view_maker(config, "combination"), waveform_reader(store, torch.device("cpu"))
+    )
     again = torch.cat(list(others.batches()), dim=1)
     torch.testing.assert_close(again.flip(1), first, rtol=0, atol=2e-3)
 

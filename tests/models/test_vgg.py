@@ -2,6 +2,7 @@
 
 import itertools
 
+import jaxtyping
 import pytest
 import torch
 
@@ -63,3 +64,22 @@ def test_the_generator_alone_decides_the_weights():
 def test_a_clip_too_short_for_the_pooling_is_refused_in_words():
     with pytest.raises(ValueError, match="at least 16 of each; use longer clips"):
         small()(torch.zeros(1, 64, 15))
+
+
+@pytest.mark.slow
+def test_a_compiled_network_says_the_same_and_the_next_one_needs_no_program_of_its_own(monkeypatch):
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # checks of annotations cannot be compiled
+    counts = torch._dynamo.utils.counters["stats"]
+    n_programs = []
+    for seed in (0, 1):
+        plain, compiled = (VGG(5, width=1 / 32, generator=torch.Generator().manual_seed(seed)) for _ in range(2))
+        compiled.compile_features(backend="aot_eager")
+        assert list(compiled.state_dict()) == list(plain.state_dict())
+        for shape in ((6, 16, 20), (3, 2, 16, 20), (1, 6, 16, 20)):  # one folded batch, whatever its views
+            log_mels = torch.randn(shape, generator=torch.Generator().manual_seed(2))
+            torch.testing.assert_close(compiled(log_mels), plain(log_mels))
+            compiled(log_mels).sum().backward()
+        with torch.no_grad():
+            compiled.eval()(log_mels)
+        n_programs.append(counts["unique_graphs"])
+    assert n_programs[0] == n_programs[1] > 0

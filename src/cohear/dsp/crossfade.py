@@ -15,10 +15,20 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from cohear.dsp.kept_tensors import keep_tensors
+
 
 def fade_window(hop_length: int) -> Float[Tensor, " {2*hop_length}"]:
     """Return the weights of a frame of two hops: in over the first, out over the second (Hann), float64."""
     return torch.hann_window(2 * hop_length, dtype=torch.float64)
+
+
+@keep_tensors(maxsize=16)
+def _fades(
+    hop_length: int, dtype: torch.dtype, device: torch.device
+) -> tuple[Float[Tensor, " {hop_length}"], Float[Tensor, " {hop_length}"]]:
+    fade_in, fade_out = fade_window(hop_length).to(device, dtype).split(hop_length)
+    return fade_in, fade_out
 
 
 def crossfade(frames: Float[Tensor, "batch frame two_hops"]) -> Float[Tensor, "batch time"]:
@@ -33,7 +43,7 @@ def crossfade(frames: Float[Tensor, "batch frame two_hops"]) -> Float[Tensor, "b
         The signal from the middle of the first frame to the middle of the last.
     """
     hop_length = frames.shape[-1] // 2
-    fade_in, fade_out = fade_window(hop_length).to(frames).split(hop_length)
+    fade_in, fade_out = _fades(hop_length, frames.dtype, frames.device)
     leaving, coming = frames[:, :-1, hop_length:], frames[:, 1:, :hop_length]
     with torch.no_grad():
         # leaving = h u and coming = (1 - h) v; all three sums are weighted by h (1 - h). Where a weight is zero so is

@@ -12,6 +12,7 @@ from jaxtyping import Float32, Int64, UInt64
 from torch import Tensor
 
 from cohear.dsp.spectral import fast_length
+from cohear.tensors import on_device
 
 Color = Literal["white", "pink", "brown"]
 
@@ -122,7 +123,7 @@ def _philox(keys: UInt64[np.ndarray, " batch"], n: int, device: torch.device) ->
     multiplied, and at the end. Products beyond 63 bits wrap around to negative numbers, whose bits are the right ones.
     """
     halves = np.stack((keys & np.uint64(_LOW), keys >> np.uint64(32))).astype(np.int64)
-    k0, k1 = torch.from_numpy(halves).to(device)[:, :, None]
+    k0, k1 = on_device(halves, device)[:, :, None]
     c0 = torch.arange(n, device=device).repeat(len(keys), 1)
     c1, c2, c3 = torch.zeros_like(c0), torch.zeros_like(c0), torch.ones_like(c0)  # the last word: drawing
     for _ in range(10):

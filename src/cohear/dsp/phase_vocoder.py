@@ -30,6 +30,7 @@ from cohear.dsp.crossfade import crossfade, fade_window
 from cohear.dsp.kept_tensors import keep_tensors
 from cohear.dsp.phase_locking import PhaseLock
 from cohear.dsp.two_bands import CROSSOVER, below_crossover, decimate, interpolate, join
+from cohear.tensors import on_device
 
 LOW_FRAME = 512
 """Samples of a low-band frame at the low rate: four high-band frames."""
@@ -105,7 +106,7 @@ def _frames(
     n_clips, n_samples = waveforms.shape
     first = (centers - n_fft // 2 + n_samples * np.arange(n_clips)[:, None]) // step
     device = waveforms.device
-    steps = torch.from_numpy(first).to(device)[..., None] + torch.arange(n_fft // step, device=device)
+    steps = on_device(first, device)[..., None] + torch.arange(n_fft // step, device=device)
     return waveforms.view(-1, step).index_select(0, steps.flatten()).view(*centers.shape, n_fft)
 
 

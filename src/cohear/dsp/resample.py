@@ -22,6 +22,7 @@ from torch.nn import functional
 
 from cohear.dsp.kept_tensors import keep_tensors
 from cohear.dsp.spectral import even_lengths
+from cohear.tensors import on_device
 
 _TOLERANCE = 6e-6  # of the factor: 0.01 cents
 _MARGIN = 1024  # output samples at each end of a block that are not kept
@@ -51,8 +52,8 @@ def resample(
     lengths = np.ceil(waveforms.shape[1] / factors).astype(int)
     resampled = waveforms.new_zeros(len(waveforms), lengths.max(initial=0))
     for factor in np.unique(factors):
-        rows = np.flatnonzero(factors == factor)
-        n_new = int(lengths[rows[0]])
+        alike = np.flatnonzero(factors == factor)
+        rows, n_new = on_device(alike, waveforms.device), int(lengths[alike[0]])
         resampled[rows, :n_new] = _resample_alike(waveforms[rows], float(factor), n_new)
     return resampled
 

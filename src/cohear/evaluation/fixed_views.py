@@ -3,11 +3,10 @@
 Their keys come from a seed of their own, not the run's, so that numbers compare between methods, seeds and epochs.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
-import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float, Float32, Int64
 from torch import Tensor
 
 from cohear import keys
@@ -32,10 +31,10 @@ class FixedViews:
     """The evaluation views of some clips of a store, made on first use.
 
     Args:
-        store: where the clips are.
+        store: what the clips are.
         rows: which clips.
         view_maker: transform and front end.
-        device: where the views are wanted.
+        read: rows of the store to waveforms on the device where the views are wanted.
         n_views: counting the clean one; 1 gives clean clips only.
     """
 
@@ -44,12 +43,12 @@ class FixedViews:
         store: Store,
         rows: Int64[np.ndarray, " clip"],
         view_maker: ViewMaker,
-        device: torch.device,
+        read: Callable[[Int64[np.ndarray, " batch"]], Float32[Tensor, "batch time"]],
         n_views: int = N_VIEWS,
     ) -> None:
         self.labels = store.labels[rows]
         self.n_views = n_views
-        self._store, self._rows, self._view_maker, self._device = store, rows, view_maker, device
+        self._store, self._rows, self._view_maker, self._read = store, rows, view_maker, read
         self._cache: list[Float[Tensor, "view batch band frame"]] = []
 
     def __len__(self) -> int:
@@ -70,6 +69,5 @@ class FixedViews:
 
     def _make(self, rows: Int64[np.ndarray, " batch"]) -> Float[Tensor, "view batch band frame"]:
         views = np.repeat(np.arange(self.n_views)[:, None], len(rows), axis=1)
-        waveforms = torch.from_numpy(self._store.read(rows)).to(self._device)
         cell_keys = view_keys(EVALUATION_SEED, 0, self._store.clip_keys[rows], views)
-        return self._view_maker.make(waveforms, views, cell_keys, clip_facts(self._store, rows)).log_mels
+        return self._view_maker.make(self._read(rows), views, cell_keys, clip_facts(self._store, rows)).log_mels

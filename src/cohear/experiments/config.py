@@ -159,6 +159,8 @@ class TrainingConfig(_Section):
     """Signals in a batch, counting every view."""
     precision: Precision = "float32"
     """`bf16`: bfloat16 autocast with the loss in float32."""
+    compile: bool | None = None
+    """Compile the network, which changes last bits as another device does; unset: on a GPU with Triton."""
 
 
 class Config(_Section):

@@ -12,7 +12,7 @@ NUMERICS = 2
 """Raised whenever a change of the code alters losses."""
 
 _SAID_OTHERWISE = {
-    *("method", "views.transform", "fold", "seed", "preset"),
+    *("method", "views.transform", "fold", "seed", "preset", "training.compile"),
     *("data.esc10", "data.n_folds", "data.drop_small", "data.skip_bad"),  # what came of them is in the identity
 }
 _ONLY_CONSISTENCY = ("consistency_weight", "ramp_epochs", "ramp_offset", "divergence", "representation")
@@ -33,6 +33,7 @@ def identify(config: Config, data_fingerprint: str, rooms: str | None = None) ->
     """
     assert (rooms is None) == (config.views.room_bank == MADE_UP)
     settings = config.model_dump(exclude={"preset", "data"})
+    del settings["training"]["compile"]  # like the device and the version of torch: the environment's, not the run's
     if config.method != "consistency":
         for name in _ONLY_CONSISTENCY:
             del settings["objective"][name]

@@ -1,5 +1,6 @@
 """Where the shifted versions of a data set's clips are kept: on the GPU if they fit, else in files."""
 
+import functools
 import hashlib
 import json
 
@@ -33,15 +34,23 @@ def shifted_versions(config: Config, store: Store, device: torch.device) -> Shif
     """
     if not config.data.pitch_cache:
         return None
-    shape = (len(store), len(config.views.pitch_semitones), store.n_samples)
     if device.type == "cuda":
-        free_bytes, _ = torch.cuda.mem_get_info(device)
-        if 2 * shape[0] * shape[1] * shape[2] < _GPU_SHARE * free_bytes:
-            return ShiftedVersions.on_device(*shape, device)
+        resident = _resident_versions(store, config.views.pitch_semitones, device)
+        if resident is not None:
+            return resident
     versions = [NUMERICS, torch.__version__, torch.get_num_threads(), device.type]
     made_of = [store.contents, config.views.pitch_semitones, *versions]
     name = hashlib.blake2b(json.dumps(made_of).encode(), digest_size=16).hexdigest()
     folder = cache_folder() / f"pitch-{name}"
     with explain_disk_errors(folder):
-        kept = open_versions(folder, *shape)
+        kept = open_versions(folder, len(store), len(config.views.pitch_semitones), store.n_samples)
     return ShiftedVersions(torch.from_numpy(kept.waveforms), torch.from_numpy(kept.scales), kept.is_kept)
+
+
+@functools.lru_cache(maxsize=1)
+def _resident_versions(store: Store, semitones: tuple[float, ...], device: torch.device) -> ShiftedVersions | None:
+    """Make room on a GPU, where versions stay for the runs that follow in this process; None where they do not fit."""
+    free_bytes, _ = torch.cuda.mem_get_info(device)
+    if 2 * len(store) * len(semitones) * store.n_samples >= _GPU_SHARE * free_bytes:
+        return None
+    return ShiftedVersions.on_device(len(store), len(semitones), store.n_samples, device)

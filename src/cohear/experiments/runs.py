@@ -28,11 +28,12 @@ from cohear.experiments.identity import identify, identify_experiment
 from cohear.experiments.paper import model_name
 from cohear.experiments.pitch_cache import shifted_versions
 from cohear.experiments.predictions import Predictions, round_predictions, write_predictions
+from cohear.experiments.resident_clips import waveform_reader
 from cohear.experiments.room_banks import room_bank_hash
 from cohear.experiments.run_folder import SCHEMA, RunRecord, claim, is_finished, locked, read_record
 from cohear.models import VGG
 from cohear.models.vgg import MIN_FRAMES, check_size
-from cohear.runtime.devices import make_fabric
+from cohear.runtime.devices import can_compile, keep_compiled_programs, make_fabric
 from cohear.runtime.files import write_json
 from cohear.runtime.interrupts import stop_on_signals
 from cohear.runtime.processes import process_rank
@@ -146,14 +147,18 @@ def _train(
     if fabric.is_global_zero:
         write_environment(folder, config)
     network = build_network(config, len(record.classes))
+    if can_compile(fabric.device) if config.training.compile is None else config.training.compile:
+        keep_compiled_programs()
+        network.compile_features()
     versions = shifted_versions(config, data.store, fabric.device)
+    read = waveform_reader(data.store, fabric.device)
     make_views = partial(_fixed_views, config, data, fabric.device, versions)
     views = {
         part: make_views(shown_transform(config), part_rows)
         for part, part_rows in (("train", split.train), ("test", split.test))
     }
     clips = TrainingClips(
-        lambda batch: data.store.read(rows[batch]),
+        lambda batch: read(rows[batch]),
         data.store.labels[rows],
         data.store.clip_keys[rows],
         clip_facts(data.store, rows),
@@ -198,7 +203,7 @@ def _fixed_views(
 ) -> FixedViews:
     view_maker = build_view_maker(config, transform, versions)
     view_maker.front_end.to(device)
-    return FixedViews(data.store, rows, view_maker, device)
+    return FixedViews(data.store, rows, view_maker, waveform_reader(data.store, device))
 
 
 def _make_measure(

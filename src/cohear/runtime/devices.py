@@ -36,6 +36,18 @@ def make_fabric(precision: str) -> "Fabric":
     return fabric
 
 
+def can_compile(device: torch.device) -> bool:
+    """Whether `torch.compile` can make programs for a device that are worth their time: a GPU, with Triton."""
+    from torch.utils._triton import has_triton
+
+    return device.type == "cuda" and has_triton()
+
+
+def keep_compiled_programs() -> None:
+    """Keep what `torch.compile` makes where the next process finds it, unless the environment says where."""
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache_folder() / "compiled"))
+
+
 def cache_folder() -> Path:
     """Return where decoded sounds are kept: `$COHEAR_CACHE`, else `~/.cache/cohear`."""
     chosen = os.environ.get("COHEAR_CACHE")

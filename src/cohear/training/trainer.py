@@ -24,8 +24,10 @@ from cohear.models import VGG
 from cohear.objectives import ClassificationObjective, Losses
 from cohear.runtime.files import write_text
 from cohear.runtime.interrupts import Interrupted, StopRequest
+from cohear.tensors import on_device
 from cohear.training.batches import Batch, Items, epoch_batches, n_steps
 from cohear.training.checkpoints import load_checkpoint, save_checkpoint
+from cohear.training.first_step import FirstStep
 from cohear.transforms import ClipFacts
 from cohear.views import ViewMaker, view_keys
 
@@ -34,8 +36,8 @@ from cohear.views import ViewMaker, view_keys
 class TrainingClips:
     """The clips to train on."""
 
-    read: Callable[[Int64[np.ndarray, " batch"]], Float[np.ndarray, "batch time"]]
-    """Rows among these clips to waveforms."""
+    read: Callable[[Int64[np.ndarray, " batch"]], Float[Tensor, "batch time"]]
+    """Rows among these clips to waveforms on the device."""
     labels: Int64[np.ndarray, " clip"]
     clip_keys: UInt64[np.ndarray, " clip"]
     facts: ClipFacts
@@ -125,6 +127,7 @@ def train(
         Interrupted: after a signal or at the deadline; everything is saved.
         UserError: where the loss is no longer a number, or the disk is full.
     """
+    first_step = FirstStep(fabric.device)
     view_maker.front_end.to(fabric.device)
     if fabric.world_size > 1 and fabric.device.type == "cuda":  # the views of all processes share their statistics
         nn.SyncBatchNorm.convert_sync_batchnorm(network)
@@ -148,6 +151,7 @@ def train(
             fabric.backward(losses.total * share)
             step_optimizer.step()
             step_optimizer.zero_grad()
+            first_step.is_over()
             sums += torch.stack(losses).detach().double() * (share * len(batch.clips))
             progress.step += 1
             watch.on_step(progress.epoch * steps_per_epoch + progress.step, plan.n_epochs * steps_per_epoch)
@@ -172,6 +176,7 @@ def train(
                 "consistency": consistency,
                 "n_steps": steps_per_epoch,
                 "duration_s": round(time.perf_counter() - started, 3),
+                **first_step.said_once(),
                 **measured,
             }
         )
@@ -201,10 +206,9 @@ def _forward(
     share = len(mine) * fabric.world_size / len(batch.clips)
     mine = mine if len(mine) else np.array([0])
     rows, views = batch.clips[mine], batch.views[:, mine]
-    waveforms = torch.from_numpy(clips.read(rows)).to(fabric.device)
     cell_keys = view_keys(seed, epoch, clips.clip_keys[rows], views)
-    log_mels = view_maker.make(waveforms, views, cell_keys, clips.facts.take(rows)).log_mels
-    labels = torch.from_numpy(clips.labels[rows]).to(fabric.device)
+    log_mels = view_maker.make(clips.read(rows), views, cell_keys, clips.facts.take(rows)).log_mels
+    labels = on_device(clips.labels[rows], fabric.device)
     return step_module(log_mels, labels, weight), share
 
 

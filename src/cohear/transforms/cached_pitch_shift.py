@@ -13,7 +13,7 @@ from jaxtyping import Float32, Int16, Int64, UInt8
 from torch import Tensor
 
 from cohear.dsp.quantization import dequantize, quantize
-from cohear.tensors import Waveforms
+from cohear.tensors import Waveforms, on_device
 from cohear.transforms.contract import ClipFacts
 from cohear.transforms.pitch_shift import PitchShift, PitchShiftParameters
 
@@ -54,7 +54,7 @@ class ShiftedVersions:
         return dequantize(self.waveforms[cells], self.scales[cells])
 
     def _cells(self, clips: np.ndarray, versions: np.ndarray) -> tuple[Tensor, Tensor]:
-        return torch.from_numpy(clips).to(self.scales.device), torch.from_numpy(versions).to(self.scales.device)
+        return on_device(clips, self.scales.device), on_device(versions, self.scales.device)
 
 
 @dataclass(frozen=True)
@@ -86,6 +86,6 @@ class CachedPitchShift(PitchShift):
             cells = facts.rows[missing] * len(self.semitones) + columns[missing]
             missing = missing[np.unique(cells, return_index=True)[1]]  # two views may want the same version
             with torch.no_grad():
-                made = self.apply(batch[torch.from_numpy(missing).to(batch.device)], parameters.take(missing))
+                made = self.apply(batch[on_device(missing, batch.device)], parameters.take(missing))
             self.versions.keep(facts.rows[missing], columns[missing], made)
         return self.versions.read(facts.rows, columns).to(batch.device, batch.dtype)

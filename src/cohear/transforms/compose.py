@@ -13,6 +13,7 @@ from jaxtyping import Int64, UInt64
 from torch import Tensor
 
 from cohear.keys import fold_in, uniform
+from cohear.tensors import on_device
 from cohear.transforms.contract import ClipFacts, Domain, Parameters, Transform
 from cohear.transforms.per_clip import keep_tuples
 
@@ -167,7 +168,7 @@ class Choose(Transform[ChooseParameters]):
         for index, (transform, member) in enumerate(zip(self.transforms, parameters.members, strict=True)):
             rows = np.flatnonzero(parameters.choice == index)
             if len(rows):
-                places = torch.from_numpy(rows).to(batch.device)
+                places = on_device(rows, batch.device)
                 changed.index_copy_(0, places, transform.apply_to(batch[places], member.take(rows), facts.take(rows)))
         return changed
 

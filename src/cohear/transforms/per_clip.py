@@ -9,7 +9,7 @@ from jaxtyping import Float, UInt64
 from torch import Tensor
 
 from cohear.keys import uniform
-from cohear.tensors import Waveforms
+from cohear.tensors import Waveforms, on_device
 from cohear.transforms.contract import Parameters, Transform
 
 
@@ -59,7 +59,7 @@ def exact(batch: Waveforms, parameters: Parameters) -> Waveforms:
 
 def beside(numbers: Float[np.ndarray, " batch"], samples: Waveforms) -> Float[Tensor, "batch 1"]:
     """Lay numbers beside the samples of their clips: same device and precision, one row per clip."""
-    return torch.from_numpy(numbers).to(samples.device, samples.dtype)[:, None]
+    return on_device(numbers, samples.device, samples.dtype)[:, None]
 
 
 def amplitude(level_db: Float[np.ndarray, " batch"]) -> Float[np.ndarray, " batch"]:

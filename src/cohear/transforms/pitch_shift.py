@@ -17,7 +17,7 @@ from torch import Tensor
 from cohear.dsp.phase_vocoder import stretch
 from cohear.dsp.resample import resample
 from cohear.keys import integers
-from cohear.tensors import Waveforms
+from cohear.tensors import Waveforms, on_device
 from cohear.transforms.contract import Domain, Parameters, Transform
 
 MAX_SEMITONES = 12.0
@@ -65,7 +65,7 @@ def pitch_shift(
             stretch(resample(exact[rows], factors[rows]), factors[rows], n_samples, n_fft)
             for rows in (slice(start, start + n_at_once) for start in range(0, n_clips, n_at_once))
         ]
-    unchanged = torch.from_numpy(factors == 1.0).to(waveforms.device)
+    unchanged = on_device(factors == 1.0, waveforms.device)
     return torch.where(unchanged[:, None], waveforms, torch.cat(shifted).to(waveforms.dtype))
 
 

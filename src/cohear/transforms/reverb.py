@@ -19,7 +19,7 @@ from cohear.dsp.kept_tensors import keep_tensors
 from cohear.dsp.response_bank import ResponseBank
 from cohear.dsp.rooms import check_rooms, room_responses, room_targets
 from cohear.keys import integers
-from cohear.tensors import Waveforms
+from cohear.tensors import Waveforms, on_device
 from cohear.transforms.contract import Domain, Parameters, Transform
 from cohear.transforms.per_clip import check_batch, keep_tuples
 
@@ -170,7 +170,7 @@ class Reverb(Transform[ReverbParameters]):
         """Convolve each clip with the response of its room."""
         check_batch(batch, parameters)
         bank, n_before = _aligned_bank(self, batch.device)
-        responses = bank[torch.from_numpy(parameters.response).to(batch.device)]
+        responses = bank[on_device(parameters.response, batch.device)]
         return _reverberate(batch, responses, n_before, "energy")
 
     def bank_hash(self) -> str:

@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float, Int32, Int64, UInt64
 from torch import Tensor
 
 from cohear.keys import uniform
-from cohear.tensors import LogMels
+from cohear.tensors import LogMels, on_device
 from cohear.transforms.contract import ClipFacts, Domain, Parameters, Transform
 from cohear.transforms.per_clip import keep_tuples
 
@@ -106,7 +106,7 @@ class SpecAugment(Transform[SpecAugmentParameters]):
         n_clips, n_bands, n_frames = batch.shape
         lengths = np.full(n_clips, n_frames) if facts.lengths is None else np.minimum(facts.lengths, n_frames)
         fill = _means(batch, lengths) if self.fill == "mean" else batch.new_full((n_clips, 1), float(self.fill))
-        hidden = torch.from_numpy(self._hidden(n_bands, n_frames, lengths, parameters)).to(batch.device)
+        hidden = on_device(self._hidden(n_bands, n_frames, lengths, parameters), batch.device)
         low, low_frames = torch.where(hidden, fill, -torch.inf).split((n_bands, n_frames), dim=1)
         high, high_frames = torch.where(hidden, fill, torch.inf).split((n_bands, n_frames), dim=1)
         masked = batch.clamp(low_frames[:, None], high_frames[:, None])
@@ -133,9 +133,9 @@ def _means(batch: LogMels, lengths: Int64[np.ndarray, " batch"]) -> Float[Tensor
     exact = torch.promote_types(batch.dtype, torch.float32)
     if (lengths == n_frames).all():
         return batch.mean(dim=(1, 2), dtype=exact)[:, None].to(batch.dtype)
-    is_sound = torch.from_numpy(np.arange(n_frames) < lengths[:, None]).to(batch.device)
+    is_sound = on_device(np.arange(n_frames) < lengths[:, None], batch.device)
     totals = batch.sum(dim=1, dtype=exact).masked_fill(~is_sound, 0.0).sum(dim=1, keepdim=True)
-    n_cells = torch.from_numpy(n_bands * np.maximum(lengths, 1)).to(batch.device, exact)[:, None]
+    n_cells = on_device(n_bands * np.maximum(lengths, 1), batch.device, exact)[:, None]
     return (totals / n_cells).to(batch.dtype)
 
 

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, UInt64
 
 from cohear.keys import integers
-from cohear.tensors import Waveforms
+from cohear.tensors import Waveforms, on_device
 from cohear.transforms.contract import Domain, Parameters, Transform
 from cohear.transforms.per_clip import check_batch
 
@@ -68,7 +68,7 @@ class TimeShift(Transform[TimeShiftParameters]):
         """Take each sample from where it was; a shift longer than the clip leaves silence, or wraps more than once."""
         check_batch(batch, parameters)
         n_samples = batch.shape[1]
-        shifts = torch.from_numpy(np.rint(parameters.shift_s * self.sample_rate).astype(np.int64)).to(batch.device)
+        shifts = on_device(np.rint(parameters.shift_s * self.sample_rate).astype(np.int64), batch.device)
         sources = torch.arange(n_samples, device=batch.device) - shifts[:, None]
         if self.fill == "wrap":
             return batch.gather(1, sources % n_samples)

@@ -1,0 +1,89 @@
+"""What only a GPU can show; on other machines these are skipped."""
+
+import json
+
+import jaxtyping
+import numpy as np
+import pytest
+import torch
+
+from cohear import keys
+from cohear.experiments.build import build_front_end, build_network, build_plan, build_transform, prepare_data
+from cohear.experiments.config import Config
+from cohear.experiments.presets import change, parse_override, preset
+from cohear.experiments.resident_clips import ResidentClips
+from cohear.experiments.runs import RunRequest, execute
+from cohear.runtime.devices import make_fabric
+from cohear.training.trainer import _Step
+from cohear.transforms import ClipFacts
+from cohear.views import ViewMaker, view_keys
+from tiny import TINY
+
+pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")]
+
+
+@pytest.fixture(autouse=True)
+def _without_checks_of_annotations(monkeypatch):
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # they cannot be compiled
+
+
+def settings(*texts: str) -> Config:
+    return change(preset("small"), dict(parse_override(text) for text in (*TINY, *texts)))
+
+
+@pytest.mark.parametrize("precision", ["float32", "bf16"])
+def test_a_run_finishes_and_says_how_long_its_first_step_took(tones, tmp_path, precision):
+    config = settings(f"training.precision={precision}", "data.pitch_cache=true")
+    data = prepare_data(tones, config)
+    for seed in (0, 1):  # the second one finds program, clips and shifted versions in place
+        request = RunRequest(tones, change(config, {"seed": seed}), track="every")
+        assert execute(request, data, tmp_path / str(seed))
+    for seed in (0, 1):
+        history = [json.loads(line) for line in (tmp_path / str(seed) / "history.jsonl").read_text().splitlines()]
+        assert history[0]["first_step_s"] > 0
+        assert "first_step_s" not in history[1]
+        assert np.isfinite(history[-1]["loss"])
+
+
+@pytest.mark.parametrize("precision", ["float32", "bf16"])
+@pytest.mark.parametrize("transform", ["pitch", "reverb", "masking", "combination"])
+def test_no_step_waits_for_the_device(tones, transform, precision):
+    config = settings(f"views.transform={transform}")
+    fabric = make_fabric(precision)
+    store = prepare_data(tones, config).store
+    clips = ResidentClips.of(store, fabric.device)
+    view_maker = ViewMaker(build_transform(config, config.views.transform), build_front_end(config).to(fabric.device))
+    network = build_network(config, 3)
+    network.compile_features()
+    module = _Step(network, build_plan(config).objective)
+    step, optimizer = fabric.setup(module, torch.optim.AdamW(module.parameters(), fused=True))
+
+    def take_a_step() -> None:
+        rows, views = np.array([0, 4]), np.arange(3)[:, None].repeat(2, 1)
+        cell_keys = view_keys(0, 0, keys.fold_in(np.uint64(0), rows), views)
+        facts = ClipFacts(rows, store.sound_lengths[rows])
+        log_mels = view_maker.make(clips.read(rows), views, cell_keys, facts).log_mels
+        fabric.backward(step(log_mels, torch.zeros(2, dtype=torch.int64, device=fabric.device), 1.0).total)
+        optimizer.step()
+        optimizer.zero_grad()
+
+    take_a_step()  # compiles, and brings windows, filters and rooms to the device
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        take_a_step()
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+
+
+@pytest.mark.parametrize("transform", ["pitch", "reverb", "masking", "combination"])
+def test_views_are_those_of_the_cpu(tones, transform):
+    config = settings(f"views.transform={transform}")
+    store = prepare_data(tones, config).store
+    rows, views = np.arange(6), np.arange(3)[:, None].repeat(6, 1)
+    cell_keys, facts = view_keys(0, 0, keys.fold_in(np.uint64(0), rows), views), ClipFacts(rows)
+    made = []
+    for device in (torch.device("cpu"), torch.device("cuda")):
+        view_maker = ViewMaker(build_transform(config, config.views.transform), build_front_end(config).to(device))
+        made.append(view_maker.make(ResidentClips.of(store, device).read(rows), views, cell_keys, facts))
+    torch.testing.assert_close(made[1].waveforms.cpu(), made[0].waveforms, atol=1e-5, rtol=0)
+    torch.testing.assert_close(made[1].log_mels.cpu(), made[0].log_mels, atol=0.05, rtol=0)  # dB
