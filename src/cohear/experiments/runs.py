@@ -144,10 +144,12 @@ def _train(
 ) -> None:
     config, rows = request.config, split.train
     fabric = make_fabric(config.training.precision)
+    wanted = config.training.compile
+    is_compiled = can_compile(fabric.device) if wanted is None else wanted
     if fabric.is_global_zero:
-        write_environment(folder, config)
+        write_environment(folder, config, is_compiled=is_compiled)
     network = build_network(config, len(record.classes))
-    if can_compile(fabric.device) if config.training.compile is None else config.training.compile:
+    if is_compiled:
         keep_compiled_programs()
         network.compile_features()
     versions = shifted_versions(config, data.store, fabric.device)
