@@ -7,8 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from cohear.cli import augment, bench, demo, grids, predict, show, train
+from cohear.cli import augment, bench, crossval, demo, predict, reproduce, show, train
 from cohear.errors import UserError
+from cohear.runtime.cache import keep_compiled_programs
 from cohear.runtime.interrupts import Interrupted, leave_on_signals
 
 app = typer.Typer(
@@ -40,8 +41,8 @@ def _about(
 
 app.command("demo", short_help="Try it on made-up sounds, without any data.")(demo.demo)
 app.command("train", short_help="Train a classifier on labeled sounds.")(train.train)
-app.command("crossval", short_help="Train once per fold and average.")(grids.crossval)
-app.command("reproduce", short_help="Measure the paper's table, figure or ablations.")(grids.reproduce)
+app.command("crossval", short_help="Train once per fold and average.")(crossval.crossval)
+app.command("reproduce", short_help="Measure the paper's table, figure or ablations.")(reproduce.reproduce)
 app.command("compare", short_help="Compare finished runs: table, paired tests, page.")(show.compare)
 app.command("report", short_help="Write the page of runs anew.")(show.report)
 app.command("predict", short_help="Print what a classifier hears in recordings.")(predict.predict)
@@ -55,6 +56,7 @@ def main(arguments: list[str] | None = None) -> None:
     0 is success, 2 an error of the user's in one sentence, 130 or 143 a run stopped by a signal and saved; anything
     else is a defect of ours and shows its traceback with status 1.
     """
+    keep_compiled_programs()
     leave_on_signals()
     sys.exit(run(sys.argv[1:] if arguments is None else arguments))
 

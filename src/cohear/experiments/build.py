@@ -19,7 +19,7 @@ from cohear.experiments.paper import method_items, method_objective
 from cohear.experiments.room_banks import room_bank
 from cohear.models import VGG, LogMel
 from cohear.objectives import linear_ramp, step_decay
-from cohear.runtime.devices import cache_folder
+from cohear.runtime.cache import cache_folder
 from cohear.training.trainer import TrainingPlan
 from cohear.transforms import Choose, PitchShift, Reverb, SpecAugment
 from cohear.transforms.cached_pitch_shift import CachedPitchShift, ShiftedVersions

@@ -10,7 +10,7 @@ from cohear.data.kept_versions import open_versions
 from cohear.data.store import Store
 from cohear.experiments.config import Config
 from cohear.experiments.identity import NUMERICS
-from cohear.runtime.devices import cache_folder
+from cohear.runtime.cache import cache_folder
 from cohear.runtime.files import explain_disk_errors
 from cohear.transforms.cached_pitch_shift import ShiftedVersions
 

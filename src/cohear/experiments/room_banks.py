@@ -13,7 +13,7 @@ from cohear.dsp.response_bank import ResponseBank
 from cohear.dsp.simulated_rooms import simulated_bank, simulator_version
 from cohear.errors import UserError, nearest
 from cohear.experiments.config import MADE_UP, SIMULATED, Config
-from cohear.runtime.devices import cache_folder
+from cohear.runtime.cache import cache_folder
 from cohear.runtime.files import explain_disk_errors
 
 _VERSION = 1

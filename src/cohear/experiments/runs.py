@@ -33,7 +33,7 @@ from cohear.experiments.room_banks import room_bank_hash
 from cohear.experiments.run_folder import SCHEMA, RunRecord, claim, is_finished, locked, read_record
 from cohear.models import VGG
 from cohear.models.vgg import MIN_FRAMES, check_size
-from cohear.runtime.devices import can_compile, keep_compiled_programs, make_fabric
+from cohear.runtime.devices import can_compile, make_fabric
 from cohear.runtime.files import write_json
 from cohear.runtime.interrupts import stop_on_signals
 from cohear.runtime.processes import process_rank
@@ -150,7 +150,6 @@ def _train(
         write_environment(folder, config, is_compiled=is_compiled)
     network = build_network(config, len(record.classes))
     if is_compiled:
-        keep_compiled_programs()
         network.compile_features()
     versions = shifted_versions(config, data.store, fabric.device)
     read = waveform_reader(data.store, fabric.device)

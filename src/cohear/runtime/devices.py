@@ -2,7 +2,6 @@
 
 import atexit
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
@@ -41,17 +40,6 @@ def can_compile(device: torch.device) -> bool:
     from torch.utils._triton import has_triton
 
     return device.type == "cuda" and has_triton()
-
-
-def keep_compiled_programs() -> None:
-    """Keep what `torch.compile` makes where the next process finds it, unless the environment says where."""
-    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache_folder() / "compiled"))
-
-
-def cache_folder() -> Path:
-    """Return where decoded sounds are kept: `$COHEAR_CACHE`, else `~/.cache/cohear`."""
-    chosen = os.environ.get("COHEAR_CACHE")
-    return Path(chosen).expanduser() if chosen else Path("~/.cache/cohear").expanduser()
 
 
 def _leave_process_group() -> None:
