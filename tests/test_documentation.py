@@ -108,10 +108,25 @@ def test_no_file_of_the_package_is_ignored_since_a_wheel_would_lack_it():
     assert [path for path in ignored if "__pycache__" not in path] == []
 
 
-def test_the_results_in_the_readme_are_those_of_the_committed_runs():
+def test_the_results_in_the_documentation_are_those_of_the_committed_runs():
     code = runpy.run_path(str(ROOT / "docs" / "regenerate.py"))
-    readme = (ROOT / "README.md").read_text()
-    assert code["with_tables"](readme) == readme
+    texts = code["texts"]()
+    assert {path.name for path in texts} == {"README.md", "table1.md", "table1-rehearsal.md"}
+    for path, text in texts.items():
+        assert path.read_text() == text, f"{path.name} is old: python docs/regenerate.py"
+
+
+@pytest.mark.parametrize("part", ["none", "some"])
+def test_the_documentation_can_be_made_from_a_part_of_the_runs(part, tmp_path, monkeypatch):
+    code = runpy.run_path(str(ROOT / "docs" / "regenerate.py"))
+    finished = code["finished"]
+    runs = finished("esc10-small")[:3] if part == "some" else []
+    monkeypatch.setitem(code["table1_runs"].__globals__, "finished", lambda name: runs)
+    papers, rehearsal = code["table1_runs"]()
+    section = code["table1_section"](papers, rehearsal)
+    assert ("not the paper's" in section) == (part == "some")
+    assert ("0 of its 65 runs" in section) == (part == "none")
+    assert set(code["pictures"](papers, "a")) == (set() if part == "none" else {"a-train.svg", "a-test.svg"})
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

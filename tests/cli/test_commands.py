@@ -5,35 +5,14 @@ import io
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
-from tiny import OPTIONS, SAMPLE_RATE
+from tiny import OPTIONS
 
 COMMANDS = ("demo", "train", "crossval", "reproduce", "compare", "report", "predict")
-
-
-def write_esc50(folder: Path) -> Path:
-    """Write 20 clips laid out like ESC-50: 5 folds, 4 classes, of which 2 are of ESC-10."""
-    (folder / "meta").mkdir(parents=True)
-    (folder / "audio").mkdir()
-    rows = ["filename,fold,target,category,esc10,src_file,take"]
-    for fold in range(1, 6):
-        for target in range(4):
-            name = f"{fold}-{target}-A-{target}.wav"
-            tone = 0.3 * np.sin(2 * np.pi * 300 * (target + 1) * np.arange(4800) / SAMPLE_RATE)
-            soundfile.write(folder / "audio" / name, tone, SAMPLE_RATE, subtype="PCM_16")
-            rows.append(f"{name},{fold},{target},sound{target},{target < 2},{fold}{target},A")
-    (folder / "meta" / "esc50.csv").write_text("\n".join(rows) + "\n")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def esc50(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_esc50(tmp_path_factory.mktemp("data") / "ESC-50")
 
 
 def table(text: str) -> list[dict[str, str]]:
@@ -82,8 +61,8 @@ def test_settings_are_listed_as_set_takes_them(cohear):
 
 
 def test_train_says_what_it_does_and_a_finished_run_is_not_made_again(cohear, tones, trained):
-    files = {"config.json", "environment.json", "history.jsonl", "model.safetensors", "predictions.csv"}
-    assert files | {"metrics.json", "report.html"} <= {path.name for path in trained.iterdir()}
+    files = {"config.json", "environment.json", "history.jsonl", "metrics.json", "model.safetensors", "report.html"}
+    assert files | {"predictions.safetensors", "predictions.csv"} <= {path.name for path in trained.iterdir()}
     modified = (trained / "model.safetensors").stat().st_mtime_ns
     said = cohear("train", tones, *OPTIONS, "--track", "end", "--out", trained)
     assert said.status == 0
@@ -140,7 +119,7 @@ def test_predict_agrees_with_the_predictions_of_the_run(cohear, tones, trained):
     rows = table(cohear("predict", trained, *(tones.parent / row["path"] for row in predicted)).out)
     assert [row["label"] for row in rows] == [row["predicted"] for row in predicted]
     for row, known in zip(rows, predicted, strict=True):
-        assert float(row["probability"]) == pytest.approx(float(known["probability"]), abs=2e-4)
+        assert float(row["probability"]) == pytest.approx(float(known["probability"]), abs=1e-3)  # kept in float16
 
 
 def test_predict_keeps_what_can_be_read_and_names_what_cannot(cohear, tones, trained, tmp_path):
@@ -170,45 +149,3 @@ def test_predict_on_files_that_cannot_be_read_prints_no_table(cohear, tones, tra
 
 def test_predict_is_told_from_training_on_a_table(cohear, tones, trained):
     assert cohear("predict", trained, tones).refuses("tones.csv' is a table, and predict listens to sounds")
-
-
-def test_the_plan_of_table_1_names_thirteen_models_by_five_folds_and_a_total_and_creates_nothing(
-    cohear, esc50, tmp_path, monkeypatch
-):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COHEAR_CACHE", str(tmp_path / "cache"))
-    said = cohear("reproduce", "table1", "--data", esc50, *OPTIONS, "--list")
-    assert said.status == 0
-    first, *runs, total = said.out.splitlines()
-    assert first == "ESC-50: 20 clips, 4 classes, preset small"
-    assert len(runs) == 65
-    assert sum("Combination-CL " in run for run in runs) == 5
-    assert all(" about " in run for run in runs)
-    assert total.startswith("13 models x 5 folds x 1 seed: 65 runs, about ")
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_the_plans_of_figure_and_ablations_are_listed_for_esc10(cohear, esc50):
-    figure = cohear("reproduce", "figure1", "--data", esc50, *OPTIONS, "--list", "--esc10").out
-    assert figure.startswith("ESC-10: 10 clips, 2 classes")
-    assert "4 models x 1 fold x 1 seed: 4 runs" in figure
-    ablations = cohear("reproduce", "ablations", "--data", esc50, *OPTIONS, "--list", "--folds", "2", "--seeds", "1,0")
-    assert "x 1 fold x 2 seeds: " in ablations.out
-    assert "Combination-CL, no ramp" in ablations.out
-
-
-@pytest.mark.slow
-def test_reproduce_runs_the_chosen_models_and_prints_the_table_and_compare_prints_it_again(cohear, esc50, tmp_path):
-    words = ("reproduce", "table1", "--data", esc50, *OPTIONS, "--set", "data.clip_s=0.6", "--set", "training.epochs=1")
-    words = (*words, "--models", "Combination-CL,no augmentation", "--folds", "2", "--out", tmp_path / "runs")
-    said = cohear(*words)
-    assert said.status == 0
-    assert "2 runs of 1 epoch ->" in said.err
-    assert "\nNo Augmentation" in said.out
-    assert "\nCombination-CL" in said.out
-    assert (tmp_path / "runs" / "comparison.html").exists()
-    listed = cohear(*words, "--list").out
-    assert listed.count("finished") == 2
-    compared = cohear("compare", tmp_path / "runs", "--out", tmp_path / "page.html")
-    assert compared.out == said.out
-    assert (tmp_path / "page.html").exists()

@@ -51,6 +51,15 @@ def test_a_run_without_a_page_gets_one_without_sounds(cohear, copied):
     assert (copied / "report.html").exists()
 
 
+def test_report_renders_the_table_of_predictions_anew(cohear, copied, trained):
+    (copied / "predictions.csv").unlink()
+    assert cohear("report", copied).status == 0
+    assert (copied / "predictions.csv").read_bytes() == (trained / "predictions.csv").read_bytes()
+    file = copied / "predictions.safetensors"
+    file.write_bytes(file.read_bytes()[:-1])
+    assert cohear("report", copied).refuses(f"'{file}' is damaged (it cannot be read: ", "train this run again")
+
+
 def test_missing_and_damaged_weights_are_named_and_the_page_is_kept(cohear, copied):
     weights, page = copied / "model.safetensors", (copied / "report.html").read_bytes()
     weights.write_bytes(weights.read_bytes()[:-8])

@@ -170,7 +170,25 @@ def test_two_jobs_give_the_bytes_of_one(cohear, begin, tones, tmp_path):
     names = sorted(path.relative_to(tmp_path / "one") for path in (tmp_path / "one").glob("*/model.safetensors"))
     assert len(names) == 2
     for name in names:
-        for file in ("model.safetensors", "predictions.csv", "metrics.json"):
+        for file in ("model.safetensors", "predictions.safetensors", "metrics.json"):
             paths = [tmp_path / folder / name.parent / file for folder in ("one", "two")]
             assert paths[0].read_bytes() == paths[1].read_bytes()
     assert all((tmp_path / "two" / name.parent / "report.html").exists() for name in names)
+
+
+def test_two_jobs_within_budgets_leave_cleanly_and_end_in_the_same_bytes(begin, tones, tmp_path, unbroken):
+    runs = tmp_path / "runs"
+    words = ("reproduce", "table1", "--data", tones, *LONG, "--models", "Combination-CL", "--jobs", 2, "--out", runs)
+    n_stopped = 0
+    for budget_s in (6, 9, 60, 600):  # a slow machine has not begun when the first is over
+        process = begin(*words, "--budget", f"{budget_s}s")
+        out, err = process.communicate(timeout=PATIENCE_S)
+        assert process.returncode == 0, err
+        assert "Traceback" not in err
+        if "the time is used up" not in err:
+            break
+        n_stopped += 1
+    assert n_stopped >= 1
+    assert out.count("\nCombination-CL") == 1
+    (first,) = runs.glob("*fold1*")
+    assert (first / "model.safetensors").read_bytes() == unbroken

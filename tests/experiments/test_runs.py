@@ -86,8 +86,9 @@ def test_a_run_stopped_after_any_step_and_resumed_ends_in_the_same_bytes(tones, 
         run(tones, tmp_path / "broken", track="every", on_step=stop_after(n_steps))
     assert not (tmp_path / "broken" / "metrics.json").exists()
     assert run(tones, tmp_path / "broken", track="every", resume=True) == unbroken
+    durations = {"duration_s": 0, "first_step_s": 0}  # a resumed run has a first step once more
     histories = [
-        [{**record, "duration_s": 0} for record in read_history(tmp_path / name)] for name in ("unbroken", "broken")
+        [{**record, **durations} for record in read_history(tmp_path / name)] for name in ("unbroken", "broken")
     ]
     assert histories[0] == histories[1]
     assert read_metrics(tmp_path / "unbroken") == read_metrics(tmp_path / "broken")
@@ -110,8 +111,9 @@ def test_consistency_with_weight_zero_is_batched_augmentation_bit_for_bit(tones,
 def test_every_method_trains_with_every_transform_and_its_folder_is_complete(tones, tmp_path, method, transform):
     run(tones, tmp_path, f"method={method}", f"views.transform={transform}", "training.epochs=1")
     metrics = read_metrics(tmp_path)
-    assert {"config.json", "environment.json", "history.jsonl", "predictions.csv", "model.safetensors"} <= {
-        p.name for p in tmp_path.iterdir()
+    assert {path.name for path in tmp_path.iterdir()} >= {
+        *("config.json", "environment.json", "history.jsonl", "model.safetensors"),
+        *("predictions.safetensors", "predictions.csv"),
     }
     assert metrics["method"] == method
     assert metrics["transform"] == transform
@@ -136,9 +138,10 @@ def test_metrics_follow_from_the_predictions(tones, tmp_path):
     assert len(rows) == metrics["n_clips"] == 9
     assert np.mean([row["label"] == row["predicted"] for row in rows]) == pytest.approx(metrics["accuracy"])
     assert np.mean([-np.log(float(row[f"p:{row['label']}"])) for row in rows]) == pytest.approx(
-        metrics["nll"], rel=1e-4
+        metrics["nll"],
+        rel=2e-3,  # both are rounded to float16
     )
-    assert np.mean([float(row["jsd"]) for row in rows]) == pytest.approx(metrics["jsd"], rel=1e-4)
+    assert np.mean([float(row["jsd"]) for row in rows]) == pytest.approx(metrics["jsd"], rel=2e-3)
 
 
 def test_a_finished_run_is_reused_and_other_settings_are_refused(tones, tmp_path):

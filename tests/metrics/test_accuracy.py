@@ -5,6 +5,7 @@ from scipy import stats
 from cohear.metrics.accuracy import (
     accuracy,
     confusion_matrix,
+    mean_interval,
     standard_error,
     wilson_interval,
 )
@@ -54,6 +55,18 @@ def test_standard_error_agrees_with_scipy(ddof):
 
 def test_one_value_has_no_standard_error():
     assert standard_error([0.8]) is None
+
+
+@pytest.mark.parametrize("n", [2, 3, 4, 7, 40])
+@pytest.mark.parametrize("confidence", [0.9, 0.95])
+def test_the_interval_of_a_mean_agrees_with_scipy(n, confidence):
+    values = np.random.default_rng(n).normal(size=n)
+    expected = stats.t.interval(confidence, n - 1, loc=values.mean(), scale=stats.sem(values))
+    assert mean_interval(values, confidence) == pytest.approx(expected, rel=1e-9)
+
+
+def test_one_value_has_no_interval():
+    assert mean_interval([0.8]) is None
 
 
 @pytest.mark.parametrize(("n_correct", "n_clips"), [(0, 10), (10, 10), (345, 400), (1, 2)])

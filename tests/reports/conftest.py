@@ -1,10 +1,15 @@
-import csv
 import json
 import math
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+from cohear.experiments.paper import TABLE_1
+from cohear.experiments.predictions import round_predictions, write_predictions
+from cohear.experiments.presets import small
+from cohear.experiments.run_folder import SCHEMA
+from cohear.reports.run_folders import read_runs
 
 CLASSES = ("dog", "rain", "siren", "bird")
 MODELS = {
@@ -28,9 +33,15 @@ def write_run(
     n_epochs: int = 3,
     tracked: bool = True,
     weight: float = 5.0,
+    ramp_epochs: float = small().objective.ramp_epochs,
+    jsd_scale: float = 1.0,
+    test_accuracies: tuple[float, ...] = (),
     **metrics: object,
 ) -> Path:
-    """Write a finished run; the clips numbered `wrong` are answered by the class after their label's."""
+    """Write a finished run; the clips numbered `wrong` are answered by the class after their label's.
+
+    `jsd_scale` multiplies the divergence over the epochs, and `test_accuracies` stand in for the usual rising ones.
+    """
     folder.mkdir(parents=True)
     right = n_clips - len(wrong)
     values = {
@@ -49,7 +60,7 @@ def write_run(
         "epochs": n_epochs,
         "precision": "float32",
         "experiment": f"{method} {transform} {weight}",
-        "schema": 1,
+        "schema": SCHEMA,
         "warnings": [],
         "data_notes": ["80 clips decoded to 5 s at 22050 Hz"],
         **metrics,
@@ -60,19 +71,21 @@ def write_run(
         "fold": fold,
         "seed": seed,
         "views": {"transform": transform},
-        "objective": {"consistency_weight": weight},
+        "objective": {"consistency_weight": weight, "ramp_epochs": ramp_epochs},
     }
     facts = {"data_path": "/data/made-up", "classes": classes, "track": "every"}
     _write_json(folder / "config.json", {"config": config, **facts})
     _write_json(folder / "environment.json", {"python": "3.11.2", "packages": {"torch": "2.13.0"}})
-    history = [_epoch(epoch, n_epochs, weight, tracked) for epoch in range(n_epochs)]
+    history = [_epoch(epoch, n_epochs, weight, tracked, jsd_scale) for epoch in range(n_epochs)]
+    for record, accuracy in zip(history, test_accuracies, strict=False):
+        record["test_accuracy"] = accuracy
     (folder / "history.jsonl").write_text("".join(json.dumps(record) + "\n" for record in history))
-    _write_predictions(folder / "predictions.csv", classes, n_clips, fold, wrong)
+    _write_predictions(folder, classes, n_clips, fold, wrong)
     _write_json(folder / "metrics.json", values)
     return folder
 
 
-def _epoch(epoch: int, n_epochs: int, weight: float, tracked: bool) -> dict:
+def _epoch(epoch: int, n_epochs: int, weight: float, tracked: bool, jsd_scale: float) -> dict:
     left = math.exp(-3 * (epoch + 1) / n_epochs)
     record = {
         "epoch": epoch,
@@ -88,31 +101,44 @@ def _epoch(epoch: int, n_epochs: int, weight: float, tracked: bool) -> dict:
         for part, factor in (("train", 0.5), ("test", 1.0)):
             record |= {
                 f"{part}_accuracy": 1 - 0.9 * left,
-                f"{part}_jsd": 0.2 * factor * (0.2 + left),
+                f"{part}_jsd": jsd_scale * 0.2 * factor * (0.2 + left),
                 f"{part}_nll": left,
             }
     return record
 
 
-def _write_predictions(path: Path, classes: tuple[str, ...], n_clips: int, fold: int, wrong: tuple[int, ...]) -> None:
-    header = ["path", "group", "label", "predicted", "probability", "correct", "jsd"]
-    with path.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow([*header, *(f"p:{name}" for name in classes)])
-        for clip in range(n_clips):
-            label = clip % len(classes)
-            answer = (label + (clip in wrong)) % len(classes)
-            probabilities = np.full(len(classes), 0.2 / (len(classes) - 1))
-            probabilities[answer] = 0.8
-            name, group = f"fold{fold}/{clip}.wav", f"recording {fold}-{clip // 2}"
-            row = [name, group, classes[label], classes[answer], 0.8, int(clip not in wrong), 0.05]
-            writer.writerow([*row, *probabilities])
+def _write_predictions(folder: Path, classes: tuple[str, ...], n_clips: int, fold: int, wrong: tuple[int, ...]) -> None:
+    clips = np.arange(n_clips)
+    labels = clips % len(classes)
+    answers = (labels + np.isin(clips, wrong)) % len(classes)
+    probabilities = np.full((n_clips, len(classes)), 0.2 / (len(classes) - 1), np.float32)
+    probabilities[clips, answers] = 0.8
+    paths = tuple(f"fold{fold}/{clip}.wav" for clip in clips)
+    groups = tuple(f"recording {fold}-{clip // 2}" for clip in clips)
+    jsd = np.full(n_clips, 0.05, np.float32)
+    write_predictions(folder, round_predictions(classes, paths, groups, labels, np.log(probabilities), jsd))
 
 
 def _write_json(path: Path, value: object) -> None:
     path.write_text(json.dumps(value))
 
 
+def write_grid(folder, n_wrong, folds=range(1, 6), seeds=(0,), models=TABLE_1, **settings):
+    """Write runs of the paper's preset and read them; `n_wrong`, by method, are the first clips of each fold."""
+    settings = {"dataset": "ESC-50", "preset": "paper", "ramp_epochs": 10.0, "tracked": False, "n_epochs": 1} | settings
+    for model in models:
+        for fold in folds:
+            for seed in seeds:
+                place, wrong = folder / f"{model.name} {fold} {seed}", tuple(range(n_wrong[model.method]))
+                write_run(place, model.method, model.transform, fold, seed, wrong, model=model.name, **settings)
+    return read_runs([folder])
+
+
 @pytest.fixture(name="write_run")
 def _write_run():
     return write_run
+
+
+@pytest.fixture(name="write_grid")
+def _write_grid():
+    return write_grid

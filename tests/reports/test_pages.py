@@ -107,7 +107,8 @@ def test_a_report_is_replaced_whole(tmp_path, write_run):
     (folder / "report.html").write_text("old")
     assert write_run_report(folder).read_text().startswith("<!doctype html>")
     assert sorted(path.name for path in folder.iterdir()) == [
-        "config.json", "environment.json", "history.jsonl", "metrics.json", "predictions.csv", "report.html",
+        "config.json", "environment.json", "history.jsonl", "metrics.json",
+        "predictions.csv", "predictions.safetensors", "report.html",
     ]  # fmt: skip
 
 

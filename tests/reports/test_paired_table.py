@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from cohear.experiments.predictions import Predictions, read_predictions, write_predictions
 from cohear.reports.grouping import group_runs
 from cohear.reports.paired_table import compare, match_answers, paired_table
 from cohear.reports.run_folders import read_runs
@@ -12,14 +13,20 @@ def _experiments(tmp_path):
     return {experiment.method: experiment for experiment in group_runs(read_runs([tmp_path]))}
 
 
+def _reverse_and_rename(folder, old, new):
+    kept = read_predictions(folder)
+    rows = {name: getattr(kept, name)[::-1].copy() for name in ("labels", "predicted", "log_probabilities", "jsd")}
+    paths = tuple(new if path == old else path for path in reversed(kept.paths))
+    write_predictions(folder, Predictions(kept.classes, paths, kept.groups[::-1], **rows))
+
+
 def test_answers_are_matched_by_fold_seed_and_path(tmp_path, write_run):
     write_run(tmp_path / "a1", "bda", fold=1, wrong=(0, 1))
     write_run(tmp_path / "a2", "bda", fold=2, wrong=())
     write_run(tmp_path / "a3", "bda", fold=1, seed=1)  # no partner
     write_run(tmp_path / "b1", "consistency", fold=1, wrong=(1, 2))
     b2 = write_run(tmp_path / "b2", "consistency", fold=2, wrong=(), n_clips=20)
-    lines = (b2 / "predictions.csv").read_text().splitlines(keepends=True)
-    (b2 / "predictions.csv").write_text("".join([lines[0], *reversed(lines[1:])]).replace("fold2/7.", "fold2/x."))
+    _reverse_and_rename(b2, "fold2/7.wav", "fold2/x.wav")
     found = _experiments(tmp_path)
     answers = match_answers(found["consistency"], found["bda"])
     assert answers is not None

@@ -113,18 +113,22 @@ def test_a_lacking_metric_is_named(tmp_path, write_run):
         read_run(tmp_path / "run")
 
 
-@pytest.mark.parametrize(
-    ("change", "reason"),
-    [
-        (lambda text: text.replace("label", "tag", 1), "it has no column 'label'"),
-        (lambda text: text.replace("p:rain", "rain"), "it has no column for the class 'rain'"),
-        (lambda text: text[: text.rindex("\n", 0, -1) + 1], "it has 19 clips, metrics.json says 20"),
-        (lambda text: text[: text.rindex("dog") + 3], "a row is cut short|has no column for the class"),
-        (lambda text: text.replace("0.8,1", "high,1", 1), "holds no number where one belongs"),
-    ],
-)
-def test_damaged_predictions_are_named(tmp_path, write_run, change, reason):
-    file = write_run(tmp_path / "run") / "predictions.csv"
-    file.write_text(change(file.read_text().replace("\r\n", "\n")))
-    with pytest.raises(UserError, match=f"predictions.csv' is damaged .*({reason})"):
-        _ = read_run(tmp_path / "run").predictions
+def test_missing_predictions_are_named_when_they_are_asked_for(tmp_path, write_run):
+    folder = write_run(tmp_path / "run")
+    (folder / "predictions.safetensors").unlink()
+    run = read_run(folder)
+    with pytest.raises(UserError, match=r"predictions.safetensors' is missing: train this run again"):
+        _ = run.predictions
+
+
+def test_predictions_of_another_number_of_clips_are_refused(tmp_path, write_run):
+    folder, other = write_run(tmp_path / "run"), write_run(tmp_path / "other", n_clips=19)
+    (other / "predictions.safetensors").replace(folder / "predictions.safetensors")
+    with pytest.raises(UserError, match=r"is damaged \(it has 19 clips, metrics.json says 20\)"):
+        _ = read_run(folder).predictions
+
+
+def test_the_table_beside_the_predictions_is_for_the_eye_only(tmp_path, write_run):
+    folder = write_run(tmp_path / "run")
+    (folder / "predictions.csv").write_text("anything")
+    assert len(read_run(folder).predictions.paths) == 20

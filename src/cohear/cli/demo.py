@@ -21,8 +21,8 @@ def demo(
     from cohear.cli.grids import run_requests
     from cohear.cli.train import prepare
     from cohear.data.synthetic import write_sounds
-    from cohear.experiments.grid import plan_requests
     from cohear.experiments.paper import FIGURE_1
+    from cohear.experiments.plans import plan_requests
     from cohear.experiments.presets import preset
 
     sounds = out / "sounds" / "sounds.csv"

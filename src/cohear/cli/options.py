@@ -42,6 +42,7 @@ DropSmall = Annotated[
 ]
 Seed = Annotated[int, typer.Option(min=0, help="Of weights, order and views.")]
 Jobs = Annotated[int, typer.Option(min=1, metavar="N", help="Runs side by side, each with its share of the cores.")]
+Out = Annotated[Path, typer.Option(metavar="DIR", help="The folder of the run folders.")]
 Track = Annotated[
     str | None,
     typer.Option(

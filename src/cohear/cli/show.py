@@ -35,18 +35,20 @@ def compare(
 
 
 def report(runs: Runs) -> None:
-    """Write the page of each run anew, as report.html in its folder.
+    """Write what is rendered from each run anew: report.html and predictions.csv in its folder.
 
     Give it where training was started, so that it finds the sounds.
 
     cohear report runs/my-run
     """
     from cohear.cli.finish import write_report
+    from cohear.experiments.predictions import write_table
     from cohear.reports.run_folders import read_runs
 
     failures: list[UserError] = []
     for run in read_runs(runs):
         try:
+            write_table(run.folder, run.predictions)
             say(f"report: {write_report(run.folder)}")
         except UserError as error:
             failures.append(error)

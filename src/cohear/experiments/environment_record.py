@@ -10,13 +10,14 @@ from cohear.runtime.files import write_json
 
 
 def write_environment(folder: Path, config: Config, *, is_compiled: bool) -> None:
-    """Write what runs here, and below it what ran at earlier starts of the same run."""
+    """Write what runs here, and below it what ran at earlier starts of the same run, where it was another."""
     path = folder / "environment.json"
     earlier = json.loads(path.read_text()) if path.exists() else None
     environment = describe_environment()
     environment["room_bank"] = build_reverb(config).bank_hash()  # every run is measured on views of `combination`
     environment["is_compiled"] = is_compiled
-    environment["earlier_starts"] = [*earlier.pop("earlier_starts"), earlier] if earlier else []
+    starts = [*earlier.pop("earlier_starts"), earlier] if earlier else []
+    environment["earlier_starts"] = [start for start in starts if start != environment]
     write_json(path, environment)
 
 

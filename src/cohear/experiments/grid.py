@@ -3,10 +3,9 @@
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
 from multiprocessing import active_children, get_context, parent_process
 from pathlib import Path
 from typing import Any
@@ -15,74 +14,10 @@ import torch
 
 from cohear.errors import UserError
 from cohear.experiments.build import PreparedData, prepare_data
-from cohear.experiments.config import Config
-from cohear.experiments.identity import readable_name
-from cohear.experiments.paper import FOLLOWED, HEADLINE, PaperModel
-from cohear.experiments.presets import change
-from cohear.experiments.run_folder import covers, is_finished, read_record
+from cohear.experiments.config import DataConfig
+from cohear.experiments.plans import GridRun
 from cohear.experiments.runs import RunRequest, execute
 from cohear.runtime.interrupts import Interrupted, disregard_signals, is_over, signals_held, stop_on_signals
-
-
-@dataclass(frozen=True)
-class GridRun:
-    """One run of a grid and its place."""
-
-    request: RunRequest
-    folder: Path
-
-    @property
-    def is_done(self) -> bool:
-        """Whether the run is finished and was measured as often as is wanted now."""
-        return is_finished(self.folder) and covers(read_record(self.folder).track, self.request.track)
-
-
-def plan_requests(
-    data_path: Path,
-    base: Config,
-    models: Iterable[PaperModel],
-    folds: Sequence[int],
-    seeds: Sequence[int],
-    track: str | None,
-) -> list[RunRequest]:
-    """List the runs of a grid: seed by seed, fold by fold, model by model, so that each part of it compares fairly.
-
-    What the paper claims of its largest gain comes first: no augmentation and the combination's three methods on all
-    folds, then the other models.
-
-    Args:
-        data_path: DATA of the command line.
-        base: the preset and whatever was changed in it.
-        models: rows of the table.
-        folds: tested folds.
-        seeds: of the runs.
-        track: how often each run is measured; None: every epoch for the runs of `FOLLOWED` on the first fold, else
-            only at the end.
-    """
-    models = list(models)
-    headline = [model for model in models if model in HEADLINE]
-    others = [model for model in models if model not in HEADLINE]
-    return [
-        RunRequest(
-            data_path,
-            model.configure(change(base, {"fold": fold, "seed": seed})),
-            model.name,
-            track or ("every" if model in FOLLOWED and fold == min(folds) else "end"),
-        )
-        for seed in seeds
-        for part in (headline, others)
-        for fold in folds
-        for model in part
-    ]
-
-
-def place(requests: Iterable[RunRequest], data: PreparedData, parent: Path) -> list[GridRun]:
-    """Give each run its folder below `parent`."""
-    records = [(request, request.describe(data)) for request in requests]
-    return [
-        GridRun(request, parent / readable_name(request.config, record.model, record.identity))
-        for request, record in records
-    ]
 
 
 def run_grid(
@@ -102,10 +37,10 @@ def run_grid(
         deadline_s: when to save and leave, on the clock of `time.time`; None: when all are finished.
 
     Returns:
-        The folders, all finished.
+        The folders of the finished runs: of all, unless the deadline came first; what was begun is saved then.
 
     Raises:
-        Interrupted: after a signal or at the deadline; every unfinished run is saved.
+        Interrupted: after a signal; every unfinished run is saved.
         UserError: where runs failed; the others are finished.
     """
     missing = [run for run in runs if not run.is_done]
@@ -115,17 +50,42 @@ def run_grid(
         on_progress((n_done + share) / len(runs), n_done + n)
 
     on_missing(0.0, 0)
+    failures: list[str] = []
     if n_jobs == 1:
         failures = _run_here(missing, after_run, deadline_s, on_missing)
-    else:
-        failures = _run_in_processes(missing, n_jobs, after_run, deadline_s, on_missing) if missing else []
+    elif missing and not is_over(deadline_s):
+        failures = _run_in_processes(missing, n_jobs, after_run, deadline_s, on_missing)
+    finished = [run.folder for run in runs if run.is_done]
     if failures:
-        raise UserError(f"{len(failures)} of {len(runs)} runs failed, the others are finished; {failures[0]}")
-    return [run.folder for run in runs]
+        n_left = len(runs) - len(failures) - len(finished)
+        others = "the others are finished" if n_left <= 0 else f"{len(finished)} are finished, {n_left} are left"
+        raise UserError(f"{len(failures)} of {len(runs)} runs failed, {others}; {failures[0]}")
+    return finished
+
+
+Prepare = Callable[[RunRequest], PreparedData]
+
+
+def _prepare_once() -> Prepare:
+    """Return what prepares the data of runs; those that agree share a store, and what devices keep of it."""
+    kept: dict[tuple[Path, DataConfig], PreparedData] = {}
+
+    def prepare(request: RunRequest) -> PreparedData:
+        wanted = request.data_path, request.config.data
+        if wanted not in kept:
+            kept.clear()
+            kept[wanted] = prepare_data(request.data_path, request.config)
+        return kept[wanted]
+
+    return prepare
 
 
 def _work(
-    run: GridRun, after_run: Callable[[Path], None], deadline_s: float | None, on_share: Callable[[float], None]
+    run: GridRun,
+    prepare: Prepare,
+    after_run: Callable[[Path], None],
+    deadline_s: float | None,
+    on_share: Callable[[float], None],
 ) -> None:
     if is_over(deadline_s):
         raise Interrupted("not begun", None)
@@ -133,8 +93,7 @@ def _work(
     def on_step(done: int, total: int) -> None:
         on_share(done / total)
 
-    data = prepare_data(run.request.data_path, run.request.config)
-    if execute(run.request, data, run.folder, resume=True, deadline_s=deadline_s, on_step=on_step):
+    if execute(run.request, prepare(run.request), run.folder, resume=True, deadline_s=deadline_s, on_step=on_step):
         after_run(run.folder)
 
 
@@ -150,15 +109,20 @@ def _run_here(
 ) -> list[str]:
     """Make runs one after the other; returns what failed."""
     failures: list[str] = []
+    prepare = _prepare_once()
     for index, run in enumerate(runs):
 
         def on_share(share: float, index: int = index) -> None:
             on_progress(index + share, index - len(failures))
 
         try:
-            _work(run, after_run, deadline_s, on_share)
+            _work(run, prepare, after_run, deadline_s, on_share)
         except UserError as error:
             failures.append(_describe_failure(run, error))
+        except Interrupted as stopped:
+            if stopped.signal_number is not None:
+                raise
+            break
         on_progress(index + 1, index + 1 - len(failures))
     return failures
 
@@ -170,9 +134,13 @@ _stop: Any = None
 """In a worker process: the signal that stops the grid, 0 for none, in memory shared with the parent."""
 
 
+_prepare: Any = None
+"""In a worker process: prepares the data of its runs."""
+
+
 def _start_worker(shares: Any, stop: Any, n_threads: int) -> None:
-    global _shares, _stop
-    _shares, _stop = shares, stop
+    global _shares, _stop, _prepare
+    _shares, _stop, _prepare = shares, stop, _prepare_once()
     torch.set_num_threads(n_threads)
     disregard_signals()
     threading.Thread(target=_leave_with_parent, daemon=True).start()
@@ -195,7 +163,7 @@ def _work_in_process(index: int, run: GridRun, after_run: Callable[[Path], None]
         if _stop.value:  # the parent's signal may have come when nothing listened
             signal.raise_signal(_stop.value)
 
-    _work(run, after_run, deadline_s, on_share)
+    _work(run, _prepare, after_run, deadline_s, on_share)
     _shares[index] = 1.0
 
 
@@ -233,7 +201,7 @@ def _watch(
 ) -> list[str]:
     pending = set(futures)
     failures: list[str] = []
-    n_finished, is_out_of_time = 0, False
+    n_finished = 0
     with stop_on_signals() as request:
         while pending:
             done, pending = wait(pending, timeout=0.5)
@@ -247,7 +215,6 @@ def _watch(
                     failures.append(_describe_failure(runs[futures.index(future)], error))
                 elif isinstance(error, Interrupted):  # somebody may have stopped a worker alone
                     request.signal_number = request.signal_number or error.signal_number
-                    is_out_of_time = is_out_of_time or error.signal_number is None
                 elif isinstance(error, BrokenProcessPool) and not request.signal_number:
                     raise UserError(
                         "a process of the grid was killed, perhaps for lack of memory; finished runs are kept, go on "
@@ -257,6 +224,6 @@ def _watch(
                     raise error
             n_finished = sum(future.done() and future.exception() is None for future in futures)
             on_progress(sum(shares), n_finished)
-    if request.signal_number or is_out_of_time:
+    if request.signal_number:
         raise Interrupted(f"stopped after {n_finished} of {len(runs)} runs, everything is saved", request.signal_number)
     return failures

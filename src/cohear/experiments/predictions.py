@@ -19,6 +19,7 @@ from cohear.errors import UserError
 from cohear.runtime.files import write_bytes
 
 PREDICTIONS, TABLE = "predictions.safetensors", "predictions.csv"
+_DTYPES = {"labels": np.int64, "predicted": np.int64, "log_probabilities": np.float16, "jsd": np.float16}
 _MOST_NEGATIVE = float(np.finfo(np.float16).min)
 
 
@@ -105,19 +106,16 @@ def read_predictions(folder: Path) -> Predictions:
         tensors = load(data)
         header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
         text = json.loads(header["__metadata__"]["clips"])
-        predictions = Predictions(
-            classes=tuple(map(str, text["classes"])),
-            paths=tuple(map(str, text["paths"])),
-            groups=tuple(map(str, text["groups"])),
-            labels=tensors["labels"].astype(np.int64),
-            predicted=tensors["predicted"].astype(np.int64),
-            log_probabilities=tensors["log_probabilities"].astype(np.float16),
-            jsd=tensors["jsd"].astype(np.float16),
-        )
-    except (SafetensorError, ValueError, KeyError, TypeError) as error:
+        classes, paths, groups = (tuple(map(str, text[name])) for name in ("classes", "paths", "groups"))
+        arrays = {name: tensors[name].astype(dtype) for name, dtype in _DTYPES.items()}
+    except KeyError as error:
+        raise damaged(path, f"it has no {error}") from error
+    except (SafetensorError, ValueError, TypeError) as error:
         raise damaged(path, f"it cannot be read: {error}") from error
-    _check(path, predictions)
-    return predictions
+    if len(groups) != len(paths):
+        raise damaged(path, f"it has {len(groups)} groups for {len(paths)} clips")
+    _check(path, arrays, len(paths), len(classes))
+    return Predictions(classes, paths, groups, **arrays)
 
 
 def damaged(file: Path, reason: str) -> UserError:
@@ -125,19 +123,13 @@ def damaged(file: Path, reason: str) -> UserError:
     return UserError(f"'{file}' is damaged ({reason}): train this run again, or leave it out.")
 
 
-def _check(path: Path, predictions: Predictions) -> None:
-    n_clips, n_classes = len(predictions.paths), len(predictions.classes)
-    shapes = dict.fromkeys(("labels", "predicted", "jsd"), (n_clips,))
-    shapes |= {"log_probabilities": (n_clips, n_classes)}
-    for name, shape in shapes.items():
-        if getattr(predictions, name).shape != shape:
+def _check(path: Path, arrays: dict[str, np.ndarray], n_clips: int, n_classes: int) -> None:
+    for name, array in arrays.items():
+        if array.shape != ((n_clips, n_classes) if name == "log_probabilities" else (n_clips,)):
             raise damaged(path, f"its {name} do not fit {n_clips} clips and {n_classes} classes")
-    if len(predictions.groups) != n_clips:
-        raise damaged(path, f"it has {len(predictions.groups)} groups for {n_clips} clips")
     for name in ("labels", "predicted"):
-        indices = getattr(predictions, name)
-        if n_clips and (indices.min() < 0 or indices.max() >= n_classes):
+        if n_clips and not 0 <= arrays[name].min() <= arrays[name].max() < n_classes:
             raise damaged(path, f"its {name} name a class that it has not")
     for name in ("log_probabilities", "jsd"):
-        if not np.isfinite(getattr(predictions, name)).all():
+        if not np.isfinite(arrays[name]).all():
             raise damaged(path, f"its {name} hold what is no number")

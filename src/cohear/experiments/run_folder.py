@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -99,29 +99,6 @@ def read_metrics(folder: Path) -> dict[str, Any]:
             "--out"
         ) from error
     return metrics
-
-
-def finished_configs(parent: Path, dataset: str) -> list[Config]:
-    """Return the configurations of the finished runs of a data set below a folder."""
-    found = []
-    for path in sorted(parent.glob("*/config.json")):
-        with suppress(UserError):
-            record = read_record(path.parent)
-            if record.dataset == dataset and is_finished(path.parent):
-                found.append(record.config)
-    return found
-
-
-def finished_runs(parent: Path, dataset: str, data_fingerprint: str) -> dict[str, Path]:
-    """Find the finished runs on the same clips below a folder, by identity, one of each."""
-    found: dict[str, Path] = {}
-    for path in sorted(parent.glob("*/config.json")):
-        with suppress(UserError):
-            record = read_record(path.parent)
-            is_on_them = (record.dataset, record.data_fingerprint) == (dataset, data_fingerprint)
-            if is_on_them and is_finished(path.parent):
-                found.setdefault(record.identity, path.parent)
-    return found
 
 
 def covers(track: str, wanted: str) -> bool:

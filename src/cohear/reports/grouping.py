@@ -67,6 +67,14 @@ class Experiment:
         return {fold: mean(run.accuracy for run in self.runs if run.fold == fold) for fold in self.folds}
 
     @property
+    def accuracy_by_seed(self) -> dict[int, float]:
+        """Accuracy of each seed, in [0, 1], averaged over the folds; seeds that lack one of them do not count."""
+        by_seed = {seed: [run for run in self.runs if run.seed == seed] for seed in self.seeds}
+        return {
+            seed: mean(run.accuracy for run in runs) for seed, runs in by_seed.items() if len(runs) == len(self.folds)
+        }
+
+    @property
     def accuracy(self) -> float:
         """Mean over folds of `accuracy_by_fold`, in [0, 1]."""
         return mean(self.accuracy_by_fold.values())

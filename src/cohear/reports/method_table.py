@@ -35,7 +35,8 @@ def method_rows(runs: Sequence[RunSummary], error_over: ErrorOver = "folds") -> 
     for experiment in experiments:
         baseline = None if experiment in baselines else closest(experiment, baselines)
         improvement = _improvement(experiment, baseline) if baseline else None
-        rows.append(MethodRow(experiment, standard_error(_repetitions(experiment, error_over)), improvement))
+        repeated = experiment.accuracy_by_fold if error_over == "folds" else experiment.accuracy_by_seed
+        rows.append(MethodRow(experiment, standard_error(list(repeated.values())), improvement))
     return rows
 
 
@@ -65,14 +66,6 @@ def _improvement(experiment: Experiment, baseline: Experiment) -> float | None:
     ours, theirs = experiment.accuracy_by_fold, baseline.accuracy_by_fold
     shared = [fold for fold in ours if fold in theirs]
     return mean(ours[fold] - theirs[fold] for fold in shared) if shared else None
-
-
-def _repetitions(experiment: Experiment, error_over: ErrorOver) -> list[float]:
-    if error_over == "folds":
-        return list(experiment.accuracy_by_fold.values())
-    by_seed = {seed: [run for run in experiment.runs if run.seed == seed] for seed in experiment.seeds}
-    whole = [seed_runs for seed_runs in by_seed.values() if len(seed_runs) == len(experiment.folds)]
-    return [mean(run.accuracy for run in seed_runs) for seed_runs in whole]
 
 
 def _cells(row: MethodRow, with_paper: bool) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """Does each step of the method help? Paired tests between models on the clips that both heard."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,7 @@ from cohear.reports.run_folders import RunSummary
 from cohear.reports.tables import Table, signed
 
 _STEPS = (("consistency", "bda"), ("bda", "standard"), ("standard", "none"), ("consistency", "none"))
-_N_RESAMPLES = 10_000
+N_RESAMPLES = 10_000
 _SIGNIFICANCE = 0.05
 
 
@@ -96,7 +96,7 @@ def compare(a: Experiment, b: Experiment) -> Comparison | None:
         return None
     differences = answers.correct_a.astype(float) - answers.correct_b.astype(float)
     _, groups = np.unique(answers.recordings, return_inverse=True)
-    return Comparison(a, b, answers, grouped_bootstrap(differences, groups, _N_RESAMPLES))
+    return Comparison(a, b, answers, grouped_bootstrap(differences, groups, N_RESAMPLES))
 
 
 def paired_table(runs: Sequence[RunSummary]) -> Table | None:
@@ -108,10 +108,25 @@ def paired_table(runs: Sequence[RunSummary]) -> Table | None:
     Raises:
         UserError: if two runs are the same, or predictions cannot be read.
     """
-    pairs = list(_pairs(group_runs(runs)))
+    return paired_table_of(group_runs(runs))
+
+
+def paired_table_of(
+    experiments: Sequence[Experiment], test: Callable[[Experiment, Experiment], Comparison | None] = compare
+) -> Table | None:
+    """Build the table from experiments.
+
+    Args:
+        experiments: in the order of the table.
+        test: `compare`, or one that remembers what it has compared.
+
+    Returns:
+        As `paired_table`.
+    """
+    pairs = list(_pairs(experiments))
     if not pairs:
         return None
-    results = [compare(a, b) for a, b in pairs]
+    results = [test(a, b) for a, b in pairs]
     comparisons = [result for result in results if result is not None]
     corrected = holm([comparison.test.p_value for comparison in comparisons])
     rows = tuple(_cells(comparison, p, len(comparisons)) for comparison, p in zip(comparisons, corrected, strict=True))
@@ -188,7 +203,7 @@ def _notes(comparisons: Sequence[Comparison], significant: Sequence[str], untest
         )
     if any(n > 1 for n in n_seeds):
         yield (
-            f"Pairs with several seeds: {_N_RESAMPLES} bootstrap resamples of source recordings, each with "
+            f"Pairs with several seeds: {N_RESAMPLES} bootstrap resamples of source recordings, each with "
             "all its clips and seeds."
         )
     yield (

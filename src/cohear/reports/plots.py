@@ -249,8 +249,8 @@ def _draw_curves(axes: Axes, curves: Sequence[Curve], legend: bool = True) -> No
     axes.set_xlabel("epochs trained")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.set_ylim(bottom=0)
-    if legend and n_drawn:
-        axes.legend()
+    if legend and n_drawn:  # above the curves, which leave no corner free for sure
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
 
 
 def _svg(figure: Figure) -> bytes:

@@ -1,0 +1,59 @@
+"""`cohear crossval`: one model on every fold."""
+
+from pathlib import Path
+
+from cohear.cli import options
+
+
+def crossval(
+    data: options.Data = None,
+    method: options.Method = "consistency",
+    transform: options.Transform = None,
+    preset: options.Preset = None,
+    settings: options.Settings = None,
+    seed: options.Seed = 0,
+    out: options.Out = Path("runs"),
+    jobs: options.Jobs = 1,
+    track: options.Track = "every",
+    esc10: options.Esc10 = False,
+    skip_bad: options.SkipBad = False,
+    drop_small: options.DropSmall = 0,
+    list_settings: options.ListSettings = False,
+) -> None:
+    """Train once per fold and average: mean accuracy with its standard error.
+
+    Finished runs are kept, an unfinished one goes on.
+
+    cohear crossval my_sounds/ --method bda --jobs 2
+    """
+    from cohear.cli.grids import run_requests
+    from cohear.cli.train import prepare, refuse_early
+    from cohear.experiments.build import read_folds
+    from cohear.experiments.paper import PaperModel, model_name
+    from cohear.experiments.plans import plan_requests
+    from cohear.experiments.presets import change
+    from cohear.experiments.run_folder import check_parent
+
+    options.require_data(data, list_settings)
+    options.set_names(settings, {"preset": "--preset", "fold": "`cohear train --fold` for one fold"})
+    track = options.check_track(track)
+    config = options.resolve(
+        method=method,
+        transform=transform,
+        preset=preset,
+        settings=settings,
+        esc10=esc10,
+        skip_bad=skip_bad,
+        drop_small=drop_small,
+        seed=seed,
+    )
+    if list_settings or data is None:
+        options.print_settings(config)
+        return
+    model = PaperModel(model_name(config), config.method, config.views.transform)
+    dataset = read_folds(data, config)
+    refuse_early(dataset, [change(config, {"fold": dataset.folds[0]})])
+    check_parent(out)
+    prepared = prepare(data, config)
+    requests = plan_requests(data, config, [model], prepared.folds, [config.seed], track)
+    run_requests(requests, prepared, out, jobs)
