@@ -2,7 +2,8 @@
 
 Prints a table of the step's parts, the trainer's time over the bare network's, and the rate that the network reaches
 beside that of a large matrix product. On a GPU the paper's batch of 120 in bfloat16, on a CPU a tenth of it in
-float32: there, time is proportional to the batch. Leave the machine alone meanwhile.
+float32: there, time is proportional to the batch, and the preset `paper` takes some ten minutes. Leave the machine
+alone meanwhile.
 """
 
 import sys
@@ -34,12 +35,13 @@ def main(
         for keep, title in ((False, "every view made live"), (True, "shifted views read from memory"))
     )
     environment = describe_environment()
-    where = environment["gpu"] or f"{environment['processor']}, {environment['n_threads']} threads"
+    where = environment["gpu"] or f"{environment['processor']}, {count_text(environment['n_threads'], 'thread')}"
     training = config.training
     text = (
         f"Preset {preset_name}, {config.method} over {config.views.transform}, batch {training.batch_size}, "
-        f"{training.precision}, {where}, torch {environment['packages']['torch']}. Medians of {n_rounds} rounds of "
-        f"{n_steps} steps.\n\n{text}\n"
+        f"{training.precision}, {where}, torch {environment['packages']['torch']}. Medians of "
+        f"{count_text(n_rounds, 'round')} of {count_text(n_steps, 'step')}; parts are timed by themselves and need not "
+        f"add up.\n\n{text}\n"
     )
     print(text, end="")
     if out is not None:
@@ -75,5 +77,13 @@ def said(times: StepTimes) -> list[str]:
     ]
 
 
+def count_text(n: int, noun: str) -> str:
+    """Say how many."""
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+app.command()(main)
+
 if __name__ == "__main__":
-    typer.run(main)
+    app()

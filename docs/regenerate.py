@@ -28,10 +28,13 @@ The paper's own experiment is made by
 
 ```
 git clone https://github.com/karolpiczak/ESC-50
-cohear reproduce table1 --data ESC-50 --budget 9m --set training.precision=bf16 --out results/table1
+cohear reproduce table1 --data ESC-50 --preset paper --budget 9m --out results/table1 \\
+    --set training.precision=bf16 --set data.pitch_cache=true
 ```
 
-given again and again until nothing is missing: each time it works for nine minutes, saves, and next time goes on.
+given again and again until nothing is missing: each time it works for nine minutes, saves, and next time goes on, on
+another machine too. It is meant for a GPU ([performance.md](performance.md)); bf16 against float32 is one of the
+controls (`cohear reproduce controls`).
 Without `--budget` it runs to the end; `--list` estimates how long that takes. Then `python docs/regenerate.py` writes
 this page anew. A rehearsal at small size: [table1-rehearsal.md](table1-rehearsal.md)."""
 HOW_REHEARSAL = """\

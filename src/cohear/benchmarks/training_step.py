@@ -90,7 +90,8 @@ class StepBench:
         for turn in range(1 + n_rounds):
             for name, measure in parts.items():
                 seconds = measure()
-                say(f"round {turn} of {n_rounds}: {name} {1e3 * seconds:.2f} ms per step")
+                counted = f"round {turn} of {n_rounds}" if turn else "warming up"
+                say(f"{counted}: {name} {1e3 * seconds:.2f} ms per step")
                 if turn:
                     taken[name].append(seconds)
         times = {name: median(seconds) for name, seconds in taken.items()}

@@ -82,6 +82,8 @@ class _Progress:
     step: int = 0
     sums: list[float] = field(default_factory=lambda: [0.0] * 3)
     """Of total, classification and consistency over the items of this epoch so far."""
+    duration_s: float = 0.0
+    """That earlier starts spent on this epoch."""
     history: list[dict[str, Any]] = field(default_factory=list)
 
 
@@ -162,7 +164,9 @@ def train(
         measured = None
         if not _anywhere(watch.is_stopped(), fabric):
             measured = watch.measure(network, progress.epoch, watch.is_stopped)
+        duration_s = progress.duration_s + time.perf_counter() - started
         if _anywhere(measured is None, fabric) or measured is None:
+            progress.duration_s = duration_s
             _save_and_leave(folder, network, optimizer, progress, watch, fabric)
         n_items = len(clips.labels) * len(plan.items)
         total, classification, consistency = (value / n_items for value in progress.sums)
@@ -175,12 +179,12 @@ def train(
                 "classification": classification,
                 "consistency": consistency,
                 "n_steps": steps_per_epoch,
-                "duration_s": round(time.perf_counter() - started, 3),
+                "duration_s": round(duration_s, 3),
                 **first_step.said_once(),
                 **measured,
             }
         )
-        progress.epoch, progress.step, progress.sums = progress.epoch + 1, 0, [0.0] * 3
+        progress = _Progress(progress.epoch + 1, history=progress.history)
         if fabric.is_global_zero:
             save_checkpoint(folder, network, optimizer, vars(progress))
             _write_history(folder, progress.history)
