@@ -23,12 +23,15 @@ def main(
     preset_name: Annotated[str, typer.Option("--preset", help="paper or small.")] = "paper",
     settings: Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Any setting.")] = None,
     n_rounds: Annotated[int, typer.Option("--rounds", min=1, help="Turns that count.")] = 3,
-    n_steps: Annotated[int, typer.Option("--steps", min=1, help="Steps in a row; more on a GPU.")] = 2,
+    n_steps: Annotated[
+        int | None, typer.Option("--steps", min=1, help="Steps in a row.", show_default="50 on a GPU, 2 on a CPU")
+    ] = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the table there, too.")] = None,
 ) -> None:
     """Time the training step of Combination-CL, or of whatever --set makes of it."""
     on_gpu = torch.cuda.is_available()
     usual = {"training.batch_size": 120, "training.precision": "bf16"} if on_gpu else {"training.batch_size": 12}
+    n_steps = n_steps or (50 if on_gpu else 2)
     config = change(preset(preset_name), {**usual, **dict(parse_override(text) for text in settings or [])})
     text = "\n\n".join(
         table(StepBench(config, n_steps=n_steps, keep_versions=keep), n_rounds, title)
@@ -56,6 +59,7 @@ def table(bench: StepBench, n_rounds: int, title: str) -> str:
         ("front end", times.front_end_s),
         ("network and objective, forward and backward", times.bare_s - times.optimizer_s),
         ("optimizer", times.optimizer_s),
+        ("what is left, or less for being measured apart", times.rest_s),
         ("**the trainer's step**", times.whole_s),
         ("the bare network's step", times.bare_s),
     ]
@@ -72,7 +76,7 @@ def said(times: StepTimes) -> list[str]:
         f"The trainer takes {times.overhead:.3f} of the bare network's time (median of ratios), "
         f"{times.n_clips / times.whole_s:.3g} clips or {times.n_signals / times.whole_s:.3g} signals per second.",
         f"The network reaches {times.rate / 1e12:.3g} TFLOP/s, {share:.0%} of a large matrix product's "
-        f"{times.matrix_rate / 1e12:.3g}; a step is {times.floor.operations / 1e12:.3g} TFLOP and at least "
+        f"{times.matrix_rate / 1e12:.3g}; a step is {times.floor.operations / 1e12:.3g} TFLOP and about "
         f"{times.floor.traffic_bytes / 1e9:.3g} GB of traffic.",
     ]
 

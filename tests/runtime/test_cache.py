@@ -16,7 +16,8 @@ def test_the_cache_is_where_the_environment_says_else_in_the_home(monkeypatch):
 
 def test_compiled_programs_are_kept_in_the_cache_unless_the_environment_says_where(monkeypatch):
     monkeypatch.setenv("COHEAR_CACHE", "/kept")
-    monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR", raising=False)
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "")  # so that what follows is undone
+    monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR")
     keep_compiled_programs()
     assert os.environ["TORCHINDUCTOR_CACHE_DIR"] == "/kept/compiled"
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "/elsewhere")

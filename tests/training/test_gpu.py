@@ -11,10 +11,11 @@ from cohear import keys
 from cohear.experiments.build import build_front_end, build_network, build_plan, build_transform, prepare_data
 from cohear.experiments.config import Config
 from cohear.experiments.presets import change, parse_override, preset
-from cohear.experiments.resident_clips import ResidentClips
+from cohear.experiments.resident_clips import ResidentClips, _resident
 from cohear.experiments.runs import RunRequest, execute
 from cohear.runtime.devices import make_fabric
-from cohear.training.trainer import _Step
+from cohear.tensors import on_device
+from cohear.training.trainer import TrainingClips, Watch, train
 from cohear.transforms import ClipFacts
 from cohear.views import ViewMaker, view_keys
 from tiny import TINY
@@ -35,9 +36,13 @@ def settings(*texts: str) -> Config:
 def test_a_run_finishes_and_says_how_long_its_first_step_took(tones, tmp_path, precision):
     config = settings(f"training.precision={precision}", "data.pitch_cache=true")
     data = prepare_data(tones, config)
+    n_programs = []
     for seed in (0, 1):  # the second one finds program, clips and shifted versions in place
         request = RunRequest(tones, change(config, {"seed": seed}), track="every")
         assert execute(request, data, tmp_path / str(seed))
+        n_programs.append(torch._dynamo.utils.counters["stats"]["unique_graphs"])
+    assert n_programs[0] == n_programs[1] > 0
+    assert _resident.cache_info().hits > 0
     for seed in (0, 1):
         history = [json.loads(line) for line in (tmp_path / str(seed) / "history.jsonl").read_text().splitlines()]
         assert history[0]["first_step_s"] > 0
@@ -47,32 +52,40 @@ def test_a_run_finishes_and_says_how_long_its_first_step_took(tones, tmp_path, p
 
 @pytest.mark.parametrize("precision", ["float32", "bf16"])
 @pytest.mark.parametrize("transform", ["pitch", "reverb", "masking", "combination"])
-def test_no_step_waits_for_the_device(tones, transform, precision):
-    config = settings(f"views.transform={transform}")
-    fabric = make_fabric(precision)
-    store = prepare_data(tones, config).store
-    clips = ResidentClips.of(store, fabric.device)
-    view_maker = ViewMaker(build_transform(config, config.views.transform), build_front_end(config).to(fabric.device))
+def test_no_step_waits_for_the_device(tones, tmp_path, transform, precision):
+    config = settings(f"views.transform={transform}", "training.epochs=3")
+    fabric, store = make_fabric(precision), prepare_data(tones, config).store
+    rows = np.arange(12)
+    clips = TrainingClips(
+        ResidentClips.of(store, fabric.device).read,
+        store.labels[rows],
+        store.clip_keys[rows],
+        ClipFacts(rows, store.sound_lengths[rows]),
+    )
+    view_maker = ViewMaker(build_transform(config, config.views.transform), build_front_end(config))
     network = build_network(config, 3)
     network.compile_features()
-    module = _Step(network, build_plan(config).objective)
-    step, optimizer = fabric.setup(module, torch.optim.AdamW(module.parameters(), fused=True))
 
-    def take_a_step() -> None:
-        rows, views = np.array([0, 4]), np.arange(3)[:, None].repeat(2, 1)
-        cell_keys = view_keys(0, 0, keys.fold_in(np.uint64(0), rows), views)
-        facts = ClipFacts(rows, store.sound_lengths[rows])
-        log_mels = view_maker.make(clips.read(rows), views, cell_keys, facts).log_mels
-        fabric.backward(step(log_mels, torch.zeros(2, dtype=torch.int64, device=fabric.device), 1.0).total)
-        optimizer.step()
-        optimizer.zero_grad()
+    def on_step(done: int, _total: int) -> None:
+        # The first epoch compiles, and brings windows, filters and rooms; later ones may wait only where they end.
+        torch.cuda.set_sync_debug_mode("error" if done > 6 and done % 6 else "default")
 
-    take_a_step()  # compiles, and brings windows, filters and rooms to the device
-    torch.cuda.set_sync_debug_mode("error")
+    watch = Watch(measure=lambda *_: {}, on_step=on_step)
     try:
-        take_a_step()
+        assert len(train(network, view_maker, clips, build_plan(config), tmp_path, fabric, watch)) == 3
     finally:
         torch.cuda.set_sync_debug_mode("default")
+
+
+def test_numbers_arrive_unchanged_without_waiting():
+    numbers = np.arange(100_000)
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        arrived = [on_device(numbers + n, torch.device("cuda")) for n in range(20)]
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    for n, tensor in enumerate(arrived):
+        np.testing.assert_array_equal(tensor.cpu().numpy(), numbers + n)
 
 
 @pytest.mark.parametrize("transform", ["pitch", "reverb", "masking", "combination"])

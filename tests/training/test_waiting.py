@@ -1,28 +1,54 @@
-"""That no step waits for a device: on one without data, whatever asks for a value fails.
+"""That no step waits for a device, on one without data: whatever asks for a value there fails.
 
-The `meta` device knows shapes and no numbers. A step that a GPU could not take without waiting (a number read back, a
-shape that depends on numbers, an operation across devices) cannot be taken there at all.
+The `meta` device knows shapes and no numbers. A step that a GPU could not take without waiting, since it reads a number
+back or makes a shape that depends on numbers, cannot be taken there at all. And numbers of the host reach it by
+`on_device` alone, the one way that does not wait.
 """
 
+import sys
 from contextlib import nullcontext
-from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from lightning_fabric import Fabric
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from cohear import keys
 from cohear.experiments.build import build_front_end, build_network, build_plan, build_transform
 from cohear.experiments.config import Config
 from cohear.experiments.presets import change, preset
 from cohear.experiments.resident_clips import ResidentClips
-from cohear.training.trainer import _Step
+from cohear.tensors import on_device
+from cohear.training.batches import Batch
+from cohear.training.trainer import TrainingClips, _forward, _Step
 from cohear.transforms import ClipFacts
 from cohear.transforms.cached_pitch_shift import ShiftedVersions
-from cohear.views import ViewMaker, view_keys
+from cohear.views import ViewMaker
 
 META = torch.device("meta")
 N_CLIPS, N_SAMPLES = 6, 22050
+
+
+class NoWaiting(TorchDispatchMode):
+    """Refuse operations that bring numbers of the host to the device, but for those of `on_device`."""
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        tensors = [arg for arg in torch.utils._pytree.tree_leaves((args, kwargs)) if isinstance(arg, torch.Tensor)]
+        if {tensor.device.type for tensor in [*tensors, result] if isinstance(tensor, torch.Tensor)} == {"cpu", "meta"}:
+            frame = sys._getframe()
+            while frame is not None and frame.f_code is not on_device.__code__:
+                frame = frame.f_back
+            assert frame is not None, f"{func} brings numbers of the host to the device"
+        return result
+
+
+class FabricWithoutData(Fabric):
+    @property
+    def device(self) -> torch.device:
+        return META
 
 
 def settings(transform: str) -> Config:
@@ -30,24 +56,32 @@ def settings(transform: str) -> Config:
     return change(preset("small"), changes)
 
 
-def take_a_step(config: Config, versions: ShiftedVersions | None = None) -> torch.Tensor:
-    plan, rows = build_plan(config), np.array([4, 1, 0])
-    clips = ResidentClips(
+def take_steps(config: Config, versions: ShiftedVersions | None = None) -> torch.Tensor:
+    """Take a step that brings windows, filters and rooms to the device, and one as all that follow."""
+    plan = build_plan(config)
+    resident = ResidentClips(
         torch.empty(N_CLIPS, N_SAMPLES, dtype=torch.int16, device=META), torch.empty(N_CLIPS, device=META)
     )
+    lengths = np.array([N_SAMPLES, 9000, N_SAMPLES, 9000, N_SAMPLES, N_SAMPLES])
+    clip_keys = keys.fold_in(np.uint64(0), np.arange(N_CLIPS))
+    facts = ClipFacts(np.arange(N_CLIPS), lengths)
+    clips = TrainingClips(resident.read, np.arange(N_CLIPS) % 5, clip_keys, facts)
     front_end = build_front_end(config).to(META)
     view_maker = ViewMaker(build_transform(config, config.views.transform, versions), front_end)
-    views = np.array(plan.items[0])[:, None].repeat(len(rows), 1)
-    cell_keys = view_keys(0, 0, keys.fold_in(np.uint64(0), rows), views)
-    facts = ClipFacts(rows, np.array([N_SAMPLES, 9000, N_SAMPLES]))
     module = _Step(build_network(config, 5).to(META), plan.objective)
     optimizer = torch.optim.AdamW(module.parameters(), lr=1e-3)
-    log_mels = view_maker.make(clips.read(rows), views, cell_keys, facts).log_mels
-    losses = module(log_mels, torch.empty(len(rows), dtype=torch.int64, device=META), 1.0)
-    losses.total.backward()
-    optimizer.step()
-    assert log_mels.shape[:2] == views.shape
-    return losses.total
+    fabric = FabricWithoutData(accelerator="cpu", devices=1)
+    batch = Batch(np.array([4, 1, 0]), np.array(plan.items[0])[:, None].repeat(3, 1))
+
+    def step(epoch: int) -> torch.Tensor:
+        losses, _ = _forward(module, view_maker, clips, 0, epoch, batch, 1.0, fabric)
+        losses.total.backward()
+        optimizer.step()
+        return losses.total
+
+    step(0)
+    with NoWaiting():
+        return step(0)
 
 
 @pytest.fixture(autouse=True)
@@ -57,24 +91,36 @@ def _without_autocast(monkeypatch):
 
 @pytest.mark.parametrize("transform", ["pitch", "reverb", "masking", "combination"])
 def test_no_step_asks_a_device_for_a_value(transform):
-    assert take_a_step(settings(transform)).device == META
+    assert take_steps(settings(transform)).device == META
 
 
 @pytest.mark.parametrize("n_kept", [0, 10])
 def test_nor_does_one_that_reads_kept_versions(n_kept):
     versions = ShiftedVersions.on_device(N_CLIPS, 10, N_SAMPLES, META)
     versions.is_kept[:, :n_kept] = 1
-    assert take_a_step(settings("combination"), versions).device == META
+    assert take_steps(settings("combination"), versions).device == META
 
 
-def test_what_would_wait_is_noticed():
-    asking = (
-        torch.Tensor.item,
-        torch.Tensor.tolist,
-        torch.nonzero,
-        lambda x: x[x > 0],
-        partial(torch.add, torch.ones(2)),
-    )
-    for ask in asking:
-        with pytest.raises((RuntimeError, NotImplementedError)):
-            ask(torch.empty(2, device=META))
+def _ask_for_another_device(x: torch.Tensor) -> torch.Tensor:
+    return torch.ones(2) + x
+
+
+def _ask_for_chosen_values(x: torch.Tensor) -> torch.Tensor:
+    return x[x > 0]
+
+
+@pytest.mark.parametrize(
+    "ask", [torch.Tensor.item, torch.Tensor.tolist, torch.nonzero, _ask_for_chosen_values, _ask_for_another_device]
+)
+def test_what_would_wait_for_the_device_is_noticed(ask):
+    with pytest.raises((RuntimeError, NotImplementedError)):
+        ask(torch.empty(2, device=META))
+
+
+def test_what_would_wait_for_the_host_is_noticed():
+    with NoWaiting():
+        on_device(np.ones(2), META)
+        with pytest.raises(AssertionError, match="brings numbers of the host"):
+            torch.ones(2).to(META)
+        with pytest.raises(AssertionError, match="brings numbers of the host"):
+            torch.empty(3, device=META)[torch.tensor([0, 1])]

@@ -1,4 +1,4 @@
-"""What a training step of the network must compute and move at least: the floor under its time.
+"""What a training step of the network must compute, and about what it moves: the floor under its time.
 
 Counted per layer of `VGG`, for convolutions alone: the linear layer, the objective and the optimizer together are
 less than a hundredth at the paper's size.
@@ -7,8 +7,9 @@ Operations. A 3x3 convolution from C_in to C_out maps of P pixels takes 2 * 9 * 
 once forward and twice backward, for the gradients of its input and of its weights. The first layer is no exception:
 the batch norm before it learns.
 
-Bytes. Batch norm in training mode needs the statistics of a whole layer before it can change any of it, so an output
-of N numbers travels between memory and chip, where nothing is fused that needs them all:
+Bytes. An estimate and no bound, since a compiler may fuse one pass or another. Batch norm in training mode needs the
+statistics of a whole layer before it can change any of it, so an output of N numbers travels between memory and chip
+again and again; pooling, after every other layer, is left out:
 
     forward    convolution writes it, statistics read it, normalization reads it and writes it anew, the next
                convolution reads that                                                                         5 N
@@ -28,12 +29,12 @@ _FORWARD_PASSES, _BACKWARD_PASSES, _INPUT_PASSES = 5, 7, 2
 
 @dataclass(frozen=True)
 class StepFloor:
-    """The least work of one step, forward and backward."""
+    """The work of one step, forward and backward."""
 
     operations: float
     """Multiplications and additions."""
     traffic_bytes: float
-    """Between memory and chip."""
+    """Between memory and chip, an estimate."""
 
     def arithmetic_s(self, operations_per_s: float) -> float:
         """Seconds of arithmetic alone."""

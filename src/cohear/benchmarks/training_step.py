@@ -56,6 +56,11 @@ class StepTimes:
     """Measured operations per second of a large matrix product in the training's precision."""
 
     @property
+    def rest_s(self) -> float:
+        """What the parts, each measured by itself, leave of the whole; negative where they took longer alone."""
+        return self.whole_s - self.views_s - self.front_end_s - self.bare_s
+
+    @property
     def rate(self) -> float:
         """Operations per second that the bare network reaches, its optimizer left out."""
         return self.floor.operations / (self.bare_s - self.optimizer_s)

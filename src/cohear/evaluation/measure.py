@@ -52,11 +52,11 @@ def answer(network: nn.Module, views: FixedViews, should_stop: Callable[[], bool
             if should_stop():
                 return None
             logits = network(log_mels)
-            said.append(log_probabilities(logits).cpu().numpy())
-            divergences.append(jensen_shannon_divergence(logits).cpu().numpy())
+            said.append(log_probabilities(logits))
+            divergences.append(jensen_shannon_divergence(logits))
     finally:
         network.train(was_training)
-    return Answers(np.concatenate(said, axis=1), np.concatenate(divergences))
+    return Answers(torch.cat(said, 1).cpu().numpy(), torch.cat(divergences).cpu().numpy())
 
 
 def score(answers: Answers, labels: np.ndarray) -> Scores:

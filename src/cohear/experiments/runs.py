@@ -24,7 +24,7 @@ from cohear.experiments.build import (
 )
 from cohear.experiments.config import Config, TransformName
 from cohear.experiments.environment_record import environment_warnings, write_environment
-from cohear.experiments.identity import identify, identify_experiment
+from cohear.experiments.identity import NUMERICS, identify, identify_experiment
 from cohear.experiments.paper import model_name
 from cohear.experiments.pitch_cache import shifted_versions
 from cohear.experiments.predictions import Predictions, round_predictions, write_predictions
@@ -54,14 +54,20 @@ class RunRequest:
     track: str = "every"
     """How often training and test clips are measured: `every` epoch, every N-th, or only at the `end`."""
 
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        return self.model or model_name(self.config)
+
     def describe(self, data: PreparedData) -> RunRecord:
         """Work out what the run is, given its data."""
         config, fingerprint, rooms = self.config, data.store.fingerprint, room_bank_hash(self.config)
         return RunRecord(
             config=config,
-            model=self.model or model_name(config),
+            model=self.name,
             identity=identify(config, fingerprint, rooms),
             experiment=identify_experiment(config, fingerprint, rooms),
+            numerics=NUMERICS,
             data_path=str(self.data_path),
             dataset=data.dataset.name,
             data_fingerprint=fingerprint,
@@ -145,7 +151,7 @@ def _train(
     config, rows = request.config, split.train
     fabric = make_fabric(config.training.precision)
     wanted = config.training.compile
-    is_compiled = can_compile(fabric.device) if wanted is None else wanted
+    is_compiled = can_compile(fabric.device, fabric.world_size) if wanted is None else wanted
     if fabric.is_global_zero:
         write_environment(folder, config, is_compiled=is_compiled)
     network = build_network(config, len(record.classes))

@@ -4,8 +4,10 @@ Eight 3x3 convolutions without bias, each followed by batch norm and ReLU; 2x2 p
 and any other leading axis, is folded into the batch here and unfolded from the result here, nowhere else.
 """
 
+import functools
 import itertools
 import math
+from collections.abc import Callable
 from typing import Literal
 
 import torch
@@ -47,6 +49,7 @@ class VGG(nn.Module):
     ) -> None:
         super().__init__()
         self.n_classes, self.global_pooling = n_classes, global_pooling
+        self._program: Callable[[VGG, Tensor], Tensor] | None = None
         with torch.random.fork_rng(devices=[]):  # the layers' own first weights are drawn and replaced
             self.input_norm = nn.BatchNorm2d(1) if normalize_input else nn.Identity()
             widths = [1, *(max(1, round(n * width)) for n in FEATURE_MAPS)]
@@ -74,11 +77,18 @@ class VGG(nn.Module):
         """
         *batch, n_bands, n_frames = log_mels.shape
         check_size(n_bands, n_frames)
-        return self._features(log_mels.reshape(-1, 1, n_bands, n_frames)).reshape(*batch, -1)
+        folded = log_mels.reshape(-1, 1, n_bands, n_frames)
+        features = self._features(folded) if self._program is None else self._program(self, folded)
+        return features.reshape(*batch, -1)
 
     def forward(self, log_mels: Float[Tensor, "*batch band frame"]) -> Float[Tensor, "*batch label"]:
-        """Return logits."""
-        return self.linear(self.embed(log_mels))
+        """Return logits, in float32 under autocast too: in bfloat16 they would have two digits."""
+        return self.classify(self.embed(log_mels))
+
+    def classify(self, embeddings: Float[Tensor, "*batch feature"]) -> Float[Tensor, "*batch label"]:
+        """Return the logits of embeddings."""
+        with torch.autocast(embeddings.device.type, enabled=False):
+            return self.linear(embeddings.to(self.linear.weight.dtype))
 
     def compile_features(self, backend: str = "inductor") -> None:
         """Compile all but the linear layer; results change in their last bits.
@@ -89,11 +99,17 @@ class VGG(nn.Module):
         Args:
             backend: of `torch.compile`.
         """
-        self._features = torch.compile(self._features, dynamic=False, backend=backend)
+        self._program = _compile(VGG._features, backend)
 
     def _features(self, folded: Float[Tensor, "signal 1 band frame"]) -> Float[Tensor, "signal feature"]:
         maps = self.blocks(self.input_norm(folded))
         return maps.mean((2, 3)) if self.global_pooling == "average" else maps.amax((2, 3))
+
+
+@functools.lru_cache(maxsize=2)
+def _compile(features: Callable[[VGG, Tensor], Tensor], backend: str) -> Callable[[VGG, Tensor], Tensor]:
+    """Compile what every network runs: one program per shape, which belongs to no network."""
+    return torch.compile(features, dynamic=False, backend=backend)
 
 
 def check_size(n_bands: int, n_frames: int) -> None:

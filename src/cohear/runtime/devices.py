@@ -23,6 +23,7 @@ def make_fabric(precision: str) -> "Fabric":
     on_gpu = torch.cuda.is_available()
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.benchmark = on_gpu  # shapes are few and fixed
     fabric = Fabric(
         accelerator="cuda" if on_gpu else "cpu",
         devices=int(os.environ.get("LOCAL_WORLD_SIZE", "1")),
@@ -35,11 +36,14 @@ def make_fabric(precision: str) -> "Fabric":
     return fabric
 
 
-def can_compile(device: torch.device) -> bool:
-    """Whether `torch.compile` can make programs for a device that are worth their time: a GPU, with Triton."""
+def can_compile(device: torch.device, n_processes: int = 1) -> bool:
+    """Whether `torch.compile` makes programs that are worth their time: for a GPU, with Triton.
+
+    Not where several processes train one network: with statistics that they share, that has not been tried.
+    """
     from torch.utils._triton import has_triton
 
-    return device.type == "cuda" and has_triton()
+    return device.type == "cuda" and n_processes == 1 and has_triton()
 
 
 def _leave_process_group() -> None:

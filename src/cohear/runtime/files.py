@@ -3,8 +3,9 @@
 import errno
 import json
 import os
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,26 @@ def flush(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def check_writable(folder: Path) -> None:
+    """Refuse a folder that cannot be made or written; what is made to find out is removed.
+
+    Raises:
+        UserError: why it cannot, and what to do.
+    """
+    missing = [path for path in (folder, *folder.parents) if not os.path.lexists(path)]
+    with explain_disk_errors(folder):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder):
+                pass
+        except FileNotFoundError as error:  # all of its parents were made: some places hold no new folders
+            raise PermissionError(errno.EPERM, "") from error
+        finally:
+            for path in missing:
+                with suppress(OSError):
+                    path.rmdir()
 
 
 @contextmanager

@@ -17,14 +17,14 @@ class FirstStep:
         self._duration_s: float | None = None
         self._is_said = False
 
-    def is_over(self) -> None:
+    def stop(self) -> None:
         """Stop the clock at the first call; only there the host waits for the device."""
         if self._duration_s is None:
             if self._device.type == "cuda":
                 torch.cuda.synchronize(self._device)
             self._duration_s = time.perf_counter() - self._began
 
-    def said_once(self) -> dict[str, float]:
+    def take_record(self) -> dict[str, float]:
         """Return the duration for the history, seconds; nothing after the first time."""
         if self._is_said or self._duration_s is None:
             return {}

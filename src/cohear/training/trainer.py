@@ -73,6 +73,10 @@ class Watch:
         """Whether somebody asked this process to stop, or its time is over."""
         return self.stop.is_made
 
+    def is_signaled(self) -> bool:
+        """Whether somebody asked this process to stop."""
+        return self.stop.signal_number is not None
+
 
 @dataclass
 class _Progress:
@@ -98,7 +102,7 @@ class _Step(nn.Module):
         self, log_mels: Float[Tensor, "view batch band frame"], labels: Int64[Tensor, " batch"], weight: float
     ) -> Losses:
         embeddings = self.network.embed(log_mels) if self.objective.needs_embeddings else None
-        logits = self.network(log_mels) if embeddings is None else self.network.linear(embeddings)
+        logits = self.network(log_mels) if embeddings is None else self.network.classify(embeddings)
         return self.objective(logits, labels, weight, embeddings)
 
 
@@ -153,7 +157,7 @@ def train(
             fabric.backward(losses.total * share)
             step_optimizer.step()
             step_optimizer.zero_grad()
-            first_step.is_over()
+            first_step.stop()
             sums += torch.stack(losses).detach().double() * (share * len(batch.clips))
             progress.step += 1
             watch.on_step(progress.epoch * steps_per_epoch + progress.step, plan.n_epochs * steps_per_epoch)
@@ -163,7 +167,9 @@ def train(
         _check_finite(progress, network)
         measured = None
         if not _anywhere(watch.is_stopped(), fabric):
-            measured = watch.measure(network, progress.epoch, watch.is_stopped)
+            # A measurement that a deadline cut short would be begun anew, and with short budgets never end.
+            with fabric.autocast():
+                measured = watch.measure(network, progress.epoch, watch.is_signaled)
         duration_s = progress.duration_s + time.perf_counter() - started
         if _anywhere(measured is None, fabric) or measured is None:
             progress.duration_s = duration_s
@@ -180,7 +186,7 @@ def train(
                 "consistency": consistency,
                 "n_steps": steps_per_epoch,
                 "duration_s": round(duration_s, 3),
-                **first_step.said_once(),
+                **first_step.take_record(),
                 **measured,
             }
         )
