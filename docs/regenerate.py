@@ -13,8 +13,9 @@ from cohear.reports.method_table import method_table
 from cohear.reports.paired_table import paired_table
 from cohear.reports.plots import figure_1
 from cohear.reports.run_folders import RunSummary, read_runs
+from cohear.reports.table1_choice import choose_table1_runs
 from cohear.reports.table1_report import page, pictures, summary
-from cohear.reports.table1_runs import Table1Runs, choose_table1_runs
+from cohear.reports.table1_runs import Table1Runs
 from cohear.reports.tables import to_markdown
 
 ROOT = Path(__file__).parent.parent
@@ -37,10 +38,13 @@ another machine too. It is meant for a GPU ([performance.md](performance.md)); b
 controls (`cohear reproduce controls`).
 Without `--budget` it runs to the end; `--list` estimates how long that takes. Then `python docs/regenerate.py` writes
 this page anew. A rehearsal at small size: [table1-rehearsal.md](table1-rehearsal.md)."""
+REHEARSED = """\
+The same table at a size that two processor cores can train, which shows what the page says and that everything in it
+works. It is made by"""
+NOT_REHEARSED = """\
+This page is for the same table at a size that two processor cores can train. None of its runs is finished yet, so that
+it shows nothing but its own form. They are made by"""
 HOW_REHEARSAL = """\
-The same table at a size that two processor cores can train, to show what the page will say and that everything in it
-works, made by
-
 ```
 cohear reproduce table1 --data ESC-50 --preset small --folds 1 --jobs 2 --out results/table1-small \\
     --set training.epochs=12 --set objective.ramp_epochs=1.6666666666666667 \\
@@ -85,6 +89,11 @@ def table1_section(papers: Table1Runs, rehearsal: Table1Runs) -> str:
     return "\n\n".join(parts)
 
 
+def how_rehearsal(rehearsal: Table1Runs) -> str:
+    """Return what the rehearsal is for, as far as it is there, and how it is made."""
+    return (REHEARSED if rehearsal.grid_runs else NOT_REHEARSED) + "\n\n" + HOW_REHEARSAL
+
+
 def summary_line(papers: Table1Runs) -> str:
     """Return how many runs there are."""
     return f"{len(papers.grid_runs)} of its 65 runs have been made"
@@ -108,7 +117,9 @@ def texts() -> dict[Path, str]:
     return {
         ROOT / "README.md": readme,
         DOCS / f"{TABLE1}.md": page(papers, "# Table 1 of the paper", f"{TABLE1}-figure1", HOW_TABLE1),
-        DOCS / f"{REHEARSAL}.md": page(rehearsal, "# A rehearsal of Table 1", f"{REHEARSAL}-figure1", HOW_REHEARSAL),
+        DOCS / f"{REHEARSAL}.md": page(
+            rehearsal, "# A rehearsal of Table 1", f"{REHEARSAL}-figure1", how_rehearsal(rehearsal)
+        ),
     }
 
 

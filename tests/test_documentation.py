@@ -126,6 +126,7 @@ def test_the_documentation_can_be_made_from_a_part_of_the_runs(part, tmp_path, m
     section = code["table1_section"](papers, rehearsal)
     assert ("not the paper's" in section) == (part == "some")
     assert ("0 of its 65 runs" in section) == (part == "none")
+    assert ("None of its runs is finished yet" in code["how_rehearsal"](rehearsal)) == (part == "none")
     assert set(code["pictures"](papers, "a")) == (set() if part == "none" else {"a-train.svg", "a-test.svg"})
 
 

@@ -13,11 +13,12 @@ class UserError(ValueError):
 
 
 def nearest(word: str, allowed: Iterable[str]) -> str:
-    """Return ` (did you mean 'x'?)` for the nearest allowed word, or an empty string.
+    """Return ` (did you mean 'x'?)` for the nearest allowed word, whatever its case, or an empty string.
 
     Example:
-        >>> nearest("reverbs", ["pitch", "reverb"])
-        " (did you mean 'reverb'?)"
+        >>> nearest("reverbs", ["Pitch-Shift", "Reverb"])
+        " (did you mean 'Reverb'?)"
     """
-    found = difflib.get_close_matches(word, list(allowed), n=1, cutoff=0.5)
-    return f" (did you mean '{found[0]}'?)" if found else ""
+    written = {candidate.lower(): candidate for candidate in allowed}
+    found = difflib.get_close_matches(word.lower(), written, n=1, cutoff=0.5)
+    return f" (did you mean '{written[found[0]]}'?)" if found else ""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from cohear.experiments.identity import NUMERICS
 from tiny import OPTIONS, write_tones
 
 ONE_EPOCH = (*OPTIONS, "--set", "training.epochs=1", "--track", "end")
@@ -26,6 +27,21 @@ def test_damaged_metrics_are_named_with_the_way_out(cohear, tones, copied, conte
     (copied / "metrics.json").unlink()
     assert cohear(*words, "--resume").status == 0
     assert json.loads((copied / "metrics.json").read_text()) == json.loads(metrics)
+
+
+@pytest.mark.parametrize(
+    ("changes", "culprit"),
+    [
+        ({"numerics": None}, "config.json' is not a run's configuration: it has no 'numerics'"),
+        ({"colour": "red"}, "this version of cohear does not know its 'colour'"),
+        ({"numerics": 1, "identity": "0"}, f"made by another version of cohear: numerics 1 there and {NUMERICS} now"),
+        ({"identity": "0"}, "made by another version of cohear; choose another --out"),
+    ],
+)
+def test_a_run_of_another_version_is_refused_in_words(cohear, tones, copied, changes, culprit):
+    facts = {**json.loads((copied / "config.json").read_text()), **changes}
+    (copied / "config.json").write_text(json.dumps({name: value for name, value in facts.items() if value is not None}))
+    assert cohear("train", tones, *OPTIONS, "--track", "end", "--out", copied).refuses(culprit)
 
 
 def hide_sounds(run: Path) -> None:
@@ -66,19 +82,34 @@ def test_missing_and_damaged_weights_are_named_and_the_page_is_kept(cohear, copi
     for command in (("report", copied), ("predict", copied, copied)):
         assert cohear(*command).refuses(f"'{weights}' cannot be used, the file is damaged", "train the run again")
     weights.unlink()
-    for command in (("report", copied), ("predict", copied, copied)):
-        assert cohear(*command).refuses(f"'{weights}' are missing", "train the run again")
+    assert cohear("predict", copied, copied).refuses(f"'{weights}' are missing", "train the run again")
     assert (copied / "report.html").read_bytes() == page
+
+
+def test_a_run_without_weights_gets_a_page_without_sounds_that_replaces_none_with_sounds(cohear, copied):
+    page = copied / "report.html"
+    (copied / "model.safetensors").unlink()
+    page.write_text("an old report")
+    said = cohear("report", copied)
+    assert (said.status, said.out) == (0, "")
+    assert said.err == f"the report of run shows no sounds: its weights are missing\nreport: {page}\n"
+    assert page.read_text() == "a report"
+    page.write_text("<audio controls></audio>")
+    assert cohear("report", copied).refuses(
+        f"the report of '{copied}' is left as it is", "its weights are missing", "copy them into its folder"
+    )
+    assert page.read_text() == "<audio controls></audio>"
 
 
 def test_a_report_that_fails_does_not_keep_others_from_being_written(cohear, copied, trained, tmp_path):
     other = shutil.copytree(trained, tmp_path / "other")
     (other / "report.html").unlink()
-    (copied / "model.safetensors").unlink()
-    assert cohear("report", copied, other).refuses("model.safetensors' are missing")
+    (copied / "model.safetensors").write_bytes(b"")
+    assert cohear("report", copied, other).refuses("model.safetensors' cannot be used")
     assert (other / "report.html").exists()
 
 
+@pytest.mark.slow
 def test_crossval_compares_with_the_finished_runs_on_the_same_clips_only(cohear, tones, tmp_path):
     runs = tmp_path / "runs"
     others = write_tones(tmp_path / "other-sounds", n_classes=2)

@@ -1,5 +1,6 @@
 """`cohear reproduce`: what it plans, what it runs, that a used-up budget loses nothing, and its page."""
 
+import json
 import shutil
 import time
 from pathlib import Path
@@ -9,6 +10,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from cohear.experiments.identity import readable_name
+from cohear.experiments.run_folder import read_record
 from tiny import OPTIONS, SAMPLE_RATE
 
 USED_UP = "the time is used up: {} of 2 runs are finished, what was begun is saved; go on with the same command"
@@ -72,8 +75,15 @@ def test_reproduce_runs_the_chosen_models_and_prints_the_table_and_compare_print
     assert "\nNo Augmentation" in said.out
     assert "\nCombination-CL" in said.out
     assert (tmp_path / "runs" / "comparison.html").exists()
+    accuracies = [line for line in said.err.splitlines() if ": accuracy " in line]
+    assert accuracies[0].startswith("No Augmentation, fold 2, seed 0: accuracy ")
+    assert [line.split(" (")[1] for line in accuracies] == ["1 of 2 done)", "2 of 2 done)"]
     listed = cohear(*words, "--list").out
     assert listed.count("finished") == 2
+    assert cohear(*words, "--list", "--skip-bad", "--track", "end").out.count("finished") == 2
+    again = cohear(*words, "--skip-bad")
+    assert "2 of 2 were finished before: there is nothing to do" in again.err
+    assert again.out == said.out
     compared = cohear("compare", tmp_path / "runs", "--out", tmp_path / "page.html")
     assert compared.out == said.out
     assert (tmp_path / "page.html").exists()
@@ -95,6 +105,76 @@ def test_controls_are_of_their_own_folds_and_seeds_unless_asked(cohear, esc50):
         "Combination-CL, float32 fold 3 seed 7",
         *(f"No Augmentation, three times the epochs fold {fold} seed 7" for fold in (3, 2)),
     ]
+
+
+def test_controls_are_chosen_by_the_names_in_their_list_and_suggested_as_they_are_written(cohear, esc50):
+    words = ("reproduce", "controls", "--data", esc50, *OPTIONS, "--list", "--models")
+    names = {" ".join(run.split(" fold ")[0].split()) for run in cohear(*words[:-1]).out.splitlines()[1:-1]}
+    assert len(names) == 3
+    for name in (*names, "Combination-CL, float32"):
+        assert "1 model x " in cohear(*words, name).out
+    said = cohear(*words, "Combination-CL, bf61")
+    assert said.refuses("no model 'bf61'", "'Combination-CL, bf16'")
+
+
+def test_names_in_the_list_are_as_wide_as_the_longest(cohear, esc50):
+    _first, *runs, _ = cohear("reproduce", "controls", "--data", esc50, *OPTIONS, "--list").out.splitlines()
+    assert len({run.index("  fold ") for run in runs}) == 1
+    assert max(len(run.split("  fold ")[0].strip()) for run in runs) == len("No Augmentation, three times the epochs")
+
+
+def words_of_trained(tones: Path, out: Path) -> tuple[object, ...]:
+    models = ("--models", "Combination-CL", "--folds", "1")
+    return ("reproduce", "table1", "--data", tones, *OPTIONS, *models, "--out", out)
+
+
+def test_a_run_is_listed_as_finished_where_it_counts_as_finished_and_as_refused_where_it_is(
+    cohear, tones, trained, tmp_path
+):
+    def states(*options: object) -> str:
+        return cohear(*words_of_trained(tones, tmp_path), "--list", *options).out.splitlines()[1].split("seed 0")[1]
+
+    facts = json.loads((trained / "config.json").read_text())
+    usual = tmp_path / f"combination-cl_fold1_small_{facts['identity'][:8]}"
+    place = shutil.copytree(trained, tmp_path / "other name")
+    assert states("--track", "end").strip() == states("--track", "end", "--skip-bad").strip() == "finished"
+    assert "about" in states("--track", "every")  # it would be made anew beside the other
+    assert "about" in states("--track", "end", "--set", "data.short=repeat")
+    assert "about" in states("--track", "end", "--set", "training.epochs=3")
+    said = cohear(*words_of_trained(tones, tmp_path), "--list", "--track", "end", "--budget", "30s")
+    assert (said.status, said.out.count("finished")) == (0, 1)
+    assert said.err == "the listing is of all runs whatever --budget is, since it runs nothing\n"
+    usual = place.rename(usual_folder(tones, trained, tmp_path))
+    assert states("--track", "every").strip() == "refused: it was begun with --track end, not every"
+    (usual / "config.json").write_text(json.dumps({**facts, "numerics": 1, "identity": "0"}))
+    assert "about" in states("--track", "end")
+
+
+def usual_folder(tones: Path, trained: Path, out: Path) -> Path:
+    """Where a grid puts the run that was trained."""
+    record = read_record(trained)
+    return out / readable_name(record.config, record.model, record.identity)
+
+
+def test_what_cannot_be_made_is_refused_before_anything_is_trained(cohear, tones, trained, tmp_path, monkeypatch):
+    shutil.copytree(trained, usual_folder(tones, trained, tmp_path))
+    words = (*words_of_trained(tones, tmp_path), "--track", "every")
+    monkeypatch.setattr("cohear.experiments.grid.run_grid", None)
+    said = cohear(*(word if word != "Combination-CL" else "No Augmentation,Combination-CL" for word in words))
+    assert said.refuses("was measured --track end, not every; give --track end, remove it, or choose another --out")
+
+
+def test_pages_are_written_before_anything_is_printed(cohear, trained, tmp_path, monkeypatch):
+    def leave(*_: object, file: object = None, **__: object) -> None:
+        if file is None:
+            raise BrokenPipeError
+
+    monkeypatch.setattr("builtins.print", leave)
+    shutil.copytree(trained, tmp_path / "runs" / "run")
+    assert cohear("compare", tmp_path / "runs", "--out", tmp_path / "page.html").status == 0
+    assert cohear("reproduce", "table1", "--report", "--out", tmp_path / "runs").status == 0
+    assert (tmp_path / "page.html").exists()
+    assert (tmp_path / "runs" / "table1.md").exists()
 
 
 @pytest.fixture
@@ -155,10 +235,14 @@ def test_the_page_of_table_1_needs_neither_data_nor_runs(cohear, trained, tmp_pa
         said = cohear("reproduce", "table1", "--report", "--out", tmp_path / name)
         assert said.status == 0
         assert f"{n_runs} of 65 runs are there" in said.out
-        assert said.err == f"report: {tmp_path / name / 'table1.md'}\n"
+        nothing = f"no finished run lies below '{tmp_path / name}'\n" if n_runs == 0 else ""
+        assert said.err == f"{nothing}report: {tmp_path / name / 'table1.md'}\n"
         assert (tmp_path / name / "table1.md").exists()
     (tmp_path / "file").write_text("no folder")
-    assert cohear("reproduce", "table1", "--report", "--out", tmp_path / "file").refuses("file' is a file")
+    assert cohear("reproduce", "table1", "--report", "--out", tmp_path / "file").refuses(
+        "a file stands where a folder is needed"
+    )
+    assert cohear("reproduce", "table1", "--report", "--data", "ESC-50", "--out", tmp_path / "runs").status == 0
 
 
 def test_unreadable_runs_are_not_passed_over_on_the_page(cohear, tmp_path):

@@ -130,11 +130,11 @@ def test_identity_ignores_what_a_method_does_not_look_at():
 
 
 def test_made_up_rooms_have_the_identity_they_had_before_there_were_others(monkeypatch: pytest.MonkeyPatch):
-    # Of committed runs, which were made under the first numerics: what is in their folders' names.
-    monkeypatch.setattr("cohear.experiments.identity.NUMERICS", 1)
+    # Of committed runs: what is in their folders' names.
     for path in sorted((Path(__file__).parents[2] / "results").glob("*/*/config.json")):
         written = json.loads(path.read_text())
         config = Config.model_validate(written["config"])
+        monkeypatch.setattr("cohear.experiments.identity.NUMERICS", written["numerics"])
         assert identify(config, written["data_fingerprint"]) == written["identity"]
         assert path.parent.name == readable_name(config, written["model"], written["identity"])
 
@@ -168,5 +168,5 @@ def test_models_are_found_by_name_in_the_papers_order():
         "No Augmentation",
         "Combination-CL",
     ]
-    with pytest.raises(UserError, match="did you mean 'combination-bda'"):
+    with pytest.raises(UserError, match="did you mean 'Combination-BDA'"):
         find_models(["combination-bad"], TABLE_1)

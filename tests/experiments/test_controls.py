@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
+from cohear.errors import UserError
 from cohear.experiments.build import build_plan
 from cohear.experiments.config import Config
 from cohear.experiments.identity import differences
 from cohear.experiments.paper import CONTROLS, TABLE_1, PaperModel, find_models
-from cohear.experiments.presets import preset
+from cohear.experiments.presets import change, preset
 from cohear.training.batches import epoch_batches, n_steps
 
 N_TRAIN = {"paper": 1600, "small": 320}
@@ -71,3 +72,14 @@ def test_models_whose_names_have_a_comma_are_found_in_a_list_split_at_commas():
     assert found("Combination-CL, bf16,Combination-CL,combination-cl, float32") == [
         *("Combination-CL", "Combination-CL, float32", "Combination-CL, bf16"),
     ]
+
+
+def test_a_model_that_is_one_of_the_table_on_this_base_is_found_by_either_name_and_suggested_as_it_is_written():
+    base = preset("small")
+    for text in ("Combination-CL", "combination-cl, float32", "Combination-CL,Combination-CL, float32"):
+        assert find_models(text.split(","), CONTROLS, base) == CONTROLS[:1]
+    assert find_models(["Combination-CL", " bf16"], CONTROLS, base) == CONTROLS[:2][1:]
+    assert find_models(["Combination-CL"], CONTROLS, change(base, {"training.precision": "bf16"})) == CONTROLS[1:2]
+    suggested = r"did you mean 'Combination-CL'\?\); the models are 'Combination-CL', 'Combination-CL, bf16', 'No"
+    with pytest.raises(UserError, match=suggested):
+        find_models(["Combination-LC"], CONTROLS, base)

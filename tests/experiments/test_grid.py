@@ -95,6 +95,7 @@ def test_a_folder_in_which_another_process_works_is_left_to_it(tones, tmp_path):
     assert run_grid([run], 1, lambda _share, _n: None, lambda _folder: None) == [run.folder]
 
 
+@pytest.mark.slow
 def test_a_grid_goes_on_with_runs_of_a_data_set_given_by_another_path(tmp_path):
     parent, metrics = tmp_path / "runs", []
     for name in ("here", "there"):
@@ -178,7 +179,7 @@ def test_a_grid_leaves_at_the_deadline_and_ends_in_the_same_bytes(tones, tmp_pat
     run_grid(unbroken, 1, lambda _share, _n: None, lambda _folder: None)
     finished: list[list[Path]] = []
     while not finished or len(finished[-1]) < 2:
-        deadline_s = hurried.time() + 5
+        deadline_s = hurried.time() + 4
         finished.append(run_grid(runs, 1, lambda _share, _n: None, lambda _folder: None, deadline_s))
         assert len(finished) < 20
     assert [] in finished

@@ -1,11 +1,13 @@
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from cohear.experiments.paper import TABLE_1
+from cohear.experiments.identity import NUMERICS
+from cohear.experiments.paper import ABLATIONS, CONTROLS, TABLE_1
 from cohear.experiments.predictions import round_predictions, write_predictions
 from cohear.experiments.presets import small
 from cohear.experiments.run_folder import SCHEMA
@@ -19,6 +21,7 @@ MODELS = {
     ("consistency", "combination"): "Combination-CL",
     ("consistency", "pitch"): "Pitch-Shift-CL",
 }
+CHANGES = {model.name: model.changes for model in (*ABLATIONS, *CONTROLS)}
 
 
 def write_run(
@@ -36,11 +39,15 @@ def write_run(
     ramp_epochs: float = small().objective.ramp_epochs,
     jsd_scale: float = 1.0,
     test_accuracies: tuple[float, ...] = (),
+    trained_epochs: int | None = None,
+    numerics: int | None = NUMERICS,
+    rooms: str | None = None,
     **metrics: object,
 ) -> Path:
     """Write a finished run; the clips numbered `wrong` are answered by the class after their label's.
 
     `jsd_scale` multiplies the divergence over the epochs, and `test_accuracies` stand in for the usual rising ones.
+    The settings are few, and what the model of that name changes; `trained_epochs` are the schedule's.
     """
     folder.mkdir(parents=True)
     right = n_clips - len(wrong)
@@ -59,21 +66,28 @@ def write_run(
         "preset": "small",
         "epochs": n_epochs,
         "precision": "float32",
-        "experiment": f"{method} {transform} {weight}",
+        "experiment": f"{method} {transform} {weight}{'' if numerics == NUMERICS else numerics}{rooms or ''}",
         "schema": SCHEMA,
         "warnings": [],
         "data_notes": ["80 clips decoded to 5 s at 22050 Hz"],
         **metrics,
     }
-    config = {
+    config: dict[str, Any] = {
         "preset": values["preset"],
         "method": method,
         "fold": fold,
         "seed": seed,
         "views": {"transform": transform},
+        "training": {"precision": values["precision"]},
         "objective": {"consistency_weight": weight, "ramp_epochs": ramp_epochs},
     }
+    if trained_epochs is not None:
+        config["training"]["epochs"] = trained_epochs
+    for name, value in CHANGES.get(str(values["model"]), ()):
+        section, _, field = name.partition(".")
+        config[section][field] = value
     facts = {"data_path": "/data/made-up", "classes": classes, "track": "every"}
+    facts |= {name: fact for name, fact in (("numerics", numerics), ("rooms", rooms)) if fact is not None}
     _write_json(folder / "config.json", {"config": config, **facts})
     _write_json(folder / "environment.json", {"python": "3.11.2", "packages": {"torch": "2.13.0"}})
     history = [_epoch(epoch, n_epochs, weight, tracked, jsd_scale) for epoch in range(n_epochs)]
@@ -126,6 +140,7 @@ def _write_json(path: Path, value: object) -> None:
 def write_grid(folder, n_wrong, folds=range(1, 6), seeds=(0,), models=TABLE_1, **settings):
     """Write runs of the paper's preset and read them; `n_wrong`, by method, are the first clips of each fold."""
     settings = {"dataset": "ESC-50", "preset": "paper", "ramp_epochs": 10.0, "tracked": False, "n_epochs": 1} | settings
+    settings = {"trained_epochs": 72 if settings["preset"] == "paper" else 24} | settings
     for model in models:
         for fold in folds:
             for seed in seeds:

@@ -7,7 +7,7 @@ from cohear.experiments.paper import HEADLINE
 from cohear.reports.accuracy_claims import accuracy_findings
 from cohear.reports.paper_numbers import METHODS, PAPER_TABLE_1
 from cohear.reports.run_folders import read_runs
-from cohear.reports.table1_runs import choose_table1_runs
+from cohear.reports.table1_choice import choose_table1_runs
 from cohear.reports.verdicts import Verdict
 
 HOLDS, DOES_NOT, OPEN = Verdict.HOLDS, Verdict.DOES_NOT, Verdict.OPEN
@@ -67,29 +67,52 @@ def test_an_undecided_step_leaves_an_order_open_and_is_counted(tmp_path, write_g
     found = _found(write_grid(tmp_path, {**PLANTED, "bda": 12}, models=HEADLINE))
     finding = _orders(found)[-1]
     assert finding.verdict is OPEN
-    assert finding.evidence.startswith("Of 3 differences 2 hold, 1 undecided: Combination-CL − Combination-BDA +50.00")  # noqa: RUF001
+    assert finding.evidence.startswith(
+        "Of 3 differences, 2 hold, 1 is undecided: Combination-CL − Combination-BDA +50.00"  # noqa: RUF001
+    )
 
 
 def test_a_reversed_step_is_called_so(tmp_path, write_grid):
     finding = _orders(_found(write_grid(tmp_path, {**PLANTED, "bda": 15, "standard": 8}, models=HEADLINE)))[-1]
     assert finding.verdict is DOES_NOT
-    assert "2 hold, 1 reversed" in finding.evidence
+    assert "2 hold, 1 is reversed" in finding.evidence
 
 
 def test_ablations_are_judged_against_the_whole_method(tmp_path, write_grid, write_run):
     write_grid(tmp_path / "grid", {**PLANTED, "consistency": 3}, models=HEADLINE)
     ablations = {"no ramp": 6, "weight 7.5": 3, "clean-only cross-entropy": 9, "one transformed view": 1}
-    changes = {"weight 7.5": {"weight": 7.5}, "no ramp": {"ramp_epochs": 0.0}}
     for name, n_wrong in ablations.items():
         for fold in range(1, 6):
             settings = {"dataset": "ESC-50", "preset": "paper", "ramp_epochs": 10.0, "tracked": False, "n_epochs": 1}
-            settings |= {"model": f"Combination-CL, {name}", "experiment": name, **changes.get(name, {})}
+            settings |= {"model": f"Combination-CL, {name}", "experiment": name, "trained_epochs": 72}
             write_run(tmp_path / f"{name} {fold}", fold=fold, wrong=tuple(range(n_wrong)), **settings)
     found = _found(read_runs([tmp_path]))
     assert _about(found, "first epochs helps").verdict is HOLDS  # 3 against 6 wrong of 20, five folds
     assert _about(found, "Two transformed views").verdict is DOES_NOT  # one view is better here
     assert _about(found, "clean view only").verdict is HOLDS  # 3 < 9 < 15
     assert _about(found, "weight of 7.5").verdict is OPEN  # equal, but 100 clips cannot show it within a point
+
+
+def test_a_missing_ablation_names_its_command(tmp_path, write_grid):
+    for found in (_found([]), _found(write_grid(tmp_path, PLANTED, models=HEADLINE))):
+        named = [finding for finding in found.values() if "`cohear reproduce ablations`" in finding.evidence]
+        assert len(named) == 4
+
+
+def test_a_size_that_is_not_the_papers_is_said_to_be_larger_or_smaller(tmp_path, write_grid):
+    larger = _about(_found(write_grid(tmp_path / "a", PLANTED, models=HEADLINE)), "the paper's largest")
+    smaller = _about(_found(write_grid(tmp_path / "b", REVERSED, models=HEADLINE)), "the paper's largest")
+    assert (larger.verdict, larger.remark) == (DOES_NOT, "ours is larger")
+    assert (smaller.verdict, smaller.remark) == (DOES_NOT, "ours is smaller")
+
+
+def test_what_all_folds_leave_open_says_why(tmp_path, write_grid):
+    finding = _about(_found(write_grid(tmp_path, {**PLANTED, "consistency": 15}, models=HEADLINE)), "paper's largest")
+    assert (finding.verdict, finding.remark) == (
+        OPEN,
+        "all five folds are there; more seeds may narrow the interval",
+    )
+    assert finding.evidence.endswith("Undecided: the interval contains the paper's 2.63 points and zero as well.")
 
 
 @pytest.mark.slow

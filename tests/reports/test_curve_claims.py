@@ -2,7 +2,7 @@ import pytest
 
 from cohear.reports.curve_claims import curve_findings
 from cohear.reports.run_folders import read_runs
-from cohear.reports.table1_runs import choose_table1_runs
+from cohear.reports.table1_choice import choose_table1_runs
 from cohear.reports.verdicts import Verdict
 
 HOLDS, DOES_NOT, OPEN = Verdict.HOLDS, Verdict.DOES_NOT, Verdict.OPEN
@@ -33,7 +33,8 @@ def test_nothing_measured_leaves_everything_open(tmp_path, write_run):
     findings = _judged(tmp_path)
     assert {finding.verdict for finding in findings} == {OPEN}
     assert findings[0].evidence == (
-        "It needs runs of Combination, Combination-BDA on fold 1 that were measured after each epoch."
+        "It needs runs of Combination, Combination-BDA on fold 1 that were measured after each epoch. "
+        "Not measured after each epoch: Combination, Combination-BDA."
     )
 
 
@@ -75,7 +76,7 @@ def test_one_other_transform_is_judged_and_those_left_are_named(tmp_path, write_
         "Reverb: 3 of 5 differences hold; not these: Reverb-CL 0.0500 nats on the training clips after the last epoch, "
         "below Reverb-BDA (0.0250) in 0% of the epochs after the ramp; Reverb-CL"
     )
-    assert finding.evidence.endswith("Not measured after each epoch: Pitch-Shift, TF-Masking.")
+    assert finding.evidence.endswith("Not run on fold 1 yet: Pitch-Shift, TF-Masking.")
 
 
 @pytest.mark.parametrize(
@@ -99,3 +100,21 @@ def test_two_runs_are_too_few_to_say_whether_accuracy_stays(tmp_path, write_run)
     finding = _judged(tmp_path)[3]
     assert finding.verdict is OPEN
     assert finding.evidence.endswith("so far: 2 runs.")
+
+
+def test_runs_of_too_few_epochs_are_counted_as_such(tmp_path, write_run):
+    for method in METHODS:
+        write_run(tmp_path / method, method, model=NAMES["combination"] + SUFFIXES[method], n_epochs=1)
+    train, _, others, stays = _judged(tmp_path)
+    assert train.evidence.endswith("measured after each epoch. With a single epoch: Combination, Combination-BDA.")
+    assert others.evidence.endswith("Not run on fold 1 yet: Pitch-Shift, Reverb, TF-Masking.")
+    assert stays.evidence == (
+        "It needs 3 runs of at least 6 epochs that were measured after each one; so far: no run (3 runs with fewer "
+        "epochs)."
+    )
+
+
+def test_a_pattern_that_the_seeds_leave_open_says_so(tmp_path, write_run):
+    _write(tmp_path, write_run, (3, 2, 1), seed=0)
+    _write(tmp_path, write_run, (2, 3, 1), seed=1)
+    assert _judged(tmp_path)[0].remark == "measured; epochs or seeds disagree"

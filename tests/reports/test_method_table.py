@@ -76,7 +76,7 @@ def test_an_ablation_has_no_number_of_the_paper(tmp_path, write_run):
 def test_an_experiment_that_lacks_folds_is_named(tmp_path, write_run):
     grid = {("none", "none"): {(1, 0): 10, (2, 0): 8}, ("bda", "combination"): {(2, 0): 4}}
     notes = method_table(_write_grid(tmp_path, write_run, grid)).notes
-    assert any(note.startswith("Combination-BDA has only fold 2 of 2 folds") for note in notes)
+    assert any(note.startswith("Combination-BDA has only fold 2 of the 2 folds of this table") for note in notes)
 
 
 def test_folds_of_unequal_size_give_a_range_of_resolutions(tmp_path, write_run):

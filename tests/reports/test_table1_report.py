@@ -7,8 +7,8 @@ from cohear.errors import UserError
 from cohear.experiments.paper import HEADLINE
 from cohear.metrics.accuracy import standard_error
 from cohear.reports.run_folders import read_runs
+from cohear.reports.table1_choice import choose_table1_runs
 from cohear.reports.table1_report import page, pictures, summary, table1_text, write_table1_report
-from cohear.reports.table1_runs import choose_table1_runs
 from cohear.reports.table1_table import changed_table, table1
 
 N_WRONG = {"none": 10, "standard": 8, "bda": 5, "consistency": 2}
@@ -28,6 +28,8 @@ def test_no_runs_make_a_page_that_says_so(tmp_path):
     assert "rehearsal" not in text
     claims = _bold(text)
     assert len(claims) == 19
+    assert "of twenty such verdicts one would be wrong by chance" in text
+    assert "No run yet of any of the controls. `cohear reproduce controls` with" in text
     assert all(claim.endswith(": not enough data yet.") for claim in claims)
 
 
@@ -56,7 +58,7 @@ def test_a_rehearsal_says_so_first_and_in_every_verdict(tmp_path, write_grid):
     second = text.split("\n\n")[1]
     assert second.startswith("**These runs are not the paper's: preset small, 1 epoch.** What differs:")
     assert second.endswith("nothing in it confirms or refutes the paper.")
-    verdicts = [claim.rpartition(": ")[2] for claim in _bold(text)]
+    verdicts = [re.sub(r" \(.*\)", "", claim.rpartition(": ")[2]) for claim in _bold(text)]
     assert "holds in this rehearsal." in verdicts
     assert set(verdicts) <= {"holds in this rehearsal.", "does not hold in this rehearsal.", "not enough data yet."}
 
@@ -84,6 +86,7 @@ def test_a_control_stands_beside_the_model_that_it_changes(tmp_path, write_grid,
     write_grid(tmp_path / "grid", N_WRONG, folds=(1,), models=HEADLINE)
     name = "No Augmentation, three times the epochs"
     settings = {"dataset": "ESC-50", "preset": "paper", "ramp_epochs": 30.0, "tracked": False, "n_epochs": 3}
+    settings["trained_epochs"] = 216
     write_run(tmp_path / "control", "none", "none", wrong=tuple(range(7)), model=name, experiment="longer", **settings)
     table = changed_table(choose_table1_runs(read_runs([tmp_path])))
     assert table is not None

@@ -3,7 +3,7 @@ import pytest
 from cohear.experiments.paper import HEADLINE
 from cohear.metrics.paired_tests import mcnemar
 from cohear.reports.run_folders import read_runs
-from cohear.reports.table1_runs import choose_table1_runs
+from cohear.reports.table1_choice import choose_table1_runs
 
 N_WRONG = {"none": 10, "standard": 8, "bda": 5, "consistency": 2}
 
@@ -66,14 +66,17 @@ def test_runs_that_are_not_the_papers_are_a_rehearsal_and_say_why(tmp_path, writ
 
 def test_an_ablation_belongs_to_the_grid_that_it_changes_in_one_thing(tmp_path, write_grid, write_run):
     write_grid(tmp_path / "grid", N_WRONG, folds=(1,), models=HEADLINE)
-    papers = {"dataset": "ESC-50", "preset": "paper", "tracked": False, "n_epochs": 1}
+    papers = {"dataset": "ESC-50", "preset": "paper", "tracked": False, "n_epochs": 1, "trained_epochs": 72}
     ablation = {"model": "Combination-CL, weight 7.5", "experiment": "other", "weight": 7.5}
     write_run(tmp_path / "ours", ramp_epochs=10.0, **papers, **ablation)
     write_run(tmp_path / "theirs", ramp_epochs=3.0, **papers, **ablation)  # of a grid with another ramp
     chosen = choose_table1_runs(read_runs([tmp_path]))
     assert list(chosen.experiments) == [*(model.name for model in HEADLINE), "Combination-CL, weight 7.5"]
     assert [run.folder.name for run in chosen.experiments["Combination-CL, weight 7.5"].runs] == ["ours"]
-    assert chosen.left_out == ("1 run of ESC-50, preset paper, 1 epoch, float32",)
+    assert chosen.left_out == (
+        "1 run of ESC-50, preset paper, 1 epoch, float32 (objective.consistency_weight 7.5 instead of 5, "
+        "objective.ramp_epochs 3 instead of 10)",
+    )
 
 
 def test_seeds_that_only_a_control_needs_are_not_seeds_of_the_grid(tmp_path, write_grid):

@@ -30,3 +30,13 @@ def test_html_escapes_every_cell():
     html = to_html(TABLE)
     assert "<th>a | &lt;b&gt;</th><td>1</td>" in html
     assert "A note &amp; more." in html
+
+
+def test_a_narrow_terminal_tears_no_word():
+    table = Table("", ("Model", "n"), (("Combination-BDA", "1"), ("No Augmentation", "2")), ())
+    assert to_text(table, 10).splitlines()[2:] == [
+        "Model            n",
+        "------------------",
+        "Combination-BDA  1",
+        "No Augmentation  2",
+    ]

@@ -1,8 +1,8 @@
 import pytest
 
 from cohear.metrics.paired_tests import PairedTest
-from cohear.reports.claims import rules, verdict_words
-from cohear.reports.verdicts import Verdict, below, direction, likeness, no_fall, size, steps, together
+from cohear.reports.claims import caveat, rules, verdict_words
+from cohear.reports.verdicts import Finding, Verdict, below, direction, likeness, no_fall, size, steps, together
 
 HOLDS, DOES_NOT, OPEN = Verdict.HOLDS, Verdict.DOES_NOT, Verdict.OPEN
 
@@ -77,10 +77,10 @@ def test_a_curve_lies_below_where_all_seeds_end_below_and_most_epochs_agree():
 
 
 def test_a_rehearsal_never_speaks_of_the_paper():
-    assert [verdict_words(verdict, is_rehearsal=False) for verdict in Verdict] == [
+    assert [verdict_words(Finding("", verdict, ""), is_rehearsal=False) for verdict in Verdict] == [
         "holds", "does not hold", "not enough data yet",
     ]  # fmt: skip
-    assert [verdict_words(verdict, is_rehearsal=True) for verdict in Verdict] == [
+    assert [verdict_words(Finding("", verdict, ""), is_rehearsal=True) for verdict in Verdict] == [
         "holds in this rehearsal", "does not hold in this rehearsal", "not enough data yet",
     ]  # fmt: skip
 
@@ -88,3 +88,6 @@ def test_a_rehearsal_never_speaks_of_the_paper():
 def test_the_rules_are_told_as_the_code_has_them():
     assert rules().startswith("Accuracies. A claim is judged when")
     assert "three quarters" in rules()
+    assert "{" not in rules()
+    assert "only No Augmentation, Reverb, " in rules()
+    assert "not over all 19 claims" in caveat()

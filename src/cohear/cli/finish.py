@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 def write_report(folder: Path) -> Path:
-    """Write a run's `report.html`; where its sounds are gone without them, unless that would lose those of a page.
+    """Write a run's `report.html`; without sounds where these or the weights are gone and no page has them.
 
     Raises:
-        UserError: where a file of the run is missing or damaged, or only the page that is there has the sounds.
+        UserError: where a file of the run is damaged, or only the page that is there has the sounds.
     """
     from cohear.experiments.shown_runs import SoundsGoneError, show_test_clips
     from cohear.reports.run_report import has_sounds, write_run_report
@@ -30,8 +30,8 @@ def write_report(folder: Path) -> Path:
         reason = str(error).rstrip(".")
         if has_sounds(folder):
             raise UserError(
-                f"the report of '{folder}' is left as it is, since the sounds that it shows are gone ({reason}); give "
-                "the command where training was started, with the sounds in their place"
+                f"the report of '{folder}' is left as it is, since the sounds that it shows cannot be made again "
+                f"({reason}); {error.remedy}"
             ) from error
         say(f"the report of {folder.name} shows no sounds: {reason}")
         samples = ()
@@ -46,7 +46,7 @@ def write_report_of_run(folder: Path) -> None:
 def print_comparison(
     paths: Sequence[Path], report: Path, error_over: "ErrorOver" = "folds", *, markdown: bool = False
 ) -> None:
-    """Print the tables of some runs and write their comparison; standard errors are over folds or over seeds.
+    """Write the comparison of some runs, then print its tables; standard errors are over folds or over seeds.
 
     Raises:
         UserError: where runs cannot be read or compared, or the page cannot be written; what can be known before
@@ -63,12 +63,10 @@ def print_comparison(
         say(f"left out, since it is not finished: {folder}")
     runs = read_runs(paths)
     render = to_markdown if markdown else partial(to_text, width=shutil.get_terminal_size().columns)
-    print(render(method_table(runs, error_over)))
-    paired = paired_table(runs)
-    if paired is not None:
-        print()
-        print(render(paired))
-    write_comparison(runs, report, error_over)
+    tables = (method_table(runs, error_over), paired_table(runs))
+    text = "\n\n".join(render(table) for table in tables if table is not None)
+    write_comparison(runs, report, error_over)  # before anything is printed: who reads that may leave early
+    print(text)
     say(f"report: {report}")
 
 

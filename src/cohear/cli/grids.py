@@ -10,6 +10,7 @@ from cohear.runtime.interrupts import how_to_go_on
 
 if TYPE_CHECKING:
     from cohear.experiments.build import PreparedData
+    from cohear.experiments.plans import GridRun
     from cohear.experiments.runs import RunRequest
 
 
@@ -35,21 +36,26 @@ def run_requests(
     """
     from cohear.cli.finish import print_comparison, write_report_of_run
     from cohear.experiments.grid import run_grid
-    from cohear.experiments.plans import place
+    from cohear.experiments.plans import check_places, place
 
     runs = place(requests, prepared, out)
+    check_places(runs)
     folds = dict.fromkeys(request.config.fold for request in requests)
     for warning in dict.fromkeys(warning for fold in folds for warning in prepared.split(fold).warnings):
         say(f"WARNING: {warning}")
+    told = {run.folder for run in runs if run.is_done}
     say(f"{count_text(runs, 'run')} of {_epochs_text(requests)} -> {out}/")
+    if told:
+        left = "there is nothing to do" if len(told) == len(runs) else f"{len(runs) - len(told)} are left"
+        say(f"{len(told)} of {len(runs)} were finished before: {left}")
     with how_to_go_on("go on with the same command"), progress_bar("runs") as update:
-        folders = run_grid(
-            runs,
-            jobs,
-            lambda share, n_done: update(share, f"{n_done} of {len(runs)} done"),
-            write_report_of_run,
-            deadline_s,
-        )
+
+        def on_progress(share: float, n_done: int) -> None:
+            if n_done > len(told):
+                _tell_finished(runs, told)
+            update(share, f"{n_done} of {len(runs)} done")
+
+        folders = run_grid(runs, jobs, on_progress, write_report_of_run, deadline_s)
     if len(folders) < len(runs):
         say(
             f"the time is used up: {len(folders)} of {count_text(runs, 'run')} are finished, what was begun is saved; "
@@ -61,6 +67,20 @@ def run_requests(
     if beside:
         say(f"compared with {count_text(beside, 'other finished run')} on the same clips in {out}/")
     print_comparison([*folders, *beside], out / "comparison.html")
+
+
+def _tell_finished(runs: Sequence["GridRun"], told: set[Path]) -> None:
+    """Print a line for each run that was finished since, and add its folder to those that were told of."""
+    from cohear.experiments.run_folder import read_metrics
+
+    for run in runs:
+        if run.folder not in told and run.is_done:
+            told.add(run.folder)
+            config, accuracy = run.request.config, read_metrics(run.folder)["accuracy"]
+            say(
+                f"{run.request.name}, fold {config.fold}, seed {config.seed}: accuracy {accuracy:.2%} "
+                f"({len(told)} of {len(runs)} done)"
+            )
 
 
 def _epochs_text(requests: Sequence["RunRequest"]) -> str:

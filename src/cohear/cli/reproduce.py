@@ -2,22 +2,16 @@
 
 import shutil
 import time
-from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from cohear.cli import options
 from cohear.cli.budget import parse_budget_s
-from cohear.cli.progress import count_text, format_s, say
+from cohear.cli.progress import say
 from cohear.errors import UserError
-from cohear.runtime.files import explain_disk_errors
-
-if TYPE_CHECKING:
-    from cohear.data.datasets import Dataset
-    from cohear.experiments.runs import RunRequest
+from cohear.runtime.files import check_writable
 
 
 def reproduce(
@@ -78,6 +72,7 @@ def reproduce(
     deadline_s = None if budget is None else time.time() + parse_budget_s(budget)
 
     from cohear.cli.grids import run_requests
+    from cohear.cli.listing import print_plan
     from cohear.cli.train import prepare, refuse_early
     from cohear.experiments.build import read_folds
     from cohear.experiments.paper import ABLATIONS, CONTROLS, FIGURE_1, TABLE_1, find_models
@@ -85,7 +80,12 @@ def reproduce(
     from cohear.experiments.run_folder import check_parent
 
     if report:
-        _check_report(what, show_list, budget)
+        if what != "table1":
+            raise UserError(f"--report is the page of table1, not of {what}; for others use `cohear compare`")
+        choices = {"--models": models, "--folds": folds, "--seeds": seeds, "--preset": preset, "--set": settings}
+        ways = {"--jobs": jobs != 1, "--track": track, "--list": show_list, "--budget": budget}
+        data_options = {"--esc10": esc10, "--skip-bad": skip_bad, "--drop-small": drop_small}
+        _check_report({**choices, **ways, **data_options})
         print_report(out)
         return
     if data is None:
@@ -93,7 +93,7 @@ def reproduce(
             "--data is missing; give the folder of ESC-50, from `git clone https://github.com/karolpiczak/ESC-50`"
         )
     among = {"table1": TABLE_1, "figure1": FIGURE_1, "ablations": ABLATIONS, "controls": CONTROLS}[what]
-    chosen = among if models is None else find_models(_words(models, "--models"), among)
+    names = [] if models is None else _words(models, "--models")
     options.set_names(
         settings,
         {
@@ -116,6 +116,7 @@ def reproduce(
         drop_small=drop_small,
         seed=0,
     )
+    chosen = find_models(names, among, base)
     dataset = read_folds(data, base)
     there = dataset.folds
     tested = _numbers(folds, "--folds") if folds is not None else there[:1] if what == "figure1" else there
@@ -123,6 +124,8 @@ def reproduce(
         raise UserError(f"fold {min(missing)} is not one of the folds {', '.join(map(str, there))}")
     requests = plan_requests(data, base, chosen, tested, seed_numbers, track)
     if show_list:
+        if budget is not None:
+            say("the listing is of all runs whatever --budget is, since it runs nothing")
         print_plan(dataset, requests, out)
     else:
         refuse_early(dataset, [request.config for request in requests])
@@ -130,32 +133,8 @@ def reproduce(
         run_requests(requests, prepare(data, base), out, jobs, deadline_s)
 
 
-def print_plan(dataset: "Dataset", requests: Sequence["RunRequest"], out: Path) -> None:
-    """Print each run of a grid with an estimate of its time on this machine, and whether it is finished."""
-    from cohear.experiments.build import usual_clip_s
-    from cohear.experiments.cost import estimate_s
-    from cohear.experiments.runs_below import find_runs
-
-    data = requests[0].config.data
-    n_clips_of_fold = Counter(clip.fold for clip in dataset.clips if clip.fold is not None)
-    costs_s = estimate_s(requests, n_clips_of_fold, data.clip_s or usual_clip_s(dataset), len(dataset.classes))
-    finished = [found.record.config for found in find_runs(out, dataset.name) if found.is_finished]
-    clips, classes = count_text(dataset.clips, "clip"), count_text(dataset.classes, "class", "classes")
-    print(f"{dataset.name}: {clips}, {classes}, preset {requests[0].config.preset}")
-    missing_s = 0.0
-    for request, cost_s in zip(requests, costs_s, strict=True):
-        is_done = request.config in finished
-        missing_s += 0.0 if is_done else cost_s
-        state = "finished" if is_done else f"about {format_s(cost_s)}"
-        print(f"  {request.model:<38} fold {request.config.fold}  seed {request.config.seed}  {state}")
-    print(
-        f"{_factors_text(requests)}{count_text(requests, 'run')}, about {format_s(missing_s)} on this machine, "
-        "one after the other"
-    )
-
-
 def print_report(out: Path) -> None:
-    """Print Table 1 from the finished runs below a folder, none of them included, and write its page.
+    """Write the page of Table 1 from the finished runs below a folder, none of them included, and print the table.
 
     Raises:
         UserError: where the folder is a file, or a run cannot be read.
@@ -163,32 +142,24 @@ def print_report(out: Path) -> None:
     from cohear.reports.run_folders import read_runs
     from cohear.reports.table1_report import table1_text, write_table1_report
 
+    check_writable(out)
     is_empty = not out.exists() or (out.is_dir() and not any(out.rglob("metrics.json")))
     runs = [] if is_empty else read_runs([out])
-    print(table1_text(runs, shutil.get_terminal_size().columns))
-    with explain_disk_errors(out):
-        out.mkdir(parents=True, exist_ok=True)
-    say(f"report: {write_table1_report(runs, out)}")
+    if not runs:
+        say(f"no finished run lies below '{out}'")
+    text = table1_text(runs, shutil.get_terminal_size().columns)
+    page = write_table1_report(runs, out)  # before anything is printed: who reads that may leave early
+    print(text)
+    say(f"report: {page}")
 
 
-def _check_report(what: str, show_list: bool, budget: str | None) -> None:
-    if what != "table1":
-        raise UserError(f"--report is the page of table1, not of {what}; for others use `cohear compare`")
-    if show_list or budget is not None:
-        option = "--list" if show_list else "--budget"
-        raise UserError(f"--report runs nothing, so that {option} has no effect beside it; leave one of them out")
-
-
-def _factors_text(requests: Sequence["RunRequest"]) -> str:
-    """Say how many models, folds and seeds there are, where all of them are combined."""
-    models, folds, seeds = (
-        {request.model for request in requests},
-        {request.config.fold for request in requests},
-        {request.config.seed for request in requests},
-    )
-    if len(models) * len(folds) * len(seeds) != len(requests):
-        return ""
-    return f"{count_text(models, 'model')} x {count_text(folds, 'fold')} x {count_text(seeds, 'seed')}: "
+def _check_report(given: dict[str, object]) -> None:
+    """Refuse options that were given and would have no effect beside --report; --data may stand there."""
+    names = [name for name, value in given.items() if value not in (None, False, 0)]
+    if names:
+        *others, last = names
+        which, them = (f"{', '.join(others)} and {last} have", "them") if others else (f"{last} has", "it")
+        raise UserError(f"--report runs nothing, so that {which} no effect beside it; leave {them} out")
 
 
 def _words(text: str, option: str) -> list[str]:

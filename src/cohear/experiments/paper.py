@@ -143,28 +143,32 @@ def name_on(base: Config, model: PaperModel) -> str:
     return usual.name if usual.configure(base) == config else model.name
 
 
-def find_models(names: list[str], among: tuple[PaperModel, ...]) -> tuple[PaperModel, ...]:
+def find_models(names: list[str], among: tuple[PaperModel, ...], base: Config | None = None) -> tuple[PaperModel, ...]:
     """Return models by name, in the order of `among`; no names: all of them.
 
     Args:
         names: from a list that was split at its commas, so that a name with a comma is two.
         among: what there is.
+        base: the models go by their names on it too; None: by their own only.
 
     Raises:
         UserError: for an unknown name.
     """
-    known = {_key(model.name): model for model in among}
+    shown = {name_on(base, model) if base else model.name: model for model in reversed(among)}
+    written = {**shown, **{model.name: model for model in among}}
+    known = {_key(name): model for name, model in written.items()}
     wanted: set[str] = set()
-    for name, following in zip(names, [*names[1:], ""], strict=True):
+    for name, following in zip(names, [*names[1:], ""], strict=False):
         key, both = _key(name), f"{_key(name)},-{_key(following)}"
         if both in known:
             wanted.add(both)
         elif key in known:
             wanted.add(key)
         elif not any(part.endswith(f",-{key}") for part in wanted):
-            allowed = ", ".join(f"'{model.name}'" for model in among)
-            raise UserError(f"there is no model '{name}'{nearest(key, known)}; the models are {allowed}")
-    return tuple(model for key, model in known.items() if not names or key in wanted)
+            allowed = ", ".join(f"'{name}'" for name in reversed(shown))
+            raise UserError(f"there is no model '{name}'{nearest(name, written)}; the models are {allowed}")
+    chosen = {known[key].name for key in wanted}
+    return tuple(model for model in among if not names or model.name in chosen)
 
 
 def _key(name: str) -> str:

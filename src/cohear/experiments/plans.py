@@ -4,12 +4,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from cohear.errors import UserError
 from cohear.experiments.build import PreparedData
 from cohear.experiments.config import Config
 from cohear.experiments.identity import readable_name
 from cohear.experiments.paper import FOLLOWED, HEADLINE, PaperModel, name_on
 from cohear.experiments.presets import change
-from cohear.experiments.run_folder import RunRecord, covers, is_finished, read_record
+from cohear.experiments.run_folder import check_folder, covers, is_finished, read_record
 from cohear.experiments.runs import RunRequest
 from cohear.experiments.runs_below import FoundRun, find_runs
 
@@ -67,6 +68,25 @@ def plan_requests(
     ]
 
 
+def check_places(runs: Sequence[GridRun]) -> None:
+    """Refuse a grid of which a run cannot be made in its place, before anything is trained.
+
+    Raises:
+        UserError: naming the first of them.
+    """
+    refusals: list[UserError] = []
+    for run in runs:
+        if not run.folder.exists():
+            continue
+        try:
+            check_folder(run.folder, run.request.config, run.request.track, resume=True)
+        except UserError as error:
+            refusals.append(error)
+    if refusals:
+        others = f" (and {len(refusals) - 1} more cannot be made there)" if len(refusals) > 1 else ""
+        raise UserError(f"{refusals[0]}{others}") from refusals[0]
+
+
 def place(requests: Iterable[RunRequest], data: PreparedData, parent: Path) -> list[GridRun]:
     """Give each run its folder below `parent`, one to runs that are the same.
 
@@ -79,12 +99,15 @@ def place(requests: Iterable[RunRequest], data: PreparedData, parent: Path) -> l
     placed: dict[str, GridRun] = {}
     for request in requests:
         record = request.describe(data)
-        placed.setdefault(record.identity, _place(request, record, there.get(record.identity, []), parent))
+        placed.setdefault(
+            record.identity, place_among(request, record.identity, there.get(record.identity, []), parent)
+        )
     return list(placed.values())
 
 
-def _place(request: RunRequest, record: RunRecord, there: Sequence[FoundRun], parent: Path) -> GridRun:
-    usual = parent / readable_name(request.config, record.model, record.identity)
+def place_among(request: RunRequest, identity: str, there: Sequence[FoundRun], parent: Path) -> GridRun:
+    """Choose the folder of a run among those of runs that are the same, else a new one; arguments as for `place`."""
+    usual = parent / readable_name(request.config, request.name, identity)
     fitting = [run for run in there if covers(run.record.track, request.track)]
     if not fitting:
         return GridRun(request, usual)

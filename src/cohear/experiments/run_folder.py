@@ -4,7 +4,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,10 @@ from pydantic import ValidationError
 
 from cohear.errors import UserError
 from cohear.experiments.config import Config
-from cohear.experiments.identity import differences, identify
+from cohear.experiments.identity import NUMERICS, differences, identify
 from cohear.experiments.presets import setting_values
 from cohear.experiments.room_banks import room_bank_hash
-from cohear.runtime.files import explain_disk_errors, write_json
+from cohear.runtime.files import check_writable, explain_disk_errors, write_json
 
 SCHEMA = 2
 """Of the folder's files, raised when their meaning changes."""
@@ -32,6 +32,8 @@ class RunRecord:
     identity: str
     experiment: str
     """What runs on other folds and seeds share."""
+    numerics: int
+    """Of the version that made the run: versions with other numerics give other losses."""
     data_path: str
     """As it was given, so that a run that is handed on shows nobody's folders."""
     dataset: str
@@ -66,6 +68,7 @@ def read_record(folder: Path) -> RunRecord:
         schema = values.pop("schema")
         if schema != SCHEMA:
             raise UserError(f"'{path}' has format {schema}, this version reads {SCHEMA}; use a matching cohear")
+        _check_names(values)
         values["config"] = Config.model_validate(values["config"])
         return RunRecord(**{**values, "classes": tuple(values["classes"])})
     except (FileNotFoundError, NotADirectoryError) as error:
@@ -75,6 +78,14 @@ def read_record(folder: Path) -> RunRecord:
         if isinstance(error, UserError) and not isinstance(error, ValidationError):
             raise
         raise UserError(f"'{path}' is not a run's configuration: {_first_line(error)}") from error
+
+
+def _check_names(values: dict[str, Any]) -> None:
+    required = {field.name for field in fields(RunRecord)} - {"rooms"}
+    if missing := sorted(required - values.keys()):
+        raise ValueError(f"it has no '{missing[0]}'")
+    if unknown := sorted(values.keys() - required - {"rooms"}):
+        raise ValueError(f"this version of cohear does not know its '{unknown[0]}'")
 
 
 def is_finished(folder: Path) -> bool:
@@ -145,6 +156,7 @@ def check_folder(folder: Path, config: Config, track: str, *, resume: bool) -> N
     """
     there = _existing_record(folder)
     if there is None:
+        check_writable(folder)
         return
     rooms = room_bank_hash(config)
     if identify(config, there.data_fingerprint, rooms) != there.identity:
@@ -156,7 +168,7 @@ def check_parent(folder: Path) -> None:
     """Refuse a place below which no run folders can be made.
 
     Raises:
-        UserError: where it is a run folder itself, or a file.
+        UserError: where it is a run folder itself, or a file, or cannot be made or written.
     """
     with explain_disk_errors(folder):
         if os.path.lexists(folder):
@@ -165,6 +177,7 @@ def check_parent(folder: Path) -> None:
         raise UserError(
             f"'{folder}' is the folder of one run, and these need one that holds theirs; choose another --out"
         )
+    check_writable(folder)
 
 
 def _existing_record(folder: Path) -> RunRecord | None:
@@ -185,7 +198,7 @@ def _require_reusable(folder: Path, there: RunRecord, track: str, resume: bool) 
         if not covers(there.track, track):
             raise UserError(
                 f"'{folder}' is finished, but was measured --track {there.track}, not {track}; "
-                "remove it or choose another --out"
+                f"give --track {there.track}, remove it, or choose another --out"
             )
         return
     if not resume:
@@ -219,13 +232,17 @@ def locked(folder: Path) -> Iterator[None]:
 def _made_otherwise(
     folder: Path, there: RunRecord, config: Config, data_fingerprint: str, rooms: str | None
 ) -> UserError:
-    return UserError(
-        f"'{folder}' is a run made by other settings: {_difference(there, config, data_fingerprint, rooms)}; choose "
-        "another --out"
-    )
+    difference = _difference(there, config, data_fingerprint, rooms)
+    if difference is not None:
+        made = f"made by other settings: {difference}"
+    else:
+        made = "made by another version of cohear"
+        if there.numerics != NUMERICS:
+            made += f": numerics {there.numerics} there and {NUMERICS} now"
+    return UserError(f"'{folder}' is a run {made}; choose another --out")
 
 
-def _difference(there: RunRecord, config: Config, data_fingerprint: str, rooms: str | None) -> str:
+def _difference(there: RunRecord, config: Config, data_fingerprint: str, rooms: str | None) -> str | None:
     now = setting_values(config)
     is_other_data = there.data_fingerprint != data_fingerprint
     for name, value in differences(there.config, config).items():
@@ -237,7 +254,7 @@ def _difference(there: RunRecord, config: Config, data_fingerprint: str, rooms: 
         return f"its data '{there.data_path}' is not, or no longer, what was given now"
     if there.rooms != rooms:
         return f"its rooms '{there.config.views.room_bank}' are no longer what they were"
-    return "it was made by another version of cohear"
+    return None
 
 
 def _first_line(error: Exception) -> str:

@@ -192,11 +192,16 @@ def is_tracked(track: str, epoch: int, n_epochs: int) -> bool:
     return (epoch + 1) % every == 0
 
 
+def weights_path(folder: Path) -> Path:
+    """Return where a run keeps its weights."""
+    return folder / "model.safetensors"
+
+
 def load_network(folder: Path) -> tuple[RunRecord, VGG]:
     """Rebuild a finished run's network, in eval mode on the CPU."""
     record = read_record(folder)
     network = build_network(record.config, len(record.classes))
-    load_weights(folder / "model.safetensors", network)
+    load_weights(weights_path(folder), network)
     return record, network.eval()
 
 
@@ -241,7 +246,7 @@ def _finish(
 ) -> None:
     """Write weights, predictions and, last, the metrics that say the run is finished."""
     config, own_transform = record.config, shown_transform(record.config)
-    save_weights(folder / "model.safetensors", network, {"identity": record.identity})
+    save_weights(weights_path(folder), network, {"identity": record.identity})
     views: dict[TransformName, FixedViews] = {own_transform: test_views}
     if own_transform != "combination":
         views["combination"] = make_views("combination", split.test)

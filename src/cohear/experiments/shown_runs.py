@@ -9,11 +9,22 @@ from cohear.evaluation.shown_clips import ShownClip, show_clips
 from cohear.experiments.build import build_view_maker, prepare_data, shown_transform
 from cohear.experiments.predictions import read_predictions
 from cohear.experiments.room_banks import room_bank_hash
-from cohear.experiments.runs import load_network
+from cohear.experiments.runs import load_network, weights_path
 
 
 class SoundsGoneError(UserError):
-    """The sounds or rooms of a run are not, or no longer, where it was trained on them."""
+    """What a run's clips are shown with is not, or no longer, there: its sounds, its rooms or its weights.
+
+    Args:
+        reason: what is gone.
+        remedy: what to do.
+    """
+
+    def __init__(
+        self, reason: str, remedy: str = "give the command where training was started, with the sounds in their place"
+    ) -> None:
+        super().__init__(reason)
+        self.remedy = remedy
 
 
 def show_test_clips(folder: Path, n_clips: int = 4) -> tuple[ShownClip, ...]:
@@ -22,9 +33,11 @@ def show_test_clips(folder: Path, n_clips: int = 4) -> tuple[ShownClip, ...]:
     Silent clips are shown only where there are no others.
 
     Raises:
-        SoundsGoneError: where the run's sounds are no longer what they were.
+        SoundsGoneError: where the run's sounds are no longer what they were, or its weights are not there.
         UserError: where a file of the run is missing or damaged.
     """
+    if not weights_path(folder).exists():
+        raise SoundsGoneError("its weights are missing", "copy them into its folder")
     record, network = load_network(folder)
     predictions = read_predictions(folder)
     divergence = dict(zip(predictions.paths, predictions.jsd.tolist(), strict=True))

@@ -2,6 +2,7 @@
 
 import inspect
 
+from cohear.experiments.paper import FOLLOWED
 from cohear.reports import verdicts
 from cohear.reports.accuracy_claims import accuracy_findings
 from cohear.reports.curve_claims import curve_findings
@@ -14,16 +15,29 @@ def findings(runs: Table1Runs) -> list[Finding]:
     return accuracy_findings(runs) + curve_findings(runs)
 
 
-def verdict_words(verdict: Verdict, is_rehearsal: bool) -> str:
+def verdict_words(finding: Finding, is_rehearsal: bool) -> str:
     """Say a verdict, as what it is: runs that are not the paper's say nothing of the paper.
 
     Example:
-        >>> verdict_words(Verdict.HOLDS, is_rehearsal=True), verdict_words(Verdict.OPEN, is_rehearsal=True)
-        ('holds in this rehearsal', 'not enough data yet')
+        >>> verdict_words(Finding("It does", Verdict.DOES_NOT, "", "ours is larger"), is_rehearsal=True)
+        'does not hold in this rehearsal (ours is larger)'
     """
-    return verdict.value + (" in this rehearsal" if is_rehearsal and verdict is not Verdict.OPEN else "")
+    where = " in this rehearsal" if is_rehearsal and finding.verdict is not Verdict.OPEN else ""
+    return f"{finding.verdict.value}{where}" + (f" ({finding.remark})" if finding.remark else "")
+
+
+def caveat() -> str:
+    """Return what to keep in mind with every verdict."""
+    n_claims = len(findings(Table1Runs({}, (), ())))
+    return (
+        "Each verdict on accuracies stands on 95 % intervals that are corrected for their number within a claim, not "
+        f"over all {n_claims} claims: of twenty such verdicts one would be wrong by chance alone. And the "
+        "intervals take the seeds as given; other seeds may come out otherwise."
+    )
 
 
 def rules() -> str:
     """Return how verdicts come about, as Markdown: what the code of the verdicts says of itself."""
-    return (inspect.getdoc(verdicts) or "").partition("\n\n")[2]
+    followed = [model.name for model in FOLLOWED]
+    text = (inspect.getdoc(verdicts) or "").partition("\n\n")[2]
+    return text.replace("{followed}", f"{', '.join(followed[:-1])} and {followed[-1]}")

@@ -16,11 +16,22 @@ from cohear.reports.verdicts import Finding, Verdict, below, no_fall, together
 FIGURE_FOLD = 1
 """The paper draws its Figure 1 for this fold."""
 
+_DISAGREE = "measured; epochs or seeds disagree"
 _FEWEST_RUNS = 3
 """Below that, an interval over runs says nothing."""
 _PARTS: dict[Part, str] = {"train": "training clips", "test": "test clips"}
 _Comparison = tuple[str, str, Part]
 """Methods of the lower and of the upper curve, and on which clips."""
+_PARTS_OF_EPOCHS = 6
+"""The accuracy of the last of so many parts is compared with that of the part before it."""
+_COMPARED = ("standard", "bda", "consistency")
+_LACKS = {
+    "": "Measured, but not under a seed in common or not after the ramp",
+    "unmeasured": "Not measured after each epoch",
+    "short": "With a single epoch",
+    "absent": f"Not run on fold {FIGURE_FOLD} yet",
+}
+"""Why a model has no curve, the more the later."""
 _BDA_TRAIN: _Comparison = ("bda", "standard", "train")
 _CONSISTENCY_LOWEST: tuple[_Comparison, ...] = tuple(
     ("consistency", other, part) for part in _PARTS for other in ("standard", "bda")
@@ -114,36 +125,66 @@ def _pattern(runs: Table1Runs, claim: str, *comparisons: _Comparison) -> Finding
     curves = [_curves(runs, "combination", comparison) for comparison in comparisons]
     found = [curve for curve in curves if curve is not None]
     if len(found) < len(curves):
-        return Finding(claim, Verdict.OPEN, _not_measured(comparisons))
-    return Finding(claim, together([curve.verdict for curve in found]), f"{_told(found)}. {_basis(found)}")
+        return Finding(claim, Verdict.OPEN, _not_measured(runs, comparisons))
+    return _finding(claim, found, f"{_told(found)}. {_basis(found)}")
+
+
+def _finding(claim: str, curves: Sequence[_Curves], evidence: str) -> Finding:
+    verdict = together([curve.verdict for curve in curves])
+    return Finding(claim, verdict, evidence, _DISAGREE if verdict is Verdict.OPEN else "")
 
 
 def _other_transforms(runs: Table1Runs) -> Finding:
     claim = "The divergences of the other transforms show the same pattern"
     comparisons = (_BDA_TRAIN, *_CONSISTENCY_LOWEST)
-    verdicts, found, said, missing = [], [], [], []
+    found, said = [], []
+    missing: dict[str, list[str]] = {}
     for transform in TRANSFORMS[1:-1]:
         curves = [curve for c in comparisons if (curve := _curves(runs, transform, c)) is not None]
         name = PAPER_TABLE_1[transform, "standard"].model
         if len(curves) < len(comparisons):
-            missing.append(name)
+            models = [PAPER_TABLE_1[transform, method].model for method in _COMPARED]
+            reason = max((_lack(runs, model) for model in models), key=list(_LACKS).index)
+            missing.setdefault(reason, []).append(name)
             continue
         found += curves
-        verdicts += [curve.verdict for curve in curves]
         n_holding = sum(curve.verdict is Verdict.HOLDS for curve in curves)
         against = [curve for curve in curves if curve.verdict is not Verdict.HOLDS]
         exceptions = f"; not these: {_told(against)}" if against else ""
-        said.append(f"{name}: {n_holding} of {len(curves)} differences hold{exceptions}")
-    not_followed = f" Not measured after each epoch: {', '.join(missing)}." if missing else ""
+        said.append(
+            f"{name}: {n_holding} of {len(curves)} differences {'holds' if n_holding == 1 else 'hold'}{exceptions}"
+        )
+    lacking = _lacking(missing)
     if not found:
-        return Finding(claim, Verdict.OPEN, f"It needs the three models of one other transform.{not_followed}")
-    return Finding(claim, together(verdicts), f"{'. '.join(said)}. {_basis(found)}{not_followed}")
+        return Finding(claim, Verdict.OPEN, f"It needs the three models of one other transform.{lacking}")
+    return _finding(claim, found, f"{'. '.join(said)}. {_basis(found)}{lacking}")
 
 
-def _not_measured(comparisons: Iterable[_Comparison]) -> str:
+def _not_measured(runs: Table1Runs, comparisons: Iterable[_Comparison]) -> str:
     methods = {method for lower, upper, _ in comparisons for method in (lower, upper)}
     models = [row.model for (t, method), row in PAPER_TABLE_1.items() if t == "combination" and method in methods]
-    return f"It needs runs of {', '.join(models)} on fold {FIGURE_FOLD} that were measured after each epoch."
+    missing: dict[str, list[str]] = {}
+    for model in models:
+        missing.setdefault(_lack(runs, model), []).append(model)
+    if len(missing) > 1:
+        missing.pop("", None)
+    need = f"It needs runs of {', '.join(models)} on fold {FIGURE_FOLD} that were measured after each epoch."
+    return need + _lacking(missing)
+
+
+def _lack(runs: Table1Runs, model: str) -> str:
+    """Say why a model has no curve, as in `_LACKS`."""
+    there = [run for run in runs.grid[model].runs if run.fold == FIGURE_FOLD] if model in runs.grid else []
+    if not there:
+        return "absent"
+    if _measured(runs, model, "test_jsd"):
+        return ""
+    return "short" if all(run.epochs == 1 for run in there) else "unmeasured"
+
+
+def _lacking(missing: dict[str, list[str]]) -> str:
+    parts = [f" {words}: {', '.join(missing[lack])}." for lack, words in _LACKS.items() if lack in missing]
+    return "".join(parts)
 
 
 def _basis(curves: Sequence[_Curves]) -> str:
@@ -161,8 +202,8 @@ def _accuracy_stays(runs: Table1Runs) -> Finding:
     interval = mean_interval(changes)
     if interval is None or len(changes) < _FEWEST_RUNS:
         few = count_text([len(changes)], "run") if changes else "no run"
-        need = f"It needs {_FEWEST_RUNS} runs that were measured after each epoch; so far: {few}."
-        return Finding(claim, Verdict.OPEN, need)
+        need = f"It needs {_FEWEST_RUNS} runs of at least {_PARTS_OF_EPOCHS} epochs that were measured after each one"
+        return Finding(claim, Verdict.OPEN, f"{need}; so far: {few}{_too_short(runs)}.")
     margin = 1 / min(run.n_clips for run in runs.grid_runs)
     low, high = (signed(100 * bound) for bound in interval)
     evidence = (
@@ -170,12 +211,19 @@ def _accuracy_stays(runs: Table1Runs) -> Finding:
         f"{signed(100 * mean(changes))} points ({low} to {high}, over {len(changes)} runs); one clip of a fold is "
         f"{100 * margin:.2f} points."
     )
-    return Finding(claim, no_fall(interval, margin), evidence)
+    verdict = no_fall(interval, margin)
+    remark = "the interval contains zero and a fall of one clip" if verdict is Verdict.OPEN else ""
+    return Finding(claim, verdict, evidence, remark)
+
+
+def _too_short(runs: Table1Runs) -> str:
+    n_short = sum(run.epochs < _PARTS_OF_EPOCHS for run in runs.grid_runs)
+    return f" ({count_text([n_short], 'run')} with fewer epochs)" if n_short else ""
 
 
 def _late_change(run: RunSummary) -> float | None:
     """Mean accuracy of the last sixth of a run's epochs minus that of the sixth before; None where not measured."""
-    n = run.epochs // 6
+    n = run.epochs // _PARTS_OF_EPOCHS
     accuracies = {record["epoch"]: record.get("test_accuracy") for record in run.history}
     late = [accuracies.get(epoch) for epoch in range(run.epochs - 2 * n, run.epochs)]
     values = [value for value in late if value is not None]

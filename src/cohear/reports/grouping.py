@@ -12,6 +12,8 @@ from cohear.reports.run_folders import RunSummary
 
 _CHOSEN_BY_NAME = {"dataset", "preset", "method", "views.transform"}
 """What the name of an experiment says."""
+_FACTS = {"numerics", "rooms"}
+"""What beside settings makes results differ: the version's numerics, and contents of a bank of rooms."""
 _NOT_SETTINGS = {"fold", "seed"}
 """What may differ within an experiment."""
 
@@ -48,7 +50,7 @@ class Experiment:
         return any(
             usual.get(name) != value
             for name, value in self.settings.items()
-            if name not in _CHOSEN_BY_NAME and not name.startswith("data.")
+            if name not in _CHOSEN_BY_NAME | _FACTS and not name.startswith("data.")
         )
 
     @property
@@ -137,6 +139,7 @@ def n_different(one: Experiment, other: Experiment) -> int:
 
 def _settings(run: RunSummary) -> dict[str, str]:
     flat = {"dataset": run.dataset} | flatten(run.config)
+    flat |= {name: str(run.facts[name]) for name in _FACTS if run.facts.get(name) is not None}
     return {name: value for name, value in flat.items() if name not in _NOT_SETTINGS}
 
 

@@ -177,8 +177,9 @@ def _missing_folds(rows: Sequence[MethodRow]) -> Iterable[str]:
     for row in rows:
         n_lacking = len(every) - len(row.experiment.folds)
         if n_lacking:
-            has = ", ".join(map(str, row.experiment.folds))
+            folds = row.experiment.folds
+            has = f"{'fold' if len(folds) == 1 else 'folds'} {', '.join(map(str, folds))}"
             yield (
-                f"{row.experiment.label} has only fold {has} of {len(every)} folds: "
+                f"{row.experiment.label} has only {has} of the {len(every)} folds of this table: "
                 "its mean does not compare with means over others."
             )

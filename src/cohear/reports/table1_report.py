@@ -5,16 +5,18 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from cohear.experiments.identity import NUMERICS
 from cohear.experiments.paper import FIGURE_1
 from cohear.reports import plots
-from cohear.reports.claims import findings, rules, verdict_words
+from cohear.reports.claims import caveat, findings, rules, verdict_words
 from cohear.reports.curve_claims import FIGURE_FOLD
 from cohear.reports.grouping import Experiment
 from cohear.reports.method_table import count_text
 from cohear.reports.paired_table import paired_table_of
 from cohear.reports.run_folders import RunSummary
-from cohear.reports.table1_runs import MODELS, N_FOLDS, Table1Runs, choose_table1_runs
-from cohear.reports.table1_table import changed_table, compact, narrow, table1
+from cohear.reports.table1_choice import choose_table1_runs
+from cohear.reports.table1_runs import MODELS, N_FOLDS, Table1Runs
+from cohear.reports.table1_table import changed_table, compact, missing_changed, narrow, partial_sentences, table1
 from cohear.reports.tables import to_markdown, to_text
 from cohear.runtime.files import explain_disk_errors, write_bytes, write_text
 
@@ -55,12 +57,14 @@ def table1_text(runs: Sequence[RunSummary], width: int = 80) -> str:
         UserError: as `write_table1_report`.
     """
     chosen = choose_table1_runs(runs)
-    parts = [*(sentence.replace("**", "") for sentence in _what_this_is(chosen))]
-    lines = ["\n".join(textwrap.wrap(part, width)) for part in parts]
-    lines += [to_text(narrow(table1(chosen), width), width), "Claims of the paper"]
-    claims = [f"- {f.claim}: {verdict_words(f.verdict, chosen.is_rehearsal)}." for f in findings(chosen)]
-    wrapped = [textwrap.fill(claim, width, subsequent_indent="  ") for claim in claims]
-    return "\n\n".join([*lines, "\n".join(wrapped)])
+
+    def fill(text: str, indent: str = "") -> str:
+        return textwrap.fill(text, width, subsequent_indent=indent, break_on_hyphens=False)
+
+    parts = [fill(sentence.replace("**", "")) for sentence in _what_this_is(chosen)]
+    parts += [to_text(narrow(table1(chosen), width), width), "Claims of the paper", fill(caveat())]
+    claims = [f"- {f.claim}: {verdict_words(f, chosen.is_rehearsal)}." for f in findings(chosen)]
+    return "\n\n".join([*parts, "\n".join(fill(claim, "  ") for claim in claims)])
 
 
 def page(runs: Table1Runs, title: str, figure_name: str, more: str = "") -> str:
@@ -74,15 +78,16 @@ def page(runs: Table1Runs, title: str, figure_name: str, more: str = "") -> str:
     """
     tests = paired_table_of(list(runs.experiments.values()), runs.compare)
     changed = changed_table(runs)
-    tables = [to_markdown(table) for table in (table1(runs), changed, tests) if table is not None]
-    parts = [title, *_what_this_is(runs), *([more] if more else []), *tables, *_figure_1(runs, figure_name)]
-    parts += ["## Claims of the paper", "\n".join(_claims(runs)), "## How a verdict comes about", rules()]
-    return "\n\n".join(parts) + "\n"
+    shown = [to_markdown(table) if table else "" for table in (table1(runs), changed)]
+    shown += [missing_changed(runs), to_markdown(tests) if tests else ""]
+    parts = [title, *_what_this_is(runs), more, *shown, *_figure_1(runs, figure_name)]
+    parts += ["## Claims of the paper", caveat(), "\n".join(_claims(runs)), "## How a verdict comes about", rules()]
+    return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def summary(runs: Table1Runs) -> str:
     """Return what the runs are, and the compact table, as Markdown."""
-    table = replace(compact(table1(runs)), notes=())
+    table = replace(compact(table1(runs)), notes=tuple(partial_sentences(runs)))
     return "\n\n".join([*_what_this_is(runs), to_markdown(table)])
 
 
@@ -122,7 +127,7 @@ def _figure_1(runs: Table1Runs, name: str) -> Iterable[str]:
 
 def _claims(runs: Table1Runs) -> Iterable[str]:
     for finding in findings(runs):
-        words = verdict_words(finding.verdict, runs.is_rehearsal)
+        words = verdict_words(finding, runs.is_rehearsal)
         yield f"- **{finding.claim}: {words}.** {finding.evidence}"
 
 
@@ -141,10 +146,29 @@ def _what_this_is(runs: Table1Runs) -> Iterable[str]:
         f"{len(members)} of {len(MODELS) * N_FOLDS * n_seeds} runs are there ({len(MODELS)} models x {N_FOLDS} folds"
         f"{times})."
     )
-    if members and len(members) < len(MODELS) * N_FOLDS * n_seeds:
-        yield "`cohear reproduce table1` with the same options makes those that are missing and keeps what is finished."
+    if not runs.is_current:
+        yield _of_another_version(runs)
+    elif members and len(members) < len(MODELS) * N_FOLDS * n_seeds:
+        yield (
+            "`cohear reproduce table1` with the same options, for all models and folds, makes those that are missing "
+            "and keeps what is finished."
+        )
     if members and not runs.is_rehearsal:
         precisions = " and ".join(sorted({run.precision for run in members}))
         yield f"They were made with the paper's settings as we read it, in {precisions}."
     if runs.left_out:
         yield f"Left out, since they do not belong to this table: {'; '.join(runs.left_out)}."
+
+
+def _of_another_version(runs: Table1Runs) -> str:
+    """Say what it means that this version would compute the runs otherwise, or may."""
+    if runs.numerics is None:
+        return (
+            f"It is not recorded by which numerics they were made; those of this version are {NUMERICS}. Where they "
+            "were others, `cohear reproduce table1` makes all runs anew."
+        )
+    return (
+        f"They were made by another version (numerics {runs.numerics}; those of this version are {NUMERICS}), which "
+        "gives other numbers for the same settings: `cohear reproduce table1` would keep none of them and make all "
+        "runs anew."
+    )

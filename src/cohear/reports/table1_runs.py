@@ -1,9 +1,4 @@
-"""The runs that make one Table 1: thirteen models under one configuration, and what changes one thing in it.
-
-A folder may hold runs of several presets, of other numbers of epochs or of other sounds. A table is of one of these
-only: of the paper's configuration where there are such runs, else of the one with the most. The others are left out,
-and named.
-"""
+"""The runs of one Table 1: thirteen models under one configuration, what changes one thing in it, and differences."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -12,11 +7,10 @@ from functools import cached_property
 
 import numpy as np
 
-from cohear.experiments.paper import ABLATIONS, CONTROLS, TABLE_1, PaperModel
-from cohear.experiments.presets import paper
+from cohear.experiments.identity import NUMERICS
+from cohear.experiments.paper import ABLATIONS, CONTROLS, TABLE_1
 from cohear.metrics.paired_tests import PairedTest, grouped_bootstrap
-from cohear.reports.grouping import Experiment, flatten, group_runs
-from cohear.reports.method_table import count_text
+from cohear.reports.grouping import Experiment
 from cohear.reports.paired_table import N_RESAMPLES, Comparison, compare
 from cohear.reports.run_folders import RunSummary
 
@@ -27,10 +21,6 @@ CHANGED = {model.name: model for model in (*ABLATIONS, *CONTROLS) if model.name 
 """Ablations and controls, by name."""
 
 _NONE = MODELS[0]
-_SCHEDULES = {"training.epochs", "objective.ramp_epochs", "optimizer.decay_epochs"}
-_NOT_OF_THE_EXPERIMENT = {"preset", "method", "views.transform", "fold", "seed", "training.compile"}
-_NOT_AGAINST_THE_PAPER = {"training.precision", "data.pitch_cache", "data.skip_bad", "data.n_folds"}
-"""How it is computed and kept, which the paper does not say; it is said of the runs in a sentence of its own."""
 
 
 @dataclass(frozen=True)
@@ -56,12 +46,21 @@ class Table1Runs:
     """What is not as in the paper, as `training.epochs 12 instead of 72`; empty for the paper's own experiment."""
     left_out: tuple[str, ...]
     """What else was there, as `2 runs of preset small, 24 epochs`."""
+    numerics: int | None = None
+    """Of the runs, as `cohear.experiments.identity.NUMERICS`; None where there are no runs or it is not recorded."""
+    usual: frozenset[str] = frozenset()
+    """Controls that change nothing here, as bf16 of runs in bf16: they are the table's own model."""
     _compared: dict[tuple[str, ...], Comparison | None] = field(default_factory=dict)
 
     @property
     def is_rehearsal(self) -> bool:
         """Whether these runs are not the paper's and can say nothing of its claims."""
         return bool(self.deviations)
+
+    @property
+    def is_current(self) -> bool:
+        """Whether this version would keep these runs and go on with what is missing."""
+        return not self.experiments or self.numerics == NUMERICS
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -128,27 +127,6 @@ class Table1Runs:
         return _average_test([kept[name] for name in better], [kept[name] for name in worse])
 
 
-def choose_table1_runs(runs: Sequence[RunSummary]) -> Table1Runs:
-    """Choose the runs of one Table 1, and say what is left out.
-
-    Raises:
-        UserError: if two runs are the same.
-    """
-    configurations: dict[tuple[tuple[str, str], ...], list[RunSummary]] = {}
-    for run in runs:
-        if run.model in MODELS:
-            configurations.setdefault(_key(run), []).append(run)
-    if not configurations:
-        return Table1Runs({}, (), tuple(_named(runs)))
-    is_papers = {key: not _deviations(members[0]) for key, members in configurations.items()}
-    chosen = max(configurations, key=lambda key: (is_papers[key], len(configurations[key])))
-    members = [run for run in runs if _belongs(run, chosen)]
-    found = {experiment.runs[0].model: experiment for experiment in group_runs(members)}
-    experiments = {name: found[name] for name in (*MODELS, *CHANGED, *found) if name in found}
-    others = [run for run in runs if run not in members]
-    return Table1Runs(experiments, _deviations(configurations[chosen][0]), tuple(_named(others)))
-
-
 def _only(experiment: Experiment, cells: set[tuple[int, int]]) -> Experiment:
     runs = tuple(run for run in experiment.runs if (run.fold, run.seed) in cells)
     return replace(experiment, runs=runs)
@@ -178,54 +156,3 @@ def _answers(experiment: Experiment) -> dict[tuple[int, int, str], bool]:
         for run in experiment.runs
         for path, correct in zip(run.predictions.paths, run.predictions.correct.tolist(), strict=True)
     }
-
-
-def _settings(run: RunSummary) -> dict[str, str]:
-    return {name: value for name, value in flatten(run.config).items() if name not in _NOT_OF_THE_EXPERIMENT}
-
-
-def _key(run: RunSummary) -> tuple[tuple[str, str], ...]:
-    """What all runs of a table share; of the data what came of its settings, as for a run's identity."""
-    settings = {
-        name: value
-        for name, value in _settings(run).items()
-        if not name.startswith("data.") or name == "data.pitch_cache"
-    }
-    settings |= {"dataset": run.dataset, "preset": run.preset, "fingerprint": str(run.facts.get("data_fingerprint"))}
-    return tuple(sorted(settings.items()))
-
-
-def _belongs(run: RunSummary, key: tuple[tuple[str, str], ...]) -> bool:
-    """Whether a run is of a table's configuration, but for what its model changes in it."""
-    changed = _changes(CHANGED[run.model]) if run.model in CHANGED else set()
-    ours, theirs = dict(_key(run)), dict(key)
-    return all(name in changed or ours.get(name) == theirs.get(name) for name in ours.keys() | theirs.keys())
-
-
-def _changes(model: PaperModel) -> set[str]:
-    return {name for name, _ in model.changes} | (_SCHEDULES if model.epochs_factor != 1 else set())
-
-
-def _deviations(run: RunSummary) -> tuple[str, ...]:
-    papers = flatten(paper().model_dump(mode="json"))
-    found = [] if run.dataset == "ESC-50" else [f"{run.dataset} instead of ESC-50"]
-    for name, value in _settings(run).items():
-        theirs = papers.get(name)
-        if theirs is not None and value != theirs and name not in _NOT_AGAINST_THE_PAPER:
-            found.append(f"{name} {_short(value)} instead of {_short(theirs)}")
-    return tuple(found)
-
-
-def _short(value: str) -> str:
-    try:
-        return f"{float(value):g}"
-    except ValueError:
-        return value
-
-
-def _named(runs: Sequence[RunSummary]) -> Iterable[str]:
-    counts = Counter(
-        f"{run.dataset}, preset {run.preset}, {count_text([run.epochs], 'epoch')}, {run.precision}" for run in runs
-    )
-    for name, n in counts.items():
-        yield f"{count_text([n], 'run')} of {name}"

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable
 
+from cohear.experiments.paper import ABLATIONS, CONTROLS
 from cohear.metrics.accuracy import standard_error
-from cohear.reports.accuracy_claims import BEST, NONE
+from cohear.reports.accuracy_claims import BEST, NONE, how_to_make
 from cohear.reports.grouping import Experiment
 from cohear.reports.method_table import count_text, resolution_sentence, warning_sentences
 from cohear.reports.paper_numbers import PAPER_TABLE_1, PaperResult
@@ -33,13 +34,25 @@ def changed_table(runs: Table1Runs) -> Table | None:
     for name, experiment in runs.experiments.items():
         if name not in MODELS:
             base = NONE if experiment.method == "none" else BEST
-            n_folds = 1 if name in CHANGED and CHANGED[name].first_fold_only else N_FOLDS
+            n_folds = len(experiment.folds) if CHANGED[name].first_fold_only else N_FOLDS
             rows.append(_cells(runs, experiment, name, base, f"{n_folds} x {len(experiment.seeds)}"))
     if not rows:
         return None
     header = tuple("Difference" if name == "Gain" else name for name in _HEADER)
     note = f"Difference: percentage points over {BEST}, for runs without augmentation over {NONE}; the rest as above."
     return Table("Ablations and controls", header, tuple(rows), (note,))
+
+
+def missing_changed(runs: Table1Runs) -> str:
+    """Say which ablations and controls are not there at all, and which commands make them; empty where none lacks."""
+    said = []
+    for what, models in (("ablations", ABLATIONS), ("controls", CONTROLS)):
+        names = [model.name for model in models if model.name not in (*MODELS, *runs.experiments, *runs.usual)]
+        if names and runs.experiments:
+            said.append(f"No run yet of the {what} {'; '.join(names)}. {how_to_make(runs, what)}")
+        elif names:
+            said.append(f"No run yet of any of the {what}. {how_to_make(runs, what)}")
+    return " ".join(said)
 
 
 def compact(table: Table) -> Table:
@@ -110,19 +123,22 @@ def _notes(runs: Table1Runs) -> Iterable[str]:
     if not runs.grid_runs:
         return
     yield resolution_sentence(runs.grid_runs)
-    by_folds: dict[tuple[int, ...], list[str]] = {}
-    for name, experiment in runs.grid.items():
-        if len(experiment.folds) < N_FOLDS:
-            by_folds.setdefault(experiment.folds, []).append(name)
-    if by_folds:
-        yield _partial_sentence(by_folds)
+    yield from partial_sentences(runs)
     yield from warning_sentences(runs.grid_runs)
 
 
-def _partial_sentence(by_folds: dict[tuple[int, ...], list[str]]) -> str:
+def partial_sentences(runs: Table1Runs) -> Iterable[str]:
     """Say which folds there are of the models that lack some."""
-    said = [
-        f"{'fold' if len(folds) == 1 else 'folds'} {', '.join(map(str, folds))} of {', '.join(names)}"
-        for folds, names in by_folds.items()
-    ]
-    return f"Not all five folds are there yet, only {'; '.join(said)}: means over different folds do not compare."
+    by_folds: dict[tuple[int, ...], list[str]] = {}
+    for name, experiment in runs.grid.items():
+        by_folds.setdefault(experiment.folds, []).append(name)
+    if len(by_folds) == 1 and len(next(iter(by_folds))) < N_FOLDS:
+        yield f"Of five folds only {_folds_text(next(iter(by_folds)))} so far."
+        return
+    said = [f"{_folds_text(folds)} of {', '.join(names)}" for folds, names in by_folds.items() if len(folds) < N_FOLDS]
+    if said:
+        yield f"Not all five folds are there yet, only {'; '.join(said)}: means over different folds do not compare."
+
+
+def _folds_text(folds: tuple[int, ...]) -> str:
+    return f"{'fold' if len(folds) == 1 else 'folds'} {', '.join(map(str, folds))}"

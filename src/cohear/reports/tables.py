@@ -8,8 +8,6 @@ from markupsafe import Markup
 WARNING = "Warning: "
 """Notes that begin with it stand out on a page."""
 
-_NARROWEST_NAMES = 12
-
 
 @dataclass(frozen=True)
 class Table:
@@ -43,7 +41,9 @@ def nats_text(value: float) -> str:
 
 
 def to_text(table: Table, width: int = 80) -> str:
-    """Render a table for a terminal, names and notes wrapped so that lines fit in `width` where numbers leave room.
+    """Render a table for a terminal, names and notes wrapped so that lines fit in `width`.
+
+    Words are never torn: a table whose numbers leave less than the longest word of a name is wider than `width`.
 
     Example:
         >>> print(to_text(Table("Clips", ("Class", "n"), (("dog", "8"), ("rain", "12")), ("Made up.",))))
@@ -59,16 +59,17 @@ def to_text(table: Table, width: int = 80) -> str:
     lines = (table.header, *table.rows)
     widths = [max(len(line[i]) for line in lines) for i in range(len(table.header))]
     room = width - sum(widths[1:]) - 2 * len(widths[1:])
-    widths[0] = min(widths[0], max(room, _NARROWEST_NAMES))
+    longest_word = max(len(word) for line in lines for word in line[0].split() or [""])
+    widths[0] = min(widths[0], max(room, longest_word))
 
     def render(cells: tuple[str, ...]) -> list[str]:
-        first, *more = textwrap.wrap(cells[0], widths[0], break_on_hyphens=False) or [""]
+        first, *more = textwrap.wrap(cells[0], widths[0] or 1, break_long_words=False, break_on_hyphens=False) or [""]
         numbers = "".join(f"  {cell:>{n}}" for cell, n in zip(cells[1:], widths[1:], strict=True))
         return [f"{first:<{widths[0]}}{numbers}".rstrip(), *more]
 
     body = [text for row in table.rows for text in render(row)]
     rule = "-" * (sum(widths) + 2 * len(widths[1:]))
-    notes = [line for note in table.notes for line in textwrap.wrap(note, width)]
+    notes = [line for note in table.notes for line in textwrap.wrap(note, width, break_on_hyphens=False)]
     return "\n".join([table.title, "", *render(table.header), rule, *body, *([""] if notes else []), *notes])
 
 

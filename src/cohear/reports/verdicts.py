@@ -4,10 +4,14 @@ Accuracies. A claim is judged when every model that it speaks of has all five fo
 that there is not enough data, whatever a fold or two may show. Differences are taken on the same clips, and every
 interval is a 95 % interval: of McNemar's test for two models under one seed, else of a bootstrap over source
 recordings. The seeds are taken as given: how other seeds would come out is said by the standard error over seeds alone.
+With all five folds there may still be "not enough data yet", where an interval is too wide; more seeds may narrow it.
 
 - A direction ("better than") holds if the interval of the difference lies above zero and does not if it lies below.
-- A size ("by 1.99 points") does not hold if the interval excludes the paper's number. It holds if the interval
-  contains the number and excludes zero. An interval that contains both says too little.
+  While zero lies inside, either may be true, and there is not enough data yet.
+- A size ("by 1.99 points") does not hold if the interval excludes the paper's number; then it is said whether ours is
+  larger or smaller. It holds if the interval contains the number and excludes zero. An interval that contains both says
+  too little. The paper's number is taken as exact, though it was measured too: its own errors stand in the table, and
+  a number that our interval misses by little may agree with ours.
 - Several steps at once ("A above B above C") hold if each of them holds. They do not if one of them is reversed and
   stays so (p below 0.05) after Holm's correction for their number: the more steps, the likelier a reversal by chance.
 - Likeness ("similar results") holds if the interval lies within one point of zero, half of what consistency learning
@@ -15,7 +19,9 @@ recordings. The seeds are taken as given: how other seeds would come out is said
 - "Does not fall when training goes on" speaks of the mean accuracy over the last sixth of the epochs minus that over
   the sixth before it, in each run that was measured after each epoch; the last epoch against the best one would find a
   fall in any noise. The interval is Student's over these runs. It holds if the fall that the interval allows is smaller
-  than one clip of a fold, and does not if the interval lies below zero.
+  than one clip of a fold, and does not if the interval lies below zero. This is a weak test: it takes the runs as
+  independent, though models share the clips of a fold, and by then the learning rate is so small that little can
+  change. Unless more is asked for, only {followed} are measured after each epoch, on fold 1.
 
 Divergences. They come from the runs that were measured after each epoch, on fold 1 as in the paper's Figure 1. One
 model's curve lies below another's if it does so after the last epoch under every seed, and in at least three quarters
@@ -54,6 +60,8 @@ class Finding:
     verdict: Verdict
     evidence: str
     """One or more whole sentences."""
+    remark: str = ""
+    """A few words that belong beside the verdict, as `ours is larger`."""
 
 
 def direction(interval: tuple[float, float]) -> Verdict:

@@ -55,23 +55,19 @@ def flush(path: Path) -> None:
 
 
 def check_writable(folder: Path) -> None:
-    """Refuse a folder that cannot be made or written; what is made to find out is removed.
+    """Refuse a folder that cannot be made, or written where it is there; nothing stays behind.
 
     Raises:
         UserError: why it cannot, and what to do.
     """
-    missing = [path for path in (folder, *folder.parents) if not os.path.lexists(path)]
     with explain_disk_errors(folder):
+        with suppress(FileNotFoundError):
+            folder.lstat()
+        nearest = next(path for path in (folder, *folder.parents) if path.exists())
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=folder):
-                pass
-        except FileNotFoundError as error:  # all of its parents were made: some places hold no new folders
+            os.rmdir(tempfile.mkdtemp(prefix=".", dir=nearest))
+        except FileNotFoundError as error:  # some places hold no new folders
             raise PermissionError(errno.EPERM, "") from error
-        finally:
-            for path in missing:
-                with suppress(OSError):
-                    path.rmdir()
 
 
 @contextmanager
