@@ -51,6 +51,7 @@ def test_every_command_in_the_documentation_is_understood(command, capsys):
     assert all(option in shown for option in options)
 
 
+@pytest.mark.slow
 def test_the_readme_shows_python_that_runs():
     (code,) = blocks((ROOT / "README.md").read_text(), "python")
     exec(compile(code, "README.md", "exec"), {})

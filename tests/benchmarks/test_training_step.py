@@ -34,6 +34,7 @@ def test_the_floor_counts_the_traffic_by_hand():
     assert step_floor(5, 16, 16, 1 / 64, bytes_per_number=2).traffic_bytes == 5 * 2 * (12 * outputs + 2 * inputs)
 
 
+@pytest.mark.slow
 def test_each_part_is_timed_in_each_round_and_the_first_round_is_not_counted():
     said: list[str] = []
     times = StepBench(CONFIG, clip_s=0.6, n_steps=1).measure(1, said.append)

@@ -84,6 +84,7 @@ def test_missing_data_and_an_empty_folder_are_refused(cohear, tmp_path, command)
     assert not (tmp_path / "o").exists()
 
 
+@pytest.mark.slow
 def test_skip_bad_trains_without_the_bad_files_and_lists_them(cohear, copied, tmp_path):
     remove_file(copied)
     with_nan(copied)
@@ -99,6 +100,7 @@ def test_skip_bad_trains_without_the_bad_files_and_lists_them(cohear, copied, tm
     assert json.loads((run / "metrics.json").read_text())["n_train_clips"] == 8
 
 
+@pytest.mark.slow
 def test_a_label_without_training_clips_is_refused_and_the_way_out_works_when_followed(cohear, tmp_path):
     sounds = write_classes(tmp_path / "sounds", dog=5, cat=5, rare=1)
     options = (*OPTIONS, "--set", "training.epochs=1", "--set", "data.n_folds=2")
@@ -131,6 +133,7 @@ def test_no_number_is_proposed_where_dropping_small_classes_would_leave_nothing(
     assert "--drop-small" not in said.err
 
 
+@pytest.mark.slow
 def test_a_label_missing_from_a_test_fold_is_only_a_warning_that_metrics_and_comparison_repeat(
     cohear, copied, tmp_path
 ):

@@ -107,6 +107,7 @@ def test_controls_are_of_their_own_folds_and_seeds_unless_asked(cohear, esc50):
     ]
 
 
+@pytest.mark.slow
 def test_controls_are_chosen_by_the_names_in_their_list_and_suggested_as_they_are_written(cohear, esc50):
     words = ("reproduce", "controls", "--data", esc50, *OPTIONS, "--list", "--models")
     names = {" ".join(run.split(" fold ")[0].split()) for run in cohear(*words[:-1]).out.splitlines()[1:-1]}
@@ -128,6 +129,7 @@ def words_of_trained(tones: Path, out: Path) -> tuple[object, ...]:
     return ("reproduce", "table1", "--data", tones, *OPTIONS, *models, "--out", out)
 
 
+@pytest.mark.slow
 def test_a_run_is_listed_as_finished_where_it_counts_as_finished_and_as_refused_where_it_is(
     cohear, tones, trained, tmp_path
 ):
@@ -164,6 +166,7 @@ def test_what_cannot_be_made_is_refused_before_anything_is_trained(cohear, tones
     assert said.refuses("was measured --track end, not every; give --track end, remove it, or choose another --out")
 
 
+@pytest.mark.slow
 def test_pages_are_written_before_anything_is_printed(cohear, trained, tmp_path, monkeypatch):
     def leave(*_: object, file: object = None, **__: object) -> None:
         if file is None:

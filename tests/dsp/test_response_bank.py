@@ -12,6 +12,7 @@ def decaying(rt60_s: float, n_taps: int = 8000, sample_rate: int = 8000) -> np.n
     return (10 ** (-3 * np.arange(n_taps) / sample_rate / rt60_s)).astype(np.float32)
 
 
+@pytest.mark.slow
 def test_times_are_those_of_the_decays_and_a_bare_impulse_has_none():
     bank = ResponseBank(np.stack([decaying(0.3), decaying(0.7), np.eye(8000, dtype=np.float32)[7]]), 8000, tuple("abc"))
     np.testing.assert_allclose(bank.rt60_s, [0.3, 0.7, np.nan], rtol=2e-3)

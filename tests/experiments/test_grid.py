@@ -48,11 +48,12 @@ def test_a_plan_goes_seed_by_seed_fold_by_fold_and_what_the_largest_gain_rests_o
     ]
 
 
-def test_only_some_models_are_measured_every_epoch_and_on_the_first_fold_only():
+def test_only_some_models_are_measured_every_epoch_and_on_the_fold_of_figure_1_only():
     requests = plan_requests(Path("data"), BASE, TABLE_1, [1, 2], [0], None)
     followed = {(r.model, r.config.fold) for r in requests if r.track == "every"}
     names = ("No Augmentation", "Combination", "Combination-BDA", "Combination-CL", "Reverb", "Reverb-BDA", "Reverb-CL")
     assert followed == {(name, 1) for name in names}
+    assert {r.track for r in plan_requests(Path("data"), BASE, TABLE_1, [2, 3], [0], None)} == {"end"}
     assert {r.track for r in plan_requests(Path("data"), BASE, TABLE_1, [1, 2], [0], "5")} == {"5"}
 
 
@@ -62,6 +63,7 @@ def test_every_run_of_table_1_has_a_folder_of_its_own(tones, tmp_path):
     assert {run.folder.parent for run in runs} == {tmp_path}
 
 
+@pytest.mark.slow
 def test_finished_runs_are_skipped_and_progress_counts_them(tones, tmp_path):
     runs = plan(tones, tmp_path)
     made: list[Path] = []
@@ -77,6 +79,7 @@ def test_finished_runs_are_skipped_and_progress_counts_them(tones, tmp_path):
     assert run_grid(runs, 2, lambda _share, _n: None, made.append) == folders  # nothing to do, no process begun
 
 
+@pytest.mark.slow
 def test_a_run_that_fails_is_named_and_the_others_are_finished(tones, tmp_path):
     runs = plan(tones, tmp_path)
     runs[0].folder.mkdir()
@@ -136,6 +139,7 @@ def one_run(tones: Path, parent: Path, name: str, track: str) -> GridRun:
     return run
 
 
+@pytest.mark.slow
 def test_a_run_under_another_name_is_the_same_run_where_it_was_measured_as_often_as_is_wanted(tones, tmp_path):
     first = one_run(tones, tmp_path, "Combination-CL", "2")
     run_grid([first], 1, lambda _share, _n: None, lambda _folder: None)
@@ -146,6 +150,7 @@ def test_a_run_under_another_name_is_the_same_run_where_it_was_measured_as_often
     assert not more.is_done
 
 
+@pytest.mark.slow
 def test_a_run_begun_under_another_name_goes_on_with_the_measurements_it_began_with(tones, tmp_path):
     def stop(_done: int, _total: int) -> None:
         raise Interrupted("stopped", None)
@@ -173,6 +178,7 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     return clock
 
 
+@pytest.mark.slow
 def test_a_grid_leaves_at_the_deadline_and_ends_in_the_same_bytes(tones, tmp_path, hurried):
     names = ("model.safetensors", "predictions.safetensors", "metrics.json")
     runs, unbroken = plan(tones, tmp_path / "broken")[:2], plan(tones, tmp_path / "unbroken")[:2]
@@ -188,6 +194,7 @@ def test_a_grid_leaves_at_the_deadline_and_ends_in_the_same_bytes(tones, tmp_pat
         assert all((ours.folder / name).read_bytes() == (theirs.folder / name).read_bytes() for name in names)
 
 
+@pytest.mark.slow
 def test_an_unfinished_run_that_came_without_its_checkpoint_begins_again(tones, tmp_path, hurried):
     (run,), (unbroken,) = plan(tones, tmp_path / "broken")[:1], plan(tones, tmp_path / "unbroken")[:1]
     assert run_grid([run], 1, lambda _share, _n: None, lambda _folder: None, hurried.time() + 4) == []

@@ -131,6 +131,7 @@ def test_a_run_is_known_by_its_rooms_and_not_reused_when_they_change(tones, tmp_
         show_test_clips(tmp_path / "run")
 
 
+@pytest.mark.slow
 def test_a_run_with_made_up_rooms_names_them_too(tones, tmp_path):
     wanted = RunRequest(tones, config("made-up", **{"views.transform": "pitch"}), track="end")
     execute(wanted, prepare_data(tones, wanted.config), tmp_path)

@@ -73,6 +73,7 @@ def test_kept_pitch_shifts_give_another_run_that_ends_the_same_from_an_empty_and
         run(tones, tmp_path / "live", *setting)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(tones, tmp_path):
     first, again, other = (run(tones, tmp_path / name, f"seed={seed}") for name, seed in (("a", 0), ("b", 0), ("c", 1)))
     assert first == again
@@ -94,6 +95,7 @@ def test_a_run_stopped_after_any_step_and_resumed_ends_in_the_same_bytes(tones, 
     assert read_metrics(tmp_path / "unbroken") == read_metrics(tmp_path / "broken")
 
 
+@pytest.mark.slow
 def test_consistency_with_weight_zero_is_batched_augmentation_bit_for_bit(tones, tmp_path):
     run(tones, tmp_path / "bda", "method=bda")
     run(tones, tmp_path / "consistency", "objective.consistency_weight=0")
@@ -121,6 +123,7 @@ def test_every_method_trains_with_every_transform_and_its_folder_is_complete(ton
     assert (metrics["jsd_own"] == metrics["jsd"]) == (transform == "combination")
 
 
+@pytest.mark.slow
 def test_training_without_augmentation_learns_the_tones(tones, tmp_path):
     overrides = ("method=none", "views.transform=none", "training.epochs=12", "optimizer.learning_rate=0.01")
     run(tones, tmp_path, *overrides, "optimizer.decay_epochs=4", track="every")
@@ -168,6 +171,7 @@ def test_how_often_a_run_is_measured_does_not_change_its_weights(tones, tmp_path
     assert run(tones, tmp_path / "end") == run(tones, tmp_path / "every", track="every")
 
 
+@pytest.mark.slow
 def test_a_run_measured_often_serves_whoever_asks_for_less(tones, tmp_path):
     run(tones, tmp_path, "training.epochs=1", track="every")
     modified = (tmp_path / "metrics.json").stat().st_mtime_ns
@@ -183,6 +187,7 @@ def test_an_unfinished_run_goes_on_only_with_the_measurements_it_began_with(tone
         run(tones, tmp_path, track="every", resume=True)
 
 
+@pytest.mark.slow
 def test_shown_clips_are_refused_where_the_data_have_changed(tmp_path):
     table = write_tones(tmp_path / "sounds")
     run(table, tmp_path / "run", "training.epochs=1")
@@ -192,6 +197,7 @@ def test_shown_clips_are_refused_where_the_data_have_changed(tmp_path):
         show_test_clips(tmp_path / "run")
 
 
+@pytest.mark.slow
 def test_silent_clips_are_shown_only_where_there_are_no_others(tmp_path):
     table = write_tones(tmp_path / "sounds")
     for name in (f"tone{label}-1-{take}.wav" for label in range(3) for take in range(2)):
@@ -224,6 +230,7 @@ def test_a_folder_that_is_no_run_is_left_alone(tones, tmp_path):
         run(tones, tmp_path)
 
 
+@pytest.mark.slow
 def test_changed_sounds_make_another_run(tmp_path):
     table = write_tones(tmp_path / "sounds")
     run(table, tmp_path / "run", "training.epochs=1")
@@ -249,6 +256,7 @@ def test_a_saved_network_is_rebuilt_exactly(tones, tmp_path):
     assert all(torch.equal(saved[name], tensor) for name, tensor in network.state_dict().items())
 
 
+@pytest.mark.slow
 def test_global_random_state_is_not_read_or_touched(tones, tmp_path):
     before = np.random.get_state()[1].tolist(), torch.get_rng_state()  # noqa: NPY002
     first = run(tones, tmp_path / "a", "training.epochs=1")

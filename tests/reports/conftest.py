@@ -149,6 +149,11 @@ def write_grid(folder, n_wrong, folds=range(1, 6), seeds=(0,), models=TABLE_1, *
     return read_runs([folder])
 
 
+@pytest.fixture(autouse=True)
+def _small_folds(monkeypatch):
+    monkeypatch.setattr("cohear.reports.table1_choice.CLIPS_OF_A_FOLD", 20)
+
+
 @pytest.fixture(name="write_run")
 def _write_run():
     return write_run

@@ -79,6 +79,12 @@ def test_one_other_transform_is_judged_and_those_left_are_named(tmp_path, write_
     assert finding.evidence.endswith("Not run on fold 1 yet: Pitch-Shift, TF-Masking.")
 
 
+def test_a_pattern_seen_for_one_other_transform_says_so(tmp_path, write_run):
+    _write(tmp_path, write_run, (3, 2, 1), "reverb")
+    finding = _judged(tmp_path)[2]
+    assert (finding.verdict, finding.remark) == (HOLDS, "seen for 1 of 3 other transforms")
+
+
 @pytest.mark.parametrize(
     ("late", "verdict"),
     [((0.8, 0.8), HOLDS), ((0.8, 0.82), HOLDS), ((0.8, 0.78), DOES_NOT)],

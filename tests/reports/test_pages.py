@@ -69,6 +69,7 @@ def test_a_run_report_is_one_safe_file_that_needs_no_network(tmp_path, write_run
     assert 'name="viewport"' in text
 
 
+@pytest.mark.slow
 def test_a_run_report_says_how_good_the_run_is(tmp_path, write_run):
     text = write_run_report(write_run(tmp_path / "run"), [_strip()]).read_text()
     assert "90.0%" in text
@@ -102,6 +103,7 @@ def test_fifty_classes_and_one_epoch_have_a_report(tmp_path, write_run):
     _outline(write_run_report(folder).read_text())
 
 
+@pytest.mark.slow
 def test_a_report_is_replaced_whole(tmp_path, write_run):
     folder = write_run(tmp_path / "run")
     (folder / "report.html").write_text("old")
@@ -138,6 +140,7 @@ def test_all_that_share_the_highest_accuracy_are_named(tmp_path, write_run):
     assert re.findall("<strong>(.*?)</strong>", summary) == ["Combination", "Combination-BDA"]
 
 
+@pytest.mark.slow
 def test_a_divergence_is_never_shown_negative_and_its_own_only_where_it_differs(tmp_path, write_run):
     text = write_run_report(write_run(tmp_path / "a", jsd=-1e-8, jsd_own=1e-9)).read_text()
     assert "-0.0000" not in text
@@ -166,6 +169,7 @@ def test_a_silent_clip_is_drawn_dark(monkeypatch):
     assert drawn == pytest.approx([-20, -20], abs=0.01)
 
 
+@pytest.mark.slow
 def test_a_comparison_draws_figure_1_for_each_kind_of_views(tmp_path, write_run):
     write_run(tmp_path / "a", "none", "none")
     write_run(tmp_path / "b", "consistency", "pitch")

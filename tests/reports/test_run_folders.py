@@ -132,3 +132,9 @@ def test_the_table_beside_the_predictions_is_for_the_eye_only(tmp_path, write_ru
     folder = write_run(tmp_path / "run")
     (folder / "predictions.csv").write_text("anything")
     assert len(read_run(folder).predictions.paths) == 20
+
+
+def test_answers_that_are_not_those_of_the_metrics_are_refused(tmp_path, write_run):
+    write_run(tmp_path / "run", accuracy=0.5)
+    with pytest.raises(UserError, match=r"is damaged \(18 answers are right, metrics.json says 50.00%\)"):
+        _ = read_run(tmp_path / "run").predictions

@@ -100,3 +100,10 @@ def test_a_table_with_its_baseline_comes_before_more_runs_of_a_control(tmp_path,
         write_run(tmp_path / f"control {seed}", model=BEST.name, seed=seed, experiment="float32", **PAPERS)
     chosen = choose_table1_runs(read_runs([tmp_path]))
     assert _names(chosen) == {"No Augmentation": 1, "Combination-CL": 1, "Combination-CL, float32": 3}
+
+
+def test_fewer_clips_under_the_papers_name_are_a_rehearsal(tmp_path, write_grid, monkeypatch):
+    write_grid(tmp_path, N_WRONG, folds=(1,), models=[NONE])
+    assert choose_table1_runs(read_runs([tmp_path])).deviations == ()
+    monkeypatch.setattr("cohear.reports.table1_choice.CLIPS_OF_A_FOLD", 400)
+    assert choose_table1_runs(read_runs([tmp_path])).deviations == ("20 clips in fold 1 instead of 400",)

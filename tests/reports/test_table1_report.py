@@ -109,6 +109,7 @@ def test_a_terminal_gets_the_table_and_a_line_for_each_claim(tmp_path, write_gri
     assert "**" not in text
 
 
+@pytest.mark.slow
 def test_the_same_runs_give_the_same_page(tmp_path, write_grid):
     write_grid(tmp_path, N_WRONG, folds=(1, 2), models=HEADLINE, seeds=(0, 1), tracked=True)
     once, again = (choose_table1_runs(read_runs([tmp_path])) for _ in range(2))

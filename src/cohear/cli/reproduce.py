@@ -12,6 +12,7 @@ from cohear.cli.budget import parse_budget_s
 from cohear.cli.progress import say
 from cohear.errors import UserError
 from cohear.runtime.files import check_writable
+from cohear.runtime.processes import n_processes
 
 
 def reproduce(
@@ -70,6 +71,8 @@ def reproduce(
     cohear reproduce figure1 --data ESC-50/ --esc10 --preset small --jobs 2
     """
     deadline_s = None if budget is None else time.time() + parse_budget_s(budget)
+    if budget is not None and n_processes() > 1:  # their clocks would part them
+        raise UserError("--budget is for one process, and torchrun started several; leave one of them out")
 
     from cohear.cli.grids import run_requests
     from cohear.cli.listing import print_plan

@@ -80,6 +80,9 @@ HEADLINE: tuple[PaperModel, ...] = tuple(model for model in TABLE_1 if model.tra
 FIGURE_1: tuple[PaperModel, ...] = HEADLINE
 """The models whose divergence is followed over the epochs on fold 1: Figure 1's three, and none beside them."""
 
+FIGURE_FOLD = 1
+"""The fold of Figure 1."""
+
 FOLLOWED: tuple[PaperModel, ...] = tuple(model for model in TABLE_1 if model in FIGURE_1 or model.transform == "reverb")
 """The models that are measured after each epoch on one fold: Figure 1's, and those of one other transform beside."""
 

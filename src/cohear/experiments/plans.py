@@ -8,7 +8,7 @@ from cohear.errors import UserError
 from cohear.experiments.build import PreparedData
 from cohear.experiments.config import Config
 from cohear.experiments.identity import readable_name
-from cohear.experiments.paper import FOLLOWED, HEADLINE, PaperModel, name_on
+from cohear.experiments.paper import FIGURE_FOLD, FOLLOWED, HEADLINE, PaperModel, name_on
 from cohear.experiments.presets import change
 from cohear.experiments.run_folder import check_folder, covers, is_finished, read_record
 from cohear.experiments.runs import RunRequest
@@ -47,8 +47,8 @@ def plan_requests(
         models: rows of the table.
         folds: tested folds.
         seeds: of the runs; None: each model's own.
-        track: how often each run is measured; None: every epoch for the runs of `FOLLOWED` on the first fold, else
-            only at the end.
+        track: how often each run is measured; None: every epoch for the runs of `FOLLOWED` on the fold of Figure 1,
+            else only at the end.
     """
     named = [replace(model, name=name_on(base, model)) for model in models]
     headline, followed = ({model.name for model in part} for part in (HEADLINE, FOLLOWED))
@@ -58,7 +58,7 @@ def plan_requests(
             data_path,
             model.configure(change(base, {"fold": fold, "seed": seed})),
             model.name,
-            track or ("every" if model.name in followed and fold == min(folds) else "end"),
+            track or ("every" if model.name in followed and fold == FIGURE_FOLD else "end"),
         )
         for seed in (dict.fromkeys(seed for model in named for seed in model.seeds) if seeds is None else seeds)
         for part in parts

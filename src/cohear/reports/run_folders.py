@@ -94,10 +94,15 @@ class RunSummary:
             UserError: if the file is missing, damaged or of another number of clips.
         """
         predictions = read_predictions(self.folder)
+        n_correct = int(predictions.correct.sum())
         if len(predictions.paths) != self.n_clips:
             raise damaged(
                 self.folder / PREDICTIONS,
                 f"it has {len(predictions.paths)} clips, {METRICS} says {self.n_clips}",
+            )
+        if n_correct != round(self.accuracy * self.n_clips):
+            raise damaged(
+                self.folder / PREDICTIONS, f"{n_correct} answers are right, {METRICS} says {self.accuracy:.2%}"
             )
         return predictions
 

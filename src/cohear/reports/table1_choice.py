@@ -23,6 +23,8 @@ from cohear.reports.paper_numbers import PAPER_TABLE_1
 from cohear.reports.run_folders import RunSummary
 from cohear.reports.table1_runs import CHANGED, MODELS, Table1Runs
 
+CLIPS_OF_A_FOLD = 400
+"""Of ESC-50."""
 _SCHEDULES = {"training.epochs", "objective.ramp_epochs", "optimizer.decay_epochs"}
 _NOT_OF_THE_EXPERIMENT = {"preset", "method", "views.transform", "fold", "seed", "training.compile"}
 _MADE_UP_ROOMS = {"views.room_bank", "views.n_rooms", "views.room_rt60_s"}
@@ -168,6 +170,8 @@ def _settings(run: RunSummary) -> dict[str, str]:
 def _deviations(run: RunSummary) -> tuple[str, ...]:
     papers = flatten(paper().model_dump(mode="json"))
     found = [] if run.dataset == "ESC-50" else [f"{run.dataset} instead of ESC-50"]
+    if run.dataset == "ESC-50" and run.n_clips != CLIPS_OF_A_FOLD:
+        found.append(f"{run.n_clips} clips in fold {run.fold} instead of {CLIPS_OF_A_FOLD}")
     for name, value in _settings(run).items():
         theirs = papers.get(name)
         if theirs is not None and value != theirs and name not in _NOT_AGAINST_THE_PAPER:

@@ -2,8 +2,9 @@
 
 Accuracies. A claim is judged when every model that it speaks of has all five folds under at least one seed; before
 that there is not enough data, whatever a fold or two may show. Differences are taken on the same clips, and every
-interval is a 95 % interval: of McNemar's test for two models under one seed, else of a bootstrap over source
-recordings. The seeds are taken as given: how other seeds would come out is said by the standard error over seeds alone.
+interval is a 95 % interval: of McNemar's test for two models under one seed, which takes clips of one recording as
+independent, else of a bootstrap over source recordings. The seeds are taken as given: how other seeds would come out
+is said by the standard error over seeds alone.
 With all five folds there may still be "not enough data yet", where an interval is too wide; more seeds may narrow it.
 
 - A direction ("better than") holds if the interval of the difference lies above zero and does not if it lies below.

@@ -3,6 +3,11 @@
 import os
 
 
+def n_processes() -> int:
+    """Return how many processes train one network together."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
 def process_rank() -> int:
     """Return which of the processes of one training this is, counted from 0, before any of them have met."""
     return int(os.environ.get("RANK", "0"))
