@@ -25,7 +25,7 @@ from cohear.experiments.build import build_front_end, build_network, build_plan,
 from cohear.experiments.config import Config
 from cohear.experiments.resident_clips import ResidentClips
 from cohear.models import VGG
-from cohear.runtime.devices import can_compile, make_fabric
+from cohear.runtime.devices import can_compile, make_fabric, wait_for
 from cohear.training.trainer import TrainingClips, TrainingPlan, Watch, train
 from cohear.transforms import ClipFacts
 from cohear.transforms.cached_pitch_shift import ShiftedVersions
@@ -172,16 +172,12 @@ class StepBench:
             network.compile_features()
         return network
 
-    def _wait(self) -> None:
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
-
     def _time(self, work: Callable[[int], object]) -> float:
-        self._wait()
+        wait_for(self.device)
         started = time.perf_counter()
         for step in range(self.n_steps):
             work(step)
-        self._wait()
+        wait_for(self.device)
         return (time.perf_counter() - started) / self.n_steps
 
     def _whole_s(self) -> float:
@@ -197,7 +193,7 @@ class StepBench:
 
         def on_step(done: int, total: int) -> None:
             if done in (1, total):
-                self._wait()
+                wait_for(self.device)
                 ends.append(time.perf_counter())
 
         watch = Watch(measure=lambda _network, _epoch, _should_stop: {}, on_step=on_step)

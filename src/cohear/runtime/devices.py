@@ -36,6 +36,12 @@ def make_fabric(precision: str) -> "Fabric":
     return fabric
 
 
+def wait_for(device: torch.device) -> None:
+    """Wait until a device has done what it was given: before a clock is read, and nowhere else."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
 def can_compile(device: torch.device, n_processes: int = 1) -> bool:
     """Whether `torch.compile` makes programs that are worth their time: for a GPU, with Triton.
 

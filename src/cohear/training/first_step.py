@@ -4,6 +4,8 @@ import time
 
 import torch
 
+from cohear.runtime.devices import wait_for
+
 
 class FirstStep:
     """A clock that starts when it is made.
@@ -20,8 +22,7 @@ class FirstStep:
     def stop(self) -> None:
         """Stop the clock at the first call; only there the host waits for the device."""
         if self._duration_s is None:
-            if self._device.type == "cuda":
-                torch.cuda.synchronize(self._device)
+            wait_for(self._device)
             self._duration_s = time.perf_counter() - self._began
 
     def take_record(self) -> dict[str, float]:
