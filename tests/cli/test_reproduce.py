@@ -231,6 +231,7 @@ def test_a_budget_that_is_over_before_anything_began_is_no_error(cohear, esc50, 
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.slow
 def test_the_page_of_table_1_needs_neither_data_nor_runs(cohear, trained, tmp_path):
     shutil.copytree(trained, tmp_path / "runs" / "one")
     (tmp_path / "empty").mkdir()

@@ -206,6 +206,7 @@ def test_an_unfinished_run_that_came_without_its_checkpoint_begins_again(tones, 
     assert read_metrics(run.folder) == read_metrics(unbroken.folder)
 
 
+@pytest.mark.slow
 def test_a_deadline_that_is_over_begins_nothing_and_failures_are_said_all_the_same(tones, tmp_path, monkeypatch):
     runs = plan(tones, tmp_path)
     for n_jobs in (1, 2):

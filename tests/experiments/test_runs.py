@@ -134,6 +134,7 @@ def test_training_without_augmentation_learns_the_tones(tones, tmp_path):
     assert [record["consistency_weight"] for record in history] == [0.0] * 12
 
 
+@pytest.mark.slow
 def test_metrics_follow_from_the_predictions(tones, tmp_path):
     run(tones, tmp_path, "training.epochs=1")
     rows = list(csv.DictReader((tmp_path / "predictions.csv").read_text().splitlines()))
@@ -248,6 +249,7 @@ def test_a_damaged_checkpoint_or_model_is_refused_in_words(tones, tmp_path):
         run(tones, tmp_path, resume=True)
 
 
+@pytest.mark.slow
 def test_a_saved_network_is_rebuilt_exactly(tones, tmp_path):
     run(tones, tmp_path, "training.epochs=1")
     record, network = load_network(tmp_path)

@@ -5,6 +5,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from cohear.experiments.build import prepare_data
 from cohear.experiments.predictions import round_predictions, write_predictions
@@ -26,6 +27,7 @@ def committed(folder: Path) -> set[Path]:
     }
 
 
+@pytest.mark.slow
 def test_a_run_of_the_papers_size_takes_less_than_100_kb_in_git(tones, tmp_path):
     config = change(preset("paper"), dict(parse_override(text) for text in (*TINY, "training.epochs=1")))
     execute(RunRequest(tones, config, track="every"), prepare_data(tones, config), tmp_path)

@@ -27,6 +27,7 @@ def ours(waveform: np.ndarray) -> np.ndarray:
     return LogMel()(torch.from_numpy(waveform)).numpy()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 def test_white_noise_is_within_a_ten_thousandth_of_a_decibel_of_librosa(seed):
     noise = (0.1 * np.random.default_rng(seed).standard_normal(2 * RATE)).astype(np.float32)

@@ -53,6 +53,7 @@ def _strip():
     return ShownClip(f"audio/{NASTY}.wav", "bird", ("dog", "rain", "siren", "bird"), 16000, views, jsd=0.1234)
 
 
+@pytest.mark.slow
 def test_a_run_report_is_one_safe_file_that_needs_no_network(tmp_path, write_run):
     warning = f"fold 1's test part has no clip of '{NASTY}'"
     folder = write_run(tmp_path / "run", dataset=NASTY, warnings=[warning])
