@@ -21,11 +21,11 @@ from torch import Tensor
 from cohear import keys
 from cohear.benchmarks.step_floor import StepFloor, step_floor
 from cohear.dsp.quantization import quantize
-from cohear.experiments.build import build_front_end, build_network, build_plan, build_transform
+from cohear.experiments.build import build_front_end, build_network, build_plan, build_transform, is_compiled
 from cohear.experiments.config import Config
 from cohear.experiments.resident_clips import ResidentClips
 from cohear.models import VGG
-from cohear.runtime.devices import can_compile, make_fabric, wait_for
+from cohear.runtime.devices import make_fabric, wait_for
 from cohear.training.trainer import TrainingClips, TrainingPlan, Watch, train
 from cohear.transforms import ClipFacts
 from cohear.transforms.cached_pitch_shift import ShiftedVersions
@@ -167,8 +167,7 @@ class StepBench:
 
     def _network(self) -> VGG:
         network = build_network(self.config, N_CLASSES)
-        wanted = self.config.training.compile
-        if can_compile(self.device) if wanted is None else wanted:
+        if is_compiled(self.config, self.device):
             network.compile_features()
         return network
 

@@ -20,6 +20,7 @@ from cohear.experiments.room_banks import room_bank
 from cohear.models import VGG, LogMel
 from cohear.objectives import linear_ramp, step_decay
 from cohear.runtime.cache import cache_folder
+from cohear.runtime.devices import can_compile
 from cohear.training.trainer import TrainingPlan
 from cohear.transforms import Choose, PitchShift, Reverb, SpecAugment
 from cohear.transforms.cached_pitch_shift import CachedPitchShift, ShiftedVersions
@@ -167,6 +168,12 @@ def build_network(config: Config, n_classes: int) -> VGG:
         options.normalize_input,
         generator=generator,
     )
+
+
+def is_compiled(config: Config, device: torch.device, n_processes: int = 1) -> bool:
+    """Whether the network is compiled for a device: as the configuration says, else where that is worth its time."""
+    wanted = config.training.compile
+    return can_compile(device, n_processes) if wanted is None else wanted
 
 
 def build_plan(config: Config) -> TrainingPlan:

@@ -20,6 +20,7 @@ from cohear.experiments.build import (
     build_network,
     build_plan,
     build_view_maker,
+    is_compiled,
     shown_transform,
 )
 from cohear.experiments.config import Config, TransformName
@@ -28,12 +29,12 @@ from cohear.experiments.identity import NUMERICS, identify, identify_experiment
 from cohear.experiments.paper import model_name
 from cohear.experiments.pitch_cache import shifted_versions
 from cohear.experiments.predictions import Predictions, round_predictions, write_predictions
-from cohear.experiments.resident_clips import waveform_reader
+from cohear.experiments.resident_clips import ReadWaveforms, waveform_reader
 from cohear.experiments.room_banks import room_bank_hash
 from cohear.experiments.run_folder import SCHEMA, RunRecord, claim, is_finished, locked, read_record
 from cohear.models import VGG
 from cohear.models.vgg import MIN_FRAMES, check_size
-from cohear.runtime.devices import can_compile, make_fabric
+from cohear.runtime.devices import make_fabric
 from cohear.runtime.files import write_json
 from cohear.runtime.interrupts import stop_on_signals
 from cohear.runtime.processes import process_rank
@@ -150,16 +151,15 @@ def _train(
 ) -> None:
     config, rows = request.config, split.train
     fabric = make_fabric(config.training.precision)
-    wanted = config.training.compile
-    is_compiled = can_compile(fabric.device, fabric.world_size) if wanted is None else wanted
+    compiled = is_compiled(config, fabric.device, fabric.world_size)
     if fabric.is_global_zero:
-        write_environment(folder, config, is_compiled=is_compiled)
+        write_environment(folder, config, is_compiled=compiled)
     network = build_network(config, len(record.classes))
-    if is_compiled:
+    if compiled:
         network.compile_features()
     versions = shifted_versions(config, data.store, fabric.device)
     read = waveform_reader(data.store, fabric.device)
-    make_views = partial(_fixed_views, config, data, fabric.device, versions)
+    make_views = partial(_fixed_views, config, data, fabric.device, read, versions)
     views = {
         part: make_views(shown_transform(config), part_rows)
         for part, part_rows in (("train", split.train), ("test", split.test))
@@ -209,13 +209,14 @@ def _fixed_views(
     config: Config,
     data: PreparedData,
     device: torch.device,
+    read: ReadWaveforms,
     versions: ShiftedVersions | None,
     transform: TransformName,
     rows: Int64[np.ndarray, " clip"],
 ) -> FixedViews:
     view_maker = build_view_maker(config, transform, versions)
     view_maker.front_end.to(device)
-    return FixedViews(data.store, rows, view_maker, waveform_reader(data.store, device))
+    return FixedViews(data.store, rows, view_maker, read)
 
 
 def _make_measure(

@@ -32,6 +32,7 @@ def make_fabric(precision: str) -> "Fabric":
     )
     fabric.launch()
     if fabric.world_size > 1:
+        atexit.unregister(_leave_process_group)  # of an earlier run of this process
         atexit.register(_leave_process_group)
     return fabric
 
