@@ -6,7 +6,7 @@ BIN := .venv/bin
 
 .venv/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev,media]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[app,dev,media,onnx]'
 	touch $@
 
 demo: .venv/.installed       ## train the four methods on made-up sounds, about two minutes

@@ -47,6 +47,11 @@ class DataConfig(_Section):
     """Leave out classes with fewer clips."""
     skip_bad: bool = False
     """Leave out files that cannot be used, and list them."""
+    validation_share: Annotated[float, Field(ge=0, le=0.5)] | None = None
+    """Part of the training clips kept back to choose by, never divided within a group; unset: 0.15, and 0 where the
+    data brings its folds."""
+    background: str | None = None
+    """The label that means 'none of these'; annotated recordings lend their unlabelled parts to it."""
 
 
 class ViewsConfig(_Section):
@@ -102,6 +107,8 @@ class FrontEndConfig(_Section):
 class NetworkConfig(_Section):
     """The VGG."""
 
+    initial_run: str | None = None
+    """A run or packed model whose weights to begin with; classes that it does not know begin with drawn ones."""
     width: PositiveFloat = 1.0
     """Factor on the feature maps 64, 128, 256, 512."""
     pooling: Literal["max", "average"] = "max"
@@ -159,6 +166,12 @@ class TrainingConfig(_Section):
     """Signals in a batch, counting every view."""
     precision: Precision = "float32"
     """`bf16`: bfloat16 autocast with the loss in float32."""
+    balance: Literal["none", "weights", "sampling"] = "none"
+    """What is done about classes of unequal size: weigh their loss, or draw them equally often."""
+    patience: Positive | None = None
+    """Epochs without a lower validation loss after which training stops and goes back to its best epoch; unset: never."""
+    threshold_precision: Annotated[float, Field(gt=0, lt=1)] = 0.9
+    """Thresholds of labels are fitted so that this share of the validation answers above them is right."""
     compile: bool | None = None
     """Compile the network, which changes last bits as another device does; unset: on a GPU with Triton."""
 

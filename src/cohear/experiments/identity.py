@@ -15,6 +15,8 @@ _SAID_OTHERWISE = {
     *("method", "views.transform", "fold", "seed", "preset", "training.compile"),
     *("data.esc10", "data.n_folds", "data.drop_small", "data.skip_bad"),  # what came of them is in the identity
 }
+_OWN_DATA = {"balance": "none", "patience": None}
+"""Of `training`: what came later than the first runs, and is no part of a run that does without."""
 _ONLY_CONSISTENCY = ("consistency_weight", "ramp_epochs", "ramp_offset", "divergence", "representation")
 
 
@@ -34,6 +36,10 @@ def identify(config: Config, data_fingerprint: str, rooms: str | None = None) ->
     assert (rooms is None) == (config.views.room_bank == MADE_UP)
     settings = config.model_dump(exclude={"preset", "data"})
     del settings["training"]["compile"]  # like the device and the version of torch: the environment's, not the run's
+    del settings["network"]["initial_run"], settings["training"]["threshold_precision"]
+    for name, unset in _OWN_DATA.items():
+        if settings["training"][name] == unset:
+            del settings["training"][name]
     if config.method != "consistency":
         for name in _ONLY_CONSISTENCY:
             del settings["objective"][name]

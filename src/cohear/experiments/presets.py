@@ -111,7 +111,7 @@ def parse_override(text: str) -> tuple[str, Any]:
     if not equals or not name.strip():
         raise UserError(f"'--set {text}' has no value; write it as --set training.epochs=4")
     name, value = name.strip(), value.strip()
-    if value.lower() in ("none", "null") and name not in ("method", "views.transform"):
+    if value.lower() in ("none", "null") and name not in ("method", "views.transform", "training.balance"):
         return name, None
     is_sequence = isinstance(setting_values(_PAPER).get(name), tuple)
     return name, tuple(part.strip() for part in value.split(",")) if is_sequence else value

@@ -4,7 +4,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -45,15 +45,22 @@ class RunRecord:
     """How often the run is measured: `every`, a number of epochs, or `end`."""
     rooms: str | None = None
     """Hash of the rooms that `views.room_bank` names; None, and not written, for made-up rooms."""
+    multi_label: bool = False
+    """Whether a clip may have several labels; not written where it may not."""
+    initial_weights: str | None = None
+    """Hash of the weights that training started from; None, and not written, where they were drawn."""
 
     def write(self, folder: Path) -> None:
         """Create the folder and write `config.json`."""
         with explain_disk_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
         values = {**vars(self), "config": self.config.model_dump(mode="json"), "schema": SCHEMA}
-        if self.rooms is None:
-            del values["rooms"]
+        values = {name: value for name, value in values.items() if name not in _OPTIONAL or value != _OPTIONAL[name]}
         write_json(folder / "config.json", values)
+
+
+_OPTIONAL = {field.name: field.default for field in fields(RunRecord) if field.default is not MISSING}
+"""What is not written where it has its default."""
 
 
 def read_record(folder: Path) -> RunRecord:
@@ -81,10 +88,10 @@ def read_record(folder: Path) -> RunRecord:
 
 
 def _check_names(values: dict[str, Any]) -> None:
-    required = {field.name for field in fields(RunRecord)} - {"rooms"}
-    if missing := sorted(required - values.keys()):
+    known = {field.name for field in fields(RunRecord)}
+    if missing := sorted(known - _OPTIONAL.keys() - values.keys()):
         raise ValueError(f"it has no '{missing[0]}'")
-    if unknown := sorted(values.keys() - required - {"rooms"}):
+    if unknown := sorted(values.keys() - known):
         raise ValueError(f"this version of cohear does not know its '{unknown[0]}'")
 
 

@@ -12,6 +12,7 @@ from torch import nn
 from cohear.data.audio_files import decode, resample
 from cohear.data.fitting import Short, fit
 from cohear.errors import UserError
+from cohear.evaluation.calibration import UNFITTED, Calibration, read_calibration
 from cohear.experiments.build import build_front_end
 from cohear.experiments.run_folder import is_finished, read_record
 from cohear.experiments.runs import load_network
@@ -43,6 +44,12 @@ class Classifier:
     """How a recording shorter than a window is filled up, as in training."""
     front_end: LogMel
     network: nn.Module
+    multi_label: bool = False
+    """Whether several labels may be true of one window: a probability for each instead of one distribution."""
+    background: str | None = None
+    """The label that stands for 'none of these'; None where there is none (a multi-label one may say nothing)."""
+    calibration: Calibration = UNFITTED
+    """Temperature and thresholds, from the validation part of the run."""
 
     def predict(self, path: str | Path, top: int = 1) -> list[Prediction]:
         """Say what is heard in each window of a recording; windows follow each other, the last ends with it.
@@ -72,7 +79,8 @@ class Classifier:
     @torch.inference_mode()
     def probabilities(self, waveforms: Float32[np.ndarray, "batch time"]) -> Float32[np.ndarray, "batch label"]:
         """Classify waveforms at the classifier's own rate, in [-1, 1]."""
-        return self.network(self.front_end(torch.from_numpy(waveforms))).softmax(-1).numpy()
+        logits = self.network(self.front_end(torch.from_numpy(waveforms))) / self.calibration.temperature
+        return (logits.sigmoid() if self.multi_label else logits.softmax(-1)).numpy()
 
     @property
     def _n_samples(self) -> int:
@@ -108,4 +116,7 @@ def load(path: str | Path) -> Classifier:
         record.config.data.short,
         build_front_end(record.config),
         network,
+        multi_label=record.multi_label,
+        background=record.config.data.background,
+        calibration=read_calibration(folder),
     )
