@@ -2,7 +2,7 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 
-.PHONY: demo test test-fast check format bench clean
+.PHONY: demo test test-fast browser check format bench clean
 
 .venv/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -17,6 +17,9 @@ test: .venv/.installed       ## every test
 
 test-fast: .venv/.installed  ## the part that takes under a minute
 	$(BIN)/pytest -m "not slow"
+
+browser:                     ## Chromium, for the tests of the page; Debian, as root
+	command -v chromium >/dev/null || { apt-get update --quiet && apt-get install --quiet --yes --no-install-recommends chromium; }
 
 check: .venv/.installed      ## linters and types
 	$(BIN)/ruff check

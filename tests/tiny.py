@@ -27,6 +27,27 @@ def write_tones(folder: Path, *, n_folds: int = 2, n_clips: int = 3, n_classes: 
     return table
 
 
+def write_classes(folder: Path, *, n_clips: int = 20, several: bool = False) -> Path:
+    """Write tones in a folder per class and no folds; or a table, in which a clip may have several labels or none."""
+    random = np.random.default_rng(1)
+    time_s = np.arange(int(0.6 * SAMPLE_RATE)) / SAMPLE_RATE
+    rows = ["path,label"]
+    for index in range(3 * n_clips):
+        present = [k for k in range(3) if (index % 8) >> k & 1] if several else [index % 3]
+        wave = 0.05 * random.standard_normal(len(time_s))
+        for k in present:
+            wave = wave + 0.25 * np.sin(2 * np.pi * (300 * 2**k + 3 * index) * time_s)
+        path = folder / ("sounds" if several else f"tone{index % 3}") / f"{index}.wav"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(path, wave, SAMPLE_RATE, subtype="PCM_16")
+        rows.append(f"sounds/{index}.wav,{';'.join(f'tone{k}' for k in present)}")
+    if not several:
+        return folder
+    table = folder / "clips.csv"
+    table.write_text("\n".join(rows) + "\n")
+    return table
+
+
 TINY = (
     "data.sample_rate=8000",
     "front_end.n_fft=256",

@@ -12,7 +12,10 @@ import soundfile
 
 from tiny import OPTIONS
 
-COMMANDS = ("demo", "train", "crossval", "reproduce", "compare", "report", "predict")
+COMMANDS = (
+    *("demo", "check", "train", "crossval", "reproduce", "compare", "report"),
+    *("evaluate", "predict", "pack", "export", "listen"),
+)
 
 
 def table(text: str) -> list[dict[str, str]]:

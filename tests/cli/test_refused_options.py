@@ -38,7 +38,7 @@ WRONG = [
     ((*TRAIN, "--set", "training.batch_size=2"), ("a batch of 2 cannot hold the 3 views", "training.batch_size")),
     ((*TRAIN, "--set", "data.clip_s=0.2"), ("too small for the network", "data.clip_s")),
     ((*TRAIN, "--fold", "9"), ("fold 9 cannot be tested: the folds are 1, 2.",)),
-    ((*TRAIN, "--fold", "first"), ("'--fold': it must be a whole number", "cohear train --help")),
+    ((*TRAIN, "--fold", "first"), ("'fold' cannot be 'first': it must be a whole number or all",)),
     ((*TRAIN, "--esc10"), ("tones.csv is not laid out like ESC-50",)),
     ((*TRAIN, "--drop-small", "99"), ("fewer than two have at least 99 clips",)),
     ((*TRAIN, "--jobs", "2"), ("--jobs", "cohear train --help")),

@@ -4,6 +4,7 @@ import pytest
 
 from cohear.data.clips import Clip
 from cohear.data.datasets import drop_small, read_dataset
+from cohear.data.folds import with_folds
 from cohear.errors import UserError
 
 
@@ -152,3 +153,36 @@ def test_small_classes_are_dropped_and_named(tmp_path):
     assert drop_small(dataset, 1) is dataset
     with pytest.raises(UserError, match="fewer than two have at least 3 clips"):
         drop_small(dataset, 3)
+
+
+def test_only_tables_hold_several_labels(tmp_path):
+    touch(tmp_path, "dog; big/a.wav", "cat/a.wav")
+    folder = read_dataset(tmp_path)
+    (tmp_path / "t.csv").write_text("path,label\na.wav,dog; big\nb.wav,cat\nc.wav,\n")
+    table = read_dataset(tmp_path / "t.csv")
+    assert (folder.multi_label, folder.classes) == (False, ("cat", "dog; big"))
+    assert (table.multi_label, table.classes) == (True, ("big", "cat", "dog"))
+
+
+def test_clips_keep_their_other_labels_when_small_classes_are_dropped(tmp_path):
+    (tmp_path / "t.csv").write_text("path,label\na,x;rare\nb,x;y\nc,y\nd,rarest\ne,\n")
+    dropped = drop_small(read_dataset(tmp_path / "t.csv"), 2)
+    assert [(clip.path, clip.labels) for clip in dropped.clips] == [
+        ("a", ("x",)),
+        ("b", ("x", "y")),
+        ("c", ("y",)),
+        ("e", ()),
+    ]
+    assert dropped.notes == ("2 classes with fewer than 2 clips left out: rare, rarest",)
+
+
+def test_made_folds_are_none_that_the_data_brings(tmp_path):
+    (tmp_path / "given.csv").write_text("path,label,fold\na,x,1\nb,y,2\n")
+    (tmp_path / "none.csv").write_text("path,label\na,x\nb,y\n")
+    given, none = (read_dataset(tmp_path / name) for name in ("given.csv", "none.csv"))
+    assert [d.brings_folds for d in (given, with_folds(given, 2, 0), none, with_folds(none, 2, 0))] == [
+        True,
+        True,
+        False,
+        False,
+    ]

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from cohear.data.fitting import choose_clip_s, fit, window_starts
+from cohear.data.fitting import choose_clip_s, clip_s_line, fit, window_starts
 
 
 def test_short_recordings_and_exact_ones_begin_at_zero():
@@ -43,3 +43,9 @@ def test_clip_length_follows_the_recordings_within_bounds():
     assert choose_clip_s([0.1, 0.2]) == 0.5
     assert choose_clip_s([600.0]) == 5.0
     assert choose_clip_s([5.0] * 2000) == 5.0
+
+
+def test_what_a_clip_length_means_is_said():
+    assert clip_s_line([2.0, 2.0], 2.5) == (
+        "clips of 2.5 s, which hold every sound (2 s) whole; --set data.clip_s chooses another length"
+    )

@@ -6,7 +6,7 @@ import pytest
 
 from cohear.data.clips import Clip
 from cohear.data.datasets import Dataset
-from cohear.data.folds import assign_folds, split, with_folds
+from cohear.data.folds import assign_folds, split, split_all, with_folds
 from cohear.errors import UserError
 
 
@@ -56,6 +56,23 @@ def test_folds_depend_on_the_seed_but_not_on_the_order_of_clips():
     backwards = assign_folds(labels[::-1], groups[::-1], 3, seed=1)
     np.testing.assert_array_equal(folds, backwards[::-1])
     assert (folds != assign_folds(labels, groups, 3, seed=2)).any()
+
+
+def test_folds_of_one_label_stay_as_they_were_recorded():
+    recorded = [4, 3, 1, 4, 4, 3, 4, 3, 2, 4, 3, 1, 2, 1, 2, 4, 3, 1, 2, 1, 2, 1, 1]
+    labels, groups = [f"l{i * i % 7}" for i in range(23)], [f"g{i * 3 % 41 % 23}" for i in range(23)]
+    assert assign_folds(labels, groups, 4, seed=3).tolist() == recorded
+    assert assign_folds([(label,) for label in labels], groups, 4, seed=3).tolist() == recorded
+
+
+def test_each_of_several_labels_is_spread_evenly_and_so_are_clips_without():
+    random = np.random.default_rng(0)
+    has_label = random.random((400, 8)) < np.linspace(0.02, 0.4, 8)
+    labels = [tuple(f"l{k}" for k in np.flatnonzero(row)) for row in has_label]
+    folds = assign_folds(labels, [str(i) for i in range(400)], 5, seed=0)
+    kinds = np.column_stack([has_label, ~has_label.any(axis=1), np.ones(400, bool)])
+    counts = np.array([kinds[folds == fold].sum(axis=0) for fold in range(1, 6)])
+    assert (np.ptp(counts, axis=0) <= 2).all()  # of folds made by chance it is up to 15
 
 
 def test_fewer_groups_than_folds_is_refused():
@@ -109,7 +126,7 @@ def test_where_leaving_out_small_classes_would_leave_nothing_the_class_itself_is
 
 def test_label_missing_from_the_test_is_a_warning():
     sides = split(["x", "y", "x"], np.array([1, 1, 2]), list("abc"), 2)
-    assert sides.warnings == ("fold 2 has no test clip of 'y': its accuracy is the mean over the other labels.",)
+    assert sides.warnings == ("fold 2 has no test clip of 'y': its scores are those of the other labels.",)
 
 
 def test_group_on_both_sides_is_a_loud_warning_with_counts():
@@ -128,3 +145,16 @@ def test_one_recording_cannot_be_divided():
 def test_unknown_fold_is_refused():
     with pytest.raises(UserError, match=r"fold 9 cannot be tested: the folds are 1, 2"):
         split(["x", "y"], np.array([1, 2]), ["a", "b"], 9)
+
+
+def test_of_several_labels_each_must_be_trained():
+    labels = [("x", "y"), ("x",), (), ("x", "rare"), ("x",), ("y",)]
+    with pytest.raises(UserError, match=r"no training clip is left of 'rare'.*--drop-small 2"):
+        split(labels, np.array([1, 1, 1, 2, 2, 2]), list("abcdef"), 2)
+    sides = split(labels, np.array([1, 1, 1, 2, 2, 2]), list("abcdef"), 1)
+    assert sides.warnings == ("fold 1 has no test clip of 'rare': its scores are those of the other labels.",)
+
+
+def test_all_clips_can_be_trained_on():
+    sides = split_all(3)
+    assert (sides.train.tolist(), sides.test.tolist(), sides.validation.tolist()) == ([0, 1, 2], [], [])

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import threading
+import wave
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +13,10 @@ import soundfile
 import soxr
 
 from cohear import keys
-from cohear.data import decoding, store
+from cohear.data import decoding, store_building
 from cohear.data.clips import Clip
 from cohear.data.datasets import Dataset, read_dataset
-from cohear.data.decoding import StoreSettings, durations_s, quantize
+from cohear.data.decoding import StoreSettings, quantize
 from cohear.data.decoding_report import DecodingReport
 from cohear.data.folds import with_folds
 from cohear.data.store import Store, open_store
@@ -52,7 +53,7 @@ def decoded_paths(monkeypatch) -> list[str]:
         paths.append(clip.path)
         return decoding.decode_clip(root, clip, settings)
 
-    monkeypatch.setattr(store, "decode_clip", decode_clip)
+    monkeypatch.setattr(store_building, "decode_clip", decode_clip)
     return paths
 
 
@@ -133,6 +134,42 @@ def test_labels_folds_and_groups_change_the_fingerprint_but_decode_nothing(sound
     assert opened.groups[0] == "yard"
     assert len(fingerprints) == 4
     assert len(decoded_paths) == 6
+
+
+def test_fingerprints_and_names_of_stores_stay_as_they_were_recorded(tmp_path):
+    for label, n in (("cat", 3), ("dog; big", 4)):
+        for number in range(n):
+            path = tmp_path / "sounds" / label / f"{number}.wav"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with wave.open(str(path), "wb") as file:  # its bytes depend on no library's version
+                file.setparams((1, 2, RATE, 0, "NONE", ""))
+                file.writeframes((np.arange(12000) * (7 * number + len(label)) % 20011).astype("<i2").tobytes())
+    opened = open_store(
+        with_folds(read_dataset(tmp_path / "sounds"), 3, 0), StoreSettings(RATE, 0.5), tmp_path / "cache"
+    )
+    assert (tmp_path / "cache" / "87a22c60d67d0cfa5cdff6468357a41c").is_dir()
+    assert opened.contents == "1fd80ef5e0a017868e90e79afccc75b5"
+    assert opened.fingerprint == "8c9af4d541d55e084f929ffa753a852e"
+
+
+def test_several_labels_are_several_targets(sounds, decoded_paths):
+    table = sounds / "t.csv"
+    table.write_text("path,label\ncat/0.wav,paws;cat\ndog/0.wav,paws;dog\ncat/1.wav,\n")
+    opened = open_store(read_dataset(table), SETTINGS, sounds.parent / "cache")
+    assert opened.multi_label
+    assert opened.classes == ("cat", "dog", "paws")
+    assert opened.targets.tolist() == [[1, 0, 1], [0, 1, 1], [0, 0, 0]]
+    assert opened.targets.dtype == np.float32
+    assert [clip.label for clip in opened.clips] == ["cat;paws", "dog;paws", ""]
+    with pytest.raises(ValueError, match="use its targets"):
+        _ = opened.labels
+    texts = dataclasses.replace(
+        read_dataset(table), clips=tuple(dataclasses.replace(c, multi_label=False) for c in read_dataset(table).clips)
+    )
+    alike = open_store(texts, SETTINGS, sounds.parent / "cache")
+    assert (alike.multi_label, alike.targets.tolist()) == (False, [1, 2, 0])
+    assert alike.fingerprint != opened.fingerprint
+    assert len(decoded_paths) == 3
 
 
 def test_progress_counts_up_to_all_clips(sounds):
@@ -222,7 +259,7 @@ def test_a_clip_that_could_not_be_decoded_is_tried_again(sounds, monkeypatch):
             raise UserError(f"{root}/cat/1.wav needs a decoder that is not installed")
         return decoding.decode_clip(root, clip, settings)
 
-    monkeypatch.setattr(store, "decode_clip", refuse)
+    monkeypatch.setattr(store_building, "decode_clip", refuse)
     first = open_folder(sounds, skip_bad=True)
     assert len(first) == len(open_folder(sounds, skip_bad=True)) == 5
     assert first.report.skipped == (("cat/1.wav", "cat/1.wav needs a decoder that is not installed"),)
@@ -374,15 +411,6 @@ def test_report_survives_json():
     report = DecodingReport(SETTINGS, n_resampled_from=((44100, 3),), shortfalls=(("a", 0.5),), skipped=(("b", "why"),))
     report = dataclasses.replace(report, n_silent=2, silent=(("c", 2),))
     assert DecodingReport.from_json(report.to_json()) == report
-
-
-def test_durations_come_from_headers_and_segments(sounds):
-    write(sounds / "cat" / "9.wav", steps(1, 2.5))
-    clips = (Clip("cat/9.wav", "x"), Clip("cat/9.wav", "x", start_s=1.0), Clip("gone.wav", "y"))
-    segment = Clip("gone.wav", "y", start_s=1.0, end_s=1.5)
-    assert durations_s(Dataset("d", sounds, (*clips, segment), "table")) == [2.5, 1.5, 0.5]
-    with pytest.raises(UserError, match=r"not one sound of d can be read.*gone\.wav"):
-        durations_s(Dataset("d", sounds, clips[2:], "table"))
 
 
 @pytest.mark.parametrize(("sample_rate", "clip_s"), [(0, 1.0), (8000, 0.0)])

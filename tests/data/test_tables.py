@@ -48,6 +48,33 @@ def test_quoted_values_may_hold_the_separator(tmp_path):
     assert read_table(write(tmp_path, 'path,label\n"a,1.wav","big, dog"\n')) == [Clip("a,1.wav", "big, dog")]
 
 
+MULTI_LABEL = [
+    Clip(path, label, multi_label=True) for path, label in (("a", "big, dog;frog"), ("b", "frog"), ("c", ""))
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("t.csv", 'path,label\na,"frog; big, dog;"\nb,frog\nc,\n'),
+        ("t.csv", 'path;label\na;"big, dog;frog;frog"\nb;frog\nc\n'),
+        ("t.tsv", "path\tlabel\na\tfrog;big, dog\nb\tfrog\nc\t;\n"),
+        (
+            "t.jsonl",
+            '{"path": "a", "label": ["frog", "big, dog"]}\n{"path": "b", "label": "frog"}\n{"path": "c", "label": []}',
+        ),
+        (
+            "t.jsonl",
+            '{"path": "a", "label": "frog;big, dog"}\n{"path": "b", "label": ["frog"]}\n{"path": "c", "label": ""}',
+        ),
+    ],
+)
+def test_several_labels_or_none_are_read_from_tables_of_every_kind(tmp_path, name, text):
+    clips = read_table(write(tmp_path, text, name))
+    assert clips == MULTI_LABEL
+    assert [clip.labels for clip in clips] == [("big, dog", "frog"), ("frog",), ()]
+
+
 def test_segments_of_one_file_have_names_of_their_own(tmp_path):
     clips = read_table(write(tmp_path, "path,label,start,end\na.wav,x,0,1\na.wav,x,1,2.25\na.wav,y,12345.678,\n"))
     assert [clip.id for clip in clips] == ["a.wav#0-1", "a.wav#1-2.25", "a.wav#12345.678-"]
@@ -77,6 +104,10 @@ def test_segments_of_one_file_have_names_of_their_own(tmp_path):
             r"t\.csv, line 2: the segment ends at 1 s, not after its start at 2 s",
         ),
         ("path,label\na.wav,dog\nb.wav,cat\n./a.wav,cat\n", r"t\.csv, line 4: a\.wav is listed already in line 2"),
+        (
+            "path,label\na.wav,dog;\na.wav,cat\n",
+            r"line 3: a\.wav is listed .* one line, with its labels separated by ';'",
+        ),
         ("path,label\n", r"t\.csv lists no clips"),
         ("", r"t\.csv lists no clips"),
     ],
@@ -92,7 +123,9 @@ def test_errors_name_file_line_and_column(tmp_path, text, message):
         ('{"path": "a.wav"\n', r"t\.jsonl, line 1: not a JSON object"),
         ('{"path": "a.wav", "label": "x"}\n["b.wav"]\n', r"t\.jsonl, line 2: not a JSON object"),
         ('{"path": "a.wav"}\n', r"t\.jsonl, line 1, column label: the value is missing"),
-        ('{"path": "a.wav", "label": ["x", "y"]}\n', r"t\.jsonl, line 1, column label: one value is needed"),
+        ('{"path": "a.wav", "label": {"x": 1}}\n', r"t\.jsonl, line 1, column label: one value is needed"),
+        ('{"path": "a.wav", "label": ["x", null]}\n', r"t\.jsonl, line 1, column label: one value is needed"),
+        ('{"path": "a.wav", "label": ["x"]}\n{"path": "b.wav"}', r"line 2, column label: the value is missing"),
     ],
 )
 def test_errors_of_json_lines_name_the_line(tmp_path, text, message):

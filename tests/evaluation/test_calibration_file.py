@@ -47,5 +47,5 @@ def test_other_values_are_refused(change: dict[str, object]) -> None:
 
 def test_a_damaged_file_is_named(tmp_path: Path) -> None:
     (tmp_path / CALIBRATION).write_text("[]")
-    with pytest.raises(UserError, match="calibration.json"):
+    with pytest.raises(UserError, match=r"calibration\.json"):
         read_calibration(tmp_path)

@@ -11,11 +11,12 @@ import torch
 
 from cohear.errors import UserError
 from cohear.experiments.build import prepare_data
+from cohear.experiments.folder_claims import locked
 from cohear.experiments.grid import run_grid
 from cohear.experiments.paper import ABLATIONS, CONTROLS, TABLE_1, PaperModel, find_models
 from cohear.experiments.plans import GridRun, place, plan_requests
 from cohear.experiments.presets import change, parse_override, preset
-from cohear.experiments.run_folder import is_finished, locked, read_metrics
+from cohear.experiments.run_folder import is_finished, read_metrics
 from cohear.experiments.runs import RunRequest, execute
 from cohear.runtime.interrupts import Interrupted
 from tiny import TINY, write_tones

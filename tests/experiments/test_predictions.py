@@ -13,7 +13,9 @@ from cohear.errors import UserError
 from cohear.experiments.predictions import (
     PREDICTIONS,
     TABLE,
+    VALIDATION,
     Predictions,
+    join_predictions,
     read_predictions,
     round_predictions,
     write_predictions,
@@ -85,6 +87,7 @@ def test_no_clips_are_no_error(tmp_path):
 def test_the_table_is_rendered_from_the_file(tmp_path):
     given = answered()
     write_predictions(tmp_path, given)
+    write_table(tmp_path, read_predictions(tmp_path))
     text = (tmp_path / TABLE).read_text("utf-8")
     rows = list(csv.DictReader(text.splitlines()))
     assert [row["path"] for row in rows] == list(PATHS)
@@ -94,9 +97,27 @@ def test_the_table_is_rendered_from_the_file(tmp_path):
     for row, index in zip(rows, given.predicted, strict=True):
         assert row["probability"] == row[f"p:{CLASSES[index]}"]
         assert sum(float(row[f"p:{name}"]) for name in CLASSES) == pytest.approx(1, abs=4e-3)
-    (tmp_path / TABLE).unlink()
-    write_table(tmp_path, read_predictions(tmp_path))
-    assert (tmp_path / TABLE).read_text("utf-8") == text
+
+
+def test_several_labels_are_kept_and_written_as_sets(tmp_path):
+    targets = np.array([[1, 0, 1], [0, 0, 0]], np.float32)
+    said = np.log(np.array([[0.9, 0.2, 0.7], [0.1, 0.6, 0.1]]))
+    given = round_predictions(CLASSES, PATHS[:2], PATHS[:2], targets, said, np.zeros(2))
+    write_predictions(tmp_path, given, VALIDATION)
+    kept = read_predictions(tmp_path, VALIDATION)
+    assert kept.is_multi_label
+    assert kept.correct.tolist() == [True, False]
+    write_table(tmp_path, kept)
+    first, second = csv.DictReader((tmp_path / TABLE).read_text("utf-8").splitlines())
+    assert first["label"] == first["predicted"] == f"{CLASSES[0]};{CLASSES[2]}"
+    assert (second["label"], second["predicted"], second["probability"]) == ("", CLASSES[1], "")
+
+
+def test_parts_are_joined_in_their_order(tmp_path):
+    given = answered()
+    both = join_predictions([given, given])
+    assert both.paths == given.paths * 2
+    assert both.correct.tolist() == given.correct.tolist() * 2
 
 
 def spoil(folder: Path, change) -> Path:

@@ -17,8 +17,9 @@ from cohear.errors import UserError
 from cohear.experiments import room_banks
 from cohear.experiments.build import build_reverb, prepare_data
 from cohear.experiments.config import Config
+from cohear.experiments.folder_claims import check_folder
 from cohear.experiments.presets import change, parse_override, preset
-from cohear.experiments.run_folder import check_folder, read_record
+from cohear.experiments.run_folder import read_record
 from cohear.experiments.runs import RunRequest, execute
 from cohear.experiments.shown_runs import SoundsGoneError, show_test_clips
 from tiny import OPTIONS, TINY

@@ -13,10 +13,12 @@ from safetensors.torch import load_file
 
 from cohear.errors import UserError
 from cohear.experiments.build import prepare_data
+from cohear.experiments.folder_claims import locked
 from cohear.experiments.presets import change, parse_override, preset
-from cohear.experiments.run_folder import locked, read_metrics, read_record
-from cohear.experiments.runs import RunRequest, execute, is_tracked, load_network
+from cohear.experiments.run_folder import read_metrics, read_record
+from cohear.experiments.runs import RunRequest, execute, is_tracked
 from cohear.experiments.shown_runs import show_test_clips
+from cohear.experiments.trained_network import load_network
 from cohear.runtime.interrupts import Interrupted
 from tiny import TINY, write_tones
 

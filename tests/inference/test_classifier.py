@@ -1,6 +1,9 @@
-"""Windows against hand-computed times, probabilities against the network applied by hand."""
+"""Windows against hand-computed times, answers against the network applied by hand to the whole recording."""
 
+import sys
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,12 +12,16 @@ import torch
 from torch import nn
 
 import cohear
+from cohear.data.audio_files import decode, resample
+from cohear.data.fitting import fit
 from cohear.errors import UserError
+from cohear.evaluation.calibration import Calibration, Threshold
 from cohear.experiments.build import prepare_data
 from cohear.experiments.presets import change, parse_override, preset
 from cohear.experiments.runs import RunRequest, execute
+from cohear.inference import classifier as classifier_module
 from cohear.inference.classifier import Classifier
-from cohear.models import LogMel
+from cohear.models import VGG, LogMel
 from tiny import SAMPLE_RATE, TINY
 
 RATE = 8000
@@ -23,15 +30,30 @@ RATE = 8000
 class Loudness(nn.Module):
     """Says `loud` for a window whose loudest cell is above -20 dB, with as much certainty as it is above."""
 
-    def forward(self, log_mels: torch.Tensor) -> torch.Tensor:
-        level = log_mels.amax((-2, -1))
+    def embed(self, log_mels: torch.Tensor) -> torch.Tensor:
+        return log_mels.amax((-2, -1))[..., None]
+
+    def classify(self, embeddings: torch.Tensor) -> torch.Tensor:
+        level = embeddings[..., 0]
         return torch.stack([-(level + 20), level + 20], -1)
+
+    def forward(self, log_mels: torch.Tensor) -> torch.Tensor:
+        return self.classify(self.embed(log_mels))
 
 
 @pytest.fixture
 def by_loudness() -> Classifier:
     front_end = LogMel(RATE, n_fft=256, hop_length=200, n_mels=16)
     return Classifier(("quiet", "loud"), RATE, 0.5, "pad", front_end, Loudness())
+
+
+@pytest.fixture(scope="module")
+def drawn() -> Classifier:
+    """A VGG as drawn, at a rate that most files do not have."""
+    network = VGG(3, width=0.0625, generator=torch.Generator().manual_seed(0)).eval()
+    network.linear.weight.data /= 20  # answers that are not sure of themselves show small differences
+    front_end = LogMel(11025, n_fft=256, hop_length=150, n_mels=16)
+    return Classifier(("a", "b", "c"), 11025, 0.4, "pad", front_end, network)
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +111,158 @@ def test_top_gives_labels_by_falling_probability(by_loudness, tmp_path):
     assert len(by_loudness.predict(tmp_path / "a.wav", top=9)) == 2
 
 
+def test_windows_overlap_where_they_begin_more_often(by_loudness, tmp_path):
+    table = by_loudness.predict(write(tmp_path / "a.wav", 0, 0, 0.9, 0, 0), hop_s=0.25)
+    assert [(row.start_s, row.end_s) for row in table] == [(0.0, 0.5), (0.25, 0.75), (0.5, 1.0), (0.75, 1.25)]
+    assert [row.label for row in table] == ["quiet", "loud", "loud", "quiet"]
+    for hop_s in (0, 0.001, 0.51, -1, float("nan")):
+        with pytest.raises(UserError, match=r"windows of 0.5 s cannot begin every .* s; give 0.01 to 0.5 s"):
+            by_loudness.predict(tmp_path / "a.wav", hop_s=hop_s)
+
+
+def by_hand(classifier: Classifier, waveform: np.ndarray, hop_s: float) -> np.ndarray:
+    """Cut a whole recording and ask about its windows one by one."""
+    n_samples, hop = classifier.n_samples, round(hop_s * classifier.sample_rate)
+    last = max(0, len(waveform) - n_samples)
+    starts = sorted({*range(0, last + 1, hop), last})
+    windows = [fit(waveform[start:], n_samples, classifier.short) for start in starts]
+    with torch.inference_mode():
+        log_mels = [classifier.front_end(torch.from_numpy(window)[None]) for window in windows]
+        return torch.cat([classifier.network(log_mel).softmax(-1) for log_mel in log_mels]).numpy()
+
+
+@pytest.mark.parametrize(
+    ("name", "rate"),
+    [
+        *((name, rate) for name in ("a.wav", "a.flac") for rate in (8000, 44100, 48000, 96000)),
+        *(("a.ogg", 44100), ("a.ogg", 96000), ("a.mp3", 8000), ("a.mp3", 48000)),
+    ],
+)
+def test_windows_of_a_stream_are_answered_as_windows_of_the_whole(drawn, tmp_path, monkeypatch, name, rate):
+    random = np.random.default_rng(0)
+    soundfile.write(tmp_path / name, 0.1 * random.standard_normal(round(1.57 * rate)), rate)
+    audio = decode(tmp_path / name)
+    expected = by_hand(drawn, resample(audio.waveform, rate, 11025), hop_s=0.13)
+    for seconds in (0.1, 1.3, 40.0):  # one window at a time, three, all
+        monkeypatch.setattr(classifier_module, "_SECONDS_AT_ONCE", seconds)
+        heard = list(drawn.listen(tmp_path / name, hop_s=0.13))
+        assert heard[-1].end_s == pytest.approx(1.57, abs=1e-3)
+        np.testing.assert_allclose([window.probabilities for window in heard], expected, atol=1e-5)
+    rows = drawn.predict(tmp_path / name, top=3, hop_s=0.13)
+    assert [row.probability for row in rows] == pytest.approx(-np.sort(-expected).ravel(), abs=1e-5)
+
+
+@pytest.mark.parametrize("short", ["pad", "repeat"])
+def test_a_tenth_of_a_second_is_filled_up_as_in_training(drawn, tmp_path, short):
+    classifier = replace(drawn, short=short)
+    soundfile.write(tmp_path / "a.wav", 0.1 * np.random.default_rng(0).standard_normal(4410), 44100)
+    (row,) = classifier.predict(tmp_path / "a.wav")
+    expected = by_hand(classifier, resample(decode(tmp_path / "a.wav").waveform, 44100, 11025), hop_s=0.4)
+    assert row.end_s == pytest.approx(0.1, abs=1e-3)
+    assert row.probability == pytest.approx(expected.max(), abs=1e-6)
+
+
+def test_silence_has_an_answer(drawn, tmp_path):
+    rows = drawn.predict(write(tmp_path / "a.wav", 0, 0, 0, 0, rate=44100), top=3)
+    assert sum(row.probability for row in rows[:3]) == pytest.approx(1)
+
+
+def test_waveforms_are_answered_as_files_and_batches_one_by_one(drawn, tmp_path):
+    waveform = (0.1 * np.random.default_rng(0).standard_normal(16000)).astype(np.float32)
+    soundfile.write(tmp_path / "a.wav", waveform, 16000, subtype="FLOAT")
+    expected = drawn.predict(tmp_path / "a.wav", top=2, hop_s=0.3)
+    assert drawn.predict(waveform, top=2, hop_s=0.3, sample_rate=16000) == expected
+    assert drawn.predict(torch.from_numpy(waveform), 2, 0.3, sample_rate=16000) == expected
+    batch = drawn.predict([waveform, waveform[:2000], waveform], top=2, hop_s=0.3, sample_rate=16000)
+    assert len(batch) == 3
+    for one, like in zip(
+        batch, [expected, drawn.predict(waveform[:2000], 2, sample_rate=16000), expected], strict=True
+    ):
+        assert [row[:3] for row in one] == [row[:3] for row in like]
+        assert [row.probability for row in one] == pytest.approx([row.probability for row in like], abs=1e-5)
+    assert len(drawn.predict(np.stack([waveform, waveform]), sample_rate=16000)) == 2
+    assert drawn.predict([], sample_rate=16000) == []
+
+
+def test_the_sample_rate_is_said_once(drawn, tmp_path):
+    with pytest.raises(UserError, match="waveforms do not say their sample rate"):
+        drawn.predict(np.zeros(8000))
+    with pytest.raises(UserError, match="not 0"):
+        drawn.predict(np.zeros(8000), sample_rate=0)
+    with pytest.raises(UserError, match="says its own sample rate"):
+        drawn.predict(tmp_path / "a.wav", sample_rate=8000)
+
+
+def test_embeddings_are_those_of_the_network_window_by_window(drawn, tmp_path):
+    waveform = (0.1 * np.random.default_rng(0).standard_normal(11025)).astype(np.float32)
+    soundfile.write(tmp_path / "a.wav", waveform, 11025, subtype="FLOAT")
+    embeddings = drawn.embed(tmp_path / "a.wav")
+    with torch.inference_mode():
+        windows = torch.from_numpy(np.stack([waveform[:4410], waveform[4410:8820], waveform[-4410:]]))
+        expected = drawn.network.embed(drawn.front_end(windows)).numpy()
+    np.testing.assert_allclose(embeddings, expected, atol=1e-5)
+    of_batch = drawn.embed([waveform, waveform[:4410]], sample_rate=11025)
+    assert [len(of_one) for of_one in of_batch] == [3, 1]
+    np.testing.assert_allclose(of_batch[0], expected, atol=1e-5)
+
+
+def test_events_are_windows_above_their_fitted_threshold_joined(by_loudness, tmp_path):
+    path = write(tmp_path / "a.wav", 0, 0, 0.9, 0.9, 0.9, 0, 0, 0, 0, 0.9)
+    with pytest.raises(UserError, match="events need thresholds"):
+        by_loudness.predict(path, events=True)
+    fitted = Calibration(thresholds={"loud": Threshold(0.9, 0.95, 0.9, 10)}, n_clips=20)
+    events = replace(by_loudness, calibration=fitted).predict(path, hop_s=0.25, events=True)
+    assert [event[:3] for event in events] == [(0.25, 1.5, "loud"), (2.0, 2.5, "loud")]
+    both = by_loudness.predict(path, events=True, threshold=0.9)
+    assert [event[:3] for event in both] == [
+        (0.0, 0.5, "quiet"),
+        (0.5, 1.5, "loud"),
+        (1.5, 2.0, "quiet"),
+        (2.0, 2.5, "loud"),
+    ]
+
+
+def test_temperature_and_sigmoid_make_probabilities_of_logits(drawn):
+    waveforms = (0.1 * np.random.default_rng(0).standard_normal((2, 4410))).astype(np.float32)
+    with torch.inference_mode():
+        logits = drawn.network(drawn.front_end(torch.from_numpy(waveforms))).numpy()
+    warm = replace(drawn, multi_label=True, calibration=Calibration(temperature=2.5))
+    np.testing.assert_allclose(warm.probabilities(waveforms), 1 / (1 + np.exp(-logits / 2.5)), atol=1e-6)
+    rows = warm.predict(waveforms[0], top=3, sample_rate=11025)
+    assert [row.probability for row in rows] == pytest.approx(
+        np.sort(1 / (1 + np.exp(-logits[0] / 2.5)))[::-1], abs=1e-6
+    )
+    assert [row for row in rows if row.probability >= 0.5] == warm.predict(waveforms[0], sample_rate=11025)
+
+
+def test_what_was_heard_before_the_damage_is_given_before_the_error(by_loudness, tmp_path):
+    path = write(tmp_path / "a.wav", 0, 0, 0.9, 0.9, 0, 0, 0, 0)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    heard = by_loudness.listen(path)
+    assert [next(heard).end_s for _ in range(2)] == pytest.approx([0.5, 1.0], abs=0.01)
+    with pytest.raises(UserError, match=r"a\.wav gives only"):
+        next(heard)
+    with pytest.raises(UserError, match=r"a\.wav gives only"):
+        by_loudness.predict(path)
+
+
+def test_a_copy_for_another_device_answers_the_same(by_loudness, tmp_path):
+    path = write(tmp_path / "a.wav", 0, 0, 0.9, 0.9)
+    copy = by_loudness.to("cpu")
+    assert copy.network is not by_loudness.network
+    assert copy.predict(path) == by_loudness.predict(path)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_a_gpu_answers_as_the_cpu_does(drawn, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
+    soundfile.write(tmp_path / "a.wav", 0.1 * np.random.default_rng(0).standard_normal(44100), 44100)
+    on_cpu, on_gpu = (list(classifier.listen(tmp_path / "a.wav")) for classifier in (drawn, drawn.to("cuda")))
+    for one, other in zip(on_cpu, on_gpu, strict=True):
+        np.testing.assert_allclose(other.probabilities, one.probabilities, atol=1e-4)
+
+
 def test_a_loaded_run_answers_as_its_network_does(tones, run):
     classifier = cohear.load(run)
     assert classifier.classes == ("tone0", "tone1", "tone2")
@@ -118,3 +292,15 @@ def test_what_is_no_finished_run_or_no_sound_is_refused(tones, run, tmp_path):
         cohear.load(tmp_path)
     with pytest.raises(UserError, match="does not exist"):
         cohear.load(run).predict(tones.parent / "gone.wav")
+
+
+def test_a_packed_model_is_loaded_by_its_name(by_loudness, tmp_path, monkeypatch):
+    asked = []
+    packed = SimpleNamespace(load_packed=lambda path: asked.append(path) or by_loudness)
+    monkeypatch.setitem(sys.modules, "cohear.inference.packed", packed)
+    (tmp_path / "a.cohear").touch()
+    assert cohear.load(tmp_path / "a.cohear") is by_loudness
+    assert asked == [tmp_path / "a.cohear"]
+    (tmp_path / "folder.cohear").mkdir()
+    with pytest.raises(UserError, match=r"it has no config\.json"):
+        cohear.load(tmp_path / "folder.cohear")

@@ -1,4 +1,4 @@
-"""Reference: torch's cross_entropy and scipy. One contract for every objective."""
+"""Reference: torch's cross-entropies and scipy. One contract for every objective."""
 
 import itertools
 
@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 import torch
 from scipy.spatial.distance import jensenshannon
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
-from cohear.objectives import ClassificationObjective, ConsistencyObjective
+from cohear.objectives import BERNOULLI, ClassificationObjective, ConsistencyObjective
 
 N_VIEWS, N_CLIPS, N_CLASSES = 2, 6, 5
+WEIGHTS = (0.5, 2.0, 1.0, 3.0, 0.25)
 OBJECTIVES = [
     ClassificationObjective(),
     ClassificationObjective(over_views="sum"),
@@ -19,6 +20,12 @@ OBJECTIVES = [
     ConsistencyObjective(divergence="kl"),
     ConsistencyObjective(divergence="l2"),
     ConsistencyObjective(divergence="l2", representation="embedding"),
+    ConsistencyObjective(class_weights=WEIGHTS),
+    ClassificationObjective(over_views="sum", likelihood=BERNOULLI),
+    ConsistencyObjective(likelihood=BERNOULLI),
+    ConsistencyObjective(classified_views="clean", likelihood=BERNOULLI, class_weights=WEIGHTS),
+    ConsistencyObjective(divergence="kl", likelihood=BERNOULLI),
+    ConsistencyObjective(divergence="l2", likelihood=BERNOULLI),
 ]
 
 
@@ -30,13 +37,25 @@ def batch():
     return logits, torch.arange(N_CLIPS) % N_CLASSES, embeddings
 
 
+def targets_for(objective, labels):
+    """Return class indices, or rows of none to two labels, as the objective reads them."""
+    if objective.likelihood is not BERNOULLI:
+        return labels
+    present = torch.zeros(len(labels), N_CLASSES)
+    present[torch.arange(len(labels)), labels] = 1.0
+    present[:, 1] = 1.0
+    present[0] = 0.0
+    return present
+
+
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_every_objective_is_a_mean_over_clips_that_ignores_their_order(objective, batch):
     logits, labels, embeddings = batch
-    losses = objective(logits, labels, 2.0, embeddings)
+    targets = targets_for(objective, labels)
+    losses = objective(logits, targets, 2.0, embeddings)
     order = torch.randperm(N_CLIPS, generator=torch.Generator().manual_seed(0))
-    again = objective(logits[:, order], labels[order], 2.0, embeddings[:, order])
-    twice = objective(logits.repeat(1, 2, 1), labels.repeat(2), 2.0, embeddings.repeat(1, 2, 1))
+    again = objective(logits[:, order], targets[order], 2.0, embeddings[:, order])
+    twice = objective(logits.repeat(1, 2, 1), torch.cat((targets, targets)), 2.0, embeddings.repeat(1, 2, 1))
     for other in (again, twice):
         torch.testing.assert_close(torch.stack(losses), torch.stack(other))
 
@@ -47,7 +66,7 @@ def test_every_objective_is_finite_forward_and_backward_for_extreme_logits(objec
     logits = torch.full((N_VIEWS, N_CLIPS, N_CLASSES), -1e4)
     logits[0, :, 0] = logits[1, :, 1] = 1e4
     logits.requires_grad_()
-    losses = objective(logits, labels, 5.0, embeddings.requires_grad_())
+    losses = objective(logits, targets_for(objective, labels), 5.0, embeddings.requires_grad_())
     losses.total.backward()
     assert all(loss.isfinite() and loss.ndim == 0 for loss in losses)
     assert logits.grad is not None
@@ -57,7 +76,7 @@ def test_every_objective_is_finite_forward_and_backward_for_extreme_logits(objec
 @pytest.mark.parametrize("objective", [o for o in OBJECTIVES if isinstance(o, ConsistencyObjective)])
 def test_the_total_is_classification_plus_weighted_consistency(objective, batch):
     logits, labels, embeddings = batch
-    losses = objective(logits, labels, 3.0, embeddings)
+    losses = objective(logits, targets_for(objective, labels), 3.0, embeddings)
     assert losses.total.item() == pytest.approx(losses.classification.item() + 3 * losses.consistency.item())
 
 
@@ -67,6 +86,28 @@ def test_classification_is_torchs_cross_entropy_of_each_view(views, over, batch)
     each = torch.stack([cross_entropy(view, labels) for view in (logits if views == "all" else logits[:1])])
     losses = ClassificationObjective(views, over)(logits, labels)
     torch.testing.assert_close(losses.classification, getattr(each, over)())
+
+
+@pytest.mark.parametrize(("views", "over"), list(itertools.product(["all", "clean"], ["mean", "sum"])))
+def test_classification_with_many_labels_is_torchs_binary_cross_entropy_of_each_view(views, over, batch):
+    logits, labels, _ = batch
+    objective = ClassificationObjective(views, over, likelihood=BERNOULLI)
+    targets = targets_for(objective, labels)
+    classified = logits if views == "all" else logits[:1]
+    each = torch.stack([binary_cross_entropy_with_logits(view, targets) for view in classified])
+    torch.testing.assert_close(objective(logits, targets).classification, getattr(each, over)())
+
+
+def test_class_weights_are_factors_on_the_terms_of_torchs_cross_entropies(batch):
+    logits, labels, _ = batch
+    weights = torch.tensor(WEIGHTS)
+    weighted = torch.stack([cross_entropy(view, labels, weights, reduction="sum") for view in logits]) / N_CLIPS
+    losses = ClassificationObjective(class_weights=WEIGHTS)(logits, labels)
+    torch.testing.assert_close(losses.classification, weighted.mean())
+    objective = ClassificationObjective(likelihood=BERNOULLI, class_weights=WEIGHTS)
+    targets = targets_for(objective, labels)
+    terms = [binary_cross_entropy_with_logits(view, targets, pos_weight=weights) for view in logits]
+    torch.testing.assert_close(objective(logits, targets).classification, torch.stack(terms).mean())
 
 
 def test_consistency_is_scipys_divergence_and_reaches_every_view(batch):
@@ -101,8 +142,12 @@ def test_weight_zero_gives_the_gradients_of_batched_augmentation_bit_for_bit(bat
 
 def test_what_cannot_be_compared_is_refused_in_words(batch):
     logits, labels, _ = batch
-    with pytest.raises(ValueError, match="compares two views and was given 3"):
-        ConsistencyObjective(divergence="kl")(logits[[0, 0, 1]], labels)
+    for objective in (
+        ConsistencyObjective(divergence="kl"),
+        ConsistencyObjective(divergence="kl", likelihood=BERNOULLI),
+    ):
+        with pytest.raises(ValueError, match="compares two views and was given 3"):
+            objective(logits[[0, 0, 1]], targets_for(objective, labels))
     with pytest.raises(ValueError, match="an embedding is none"):
         ConsistencyObjective(representation="embedding")
     with pytest.raises(ValueError, match="pass `embeddings`"):

@@ -1,3 +1,4 @@
+import json
 import re
 from html.parser import HTMLParser
 
@@ -8,8 +9,9 @@ from cohear.errors import UserError
 from cohear.evaluation.shown_clips import ShownClip, ShownView
 from cohear.reports import plots, run_report
 from cohear.reports.comparison_report import write_comparison
-from cohear.reports.run_folders import read_runs
+from cohear.reports.run_folders import RunSummary, read_run, read_runs, read_trained_run
 from cohear.reports.run_report import write_run_report
+from cohear.reports.untested_report import write_untested_report
 
 NASTY = "<script>alert('x')</script> & \"quotes\""
 VOID = {"meta", "img", "br", "link", "input"}
@@ -50,7 +52,7 @@ def _strip():
         )
         for description in ("clean", "pitch +1.5 semitones", f"reverb {NASTY}")
     )
-    return ShownClip(f"audio/{NASTY}.wav", "bird", ("dog", "rain", "siren", "bird"), 16000, views, jsd=0.1234)
+    return ShownClip(f"audio/{NASTY}.wav", ("bird",), ("dog", "rain", "siren", "bird"), 16000, views, jsd=0.1234)
 
 
 @pytest.mark.slow
@@ -111,7 +113,7 @@ def test_a_report_is_replaced_whole(tmp_path, write_run):
     assert write_run_report(folder).read_text().startswith("<!doctype html>")
     assert sorted(path.name for path in folder.iterdir()) == [
         "config.json", "environment.json", "history.jsonl", "metrics.json",
-        "predictions.csv", "predictions.safetensors", "report.html",
+        "predictions.safetensors", "report.html",
     ]  # fmt: skip
 
 
@@ -166,7 +168,7 @@ def test_a_silent_clip_is_drawn_dark(monkeypatch):
         ShownView("clean", np.zeros(800, np.float32), np.full((16, 20), level, np.float32), np.array([1.0], np.float32))
         for level in (-100.0, -99.999)
     )
-    run_report._strip(ShownClip("a.wav", "dog", ("dog",), 8000, views, jsd=0.0))
+    run_report._strip(ShownClip("a.wav", ("dog",), ("dog",), 8000, views, jsd=0.0))
     assert drawn == pytest.approx([-20, -20], abs=0.01)
 
 
@@ -190,3 +192,19 @@ def test_a_comparison_of_one_untracked_run_is_possible(tmp_path, write_run):
 def test_a_comparison_of_nothing_is_refused(tmp_path):
     with pytest.raises(UserError, match="nothing to compare"):
         write_comparison([], tmp_path / "comparison.html")
+
+
+def test_a_run_on_every_clip_says_what_to_expect_of_it(tmp_path, write_run):
+    folder = write_run(tmp_path / "run")
+    metrics = json.loads((folder / "metrics.json").read_text())
+    expected = {"accuracy": 0.8125, "standard_error": 0.021, "n_runs": 5, "folds": [1, 2, 3, 4, 5], "n_clips": 400}
+    for expectation, said in ((expected, "81.2%"), (None, "no cross-validation")):
+        changed = {**metrics, "fold": "all", "accuracy": None, "n_train_clips": 400, "expected": expectation}
+        (folder / "metrics.json").write_text(json.dumps(changed))
+        with pytest.raises(UserError, match="trained on every clip"):
+            read_run(folder)
+        run = read_trained_run(folder)
+        assert not isinstance(run, RunSummary)
+        page = write_untested_report(run).read_text()
+        assert said in page
+        assert "No clip was left to test" in page

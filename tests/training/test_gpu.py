@@ -58,7 +58,7 @@ def test_no_step_waits_for_the_device(tones, tmp_path, transform, precision):
     rows = np.arange(12)
     clips = TrainingClips(
         ResidentClips.of(store, fabric.device).read,
-        store.labels[rows],
+        store.targets[rows],
         store.clip_keys[rows],
         ClipFacts(rows, store.sound_lengths[rows]),
     )

@@ -4,17 +4,46 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import load_file
 
+from cohear.training.checkpoints import load_best
 from tiny import TINY
+
+TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+EARLY_STOPPING = """
+import os, sys
+from pathlib import Path
+import torch.distributed
+from safetensors.torch import save_file
+from training.test_early_stopping import LOSSES, run
+
+folder, rank = Path(sys.argv[1]), int(os.environ["RANK"])
+losses = LOSSES if rank == 0 else range(6)  # the second process by itself would stop earlier, for another epoch
+_, weights = run(folder / "run", measure=lambda epoch: {"validation_nll": losses[epoch]}, n_processes=2)
+save_file({"linear.weight": weights["linear.weight"]}, folder / f"{rank}.safetensors")
+torch.distributed.destroy_process_group()
+"""
 
 
 @pytest.mark.slow
 def test_two_processes_train_one_network_and_write_one_folder(tones, tmp_path):
     settings = [word for text in TINY for word in ("--set", text)]
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "cohear"]
-    command += ["train", str(tones), "--preset", "small", *settings, "--out", str(tmp_path / "run")]
+    command = [
+        *TORCHRUN,
+        "-m",
+        "cohear",
+        "train",
+        str(tones),
+        "--preset",
+        "small",
+        *settings,
+        "--out",
+        str(tmp_path / "run"),
+    ]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
@@ -22,3 +51,19 @@ def test_two_processes_train_one_network_and_write_one_folder(tones, tmp_path):
     assert (tmp_path / "run" / "report.html").exists()
     history = [json.loads(line) for line in (tmp_path / "run" / "history.jsonl").read_text().splitlines()]
     assert [record["n_steps"] for record in history] == [5, 5]
+
+
+@pytest.mark.slow
+def test_two_processes_stop_together_after_the_first_ones_best_epoch(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(EARLY_STOPPING)
+    tests = Path(__file__).parents[1]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(tests)}
+    command = [*TORCHRUN, str(script), str(tmp_path)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    assert len((tmp_path / "run" / "history.jsonl").read_text().splitlines()) == 5
+    of_epoch_1 = load_best(tmp_path / "run")
+    for rank in (0, 1):
+        left = load_file(tmp_path / f"{rank}.safetensors")
+        assert torch.equal(left["linear.weight"], of_epoch_1["linear.weight"])

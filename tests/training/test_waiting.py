@@ -20,6 +20,7 @@ from cohear.experiments.build import build_front_end, build_network, build_plan,
 from cohear.experiments.config import Config
 from cohear.experiments.presets import change, preset
 from cohear.experiments.resident_clips import ResidentClips
+from cohear.objectives import BERNOULLI, ClassificationObjective, ConsistencyObjective
 from cohear.tensors import on_device
 from cohear.training.batches import Batch
 from cohear.training.trainer import TrainingClips, _forward, _Step
@@ -56,7 +57,12 @@ def settings(transform: str) -> Config:
     return change(preset("small"), changes)
 
 
-def take_steps(config: Config, versions: ShiftedVersions | None = None) -> torch.Tensor:
+def take_steps(
+    config: Config,
+    versions: ShiftedVersions | None = None,
+    objective: ClassificationObjective | None = None,
+    targets: np.ndarray = np.arange(N_CLIPS) % 5,  # noqa: B008
+) -> torch.Tensor:
     """Take a step that brings windows, filters and rooms to the device, and one as all that follow."""
     plan = build_plan(config)
     resident = ResidentClips(
@@ -65,10 +71,10 @@ def take_steps(config: Config, versions: ShiftedVersions | None = None) -> torch
     lengths = np.array([N_SAMPLES, 9000, N_SAMPLES, 9000, N_SAMPLES, N_SAMPLES])
     clip_keys = keys.fold_in(np.uint64(0), np.arange(N_CLIPS))
     facts = ClipFacts(np.arange(N_CLIPS), lengths)
-    clips = TrainingClips(resident.read, np.arange(N_CLIPS) % 5, clip_keys, facts)
+    clips = TrainingClips(resident.read, targets, clip_keys, facts)
     front_end = build_front_end(config).to(META)
     view_maker = ViewMaker(build_transform(config, config.views.transform, versions), front_end)
-    module = _Step(build_network(config, 5).to(META), plan.objective)
+    module = _Step(build_network(config, 5).to(META), objective or plan.objective)
     optimizer = torch.optim.AdamW(module.parameters(), lr=1e-3)
     fabric = FabricWithoutData(accelerator="cpu", devices=1)
     batch = Batch(np.array([4, 1, 0]), np.array(plan.items[0])[:, None].repeat(3, 1))
@@ -99,6 +105,14 @@ def test_nor_does_one_that_reads_kept_versions(n_kept):
     versions = ShiftedVersions.on_device(N_CLIPS, 10, N_SAMPLES, META)
     versions.is_kept[:, :n_kept] = 1
     assert take_steps(settings("combination"), versions).device == META
+
+
+def test_nor_does_one_with_class_weights():
+    weights = (1.0, 2.0, 3.0, 4.0, 5.0)
+    assert take_steps(settings("masking"), objective=ConsistencyObjective(class_weights=weights)).device == META
+    many = ConsistencyObjective(likelihood=BERNOULLI, class_weights=weights)
+    present = np.eye(N_CLIPS, 5, dtype=np.float32)
+    assert take_steps(settings("masking"), objective=many, targets=present).device == META
 
 
 def _ask_for_another_device(x: torch.Tensor) -> torch.Tensor:

@@ -184,7 +184,7 @@ class StepBench:
         n_clips, n_visits = self._views.shape[1], 1 + self.n_steps
         clips = TrainingClips(
             read=lambda visits: self._clips.read(visits % n_clips),
-            labels=np.tile(np.arange(n_clips) % N_CLASSES, n_visits),
+            targets=np.tile(np.arange(n_clips) % N_CLASSES, n_visits),
             clip_keys=np.tile(self._clip_keys, n_visits),
             facts=ClipFacts(np.tile(np.arange(n_clips), n_visits)),
         )

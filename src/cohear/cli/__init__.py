@@ -7,7 +7,21 @@ from typing import Annotated, Any
 
 import typer
 
-from cohear.cli import augment, bench, crossval, demo, predict, reproduce, show, train
+from cohear.cli import (
+    augment,
+    bench,
+    check,
+    crossval,
+    demo,
+    evaluate,
+    export,
+    listen,
+    pack,
+    predict,
+    reproduce,
+    show,
+    train,
+)
 from cohear.errors import UserError
 from cohear.runtime.cache import keep_compiled_programs
 from cohear.runtime.interrupts import Interrupted, leave_on_signals
@@ -40,12 +54,17 @@ def _about(
 
 
 app.command("demo", short_help="Try it on made-up sounds, without any data.")(demo.demo)
+app.command("check", short_help="Say what is in labeled sounds, and what is wrong.")(check.check)
 app.command("train", short_help="Train a classifier on labeled sounds.")(train.train)
 app.command("crossval", short_help="Train once per fold and average.")(crossval.crossval)
 app.command("reproduce", short_help="Measure the paper's table, figure or ablations.")(reproduce.reproduce)
 app.command("compare", short_help="Compare finished runs: table, paired tests, page.")(show.compare)
 app.command("report", short_help="Write the page of runs anew.")(show.report)
+app.command("evaluate", short_help="Judge runs: calibration, consistency, robustness.")(evaluate.evaluate)
 app.command("predict", short_help="Print what a classifier hears in recordings.")(predict.predict)
+app.command("pack", short_help="Pack a run into one file to pass on.")(pack.pack)
+app.command("export", short_help="Write a classifier as one ONNX file.")(export.export)
+app.command("listen", short_help="Open a page to hear views, and what it says of each.")(listen.listen)
 app.command("augment", short_help="Change a sound, to hear what transforms do.")(augment.augment)
 app.command("bench", short_help="Measure speed and accuracy on this machine.")(bench.bench)
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from cohear.cli import options
+from cohear.cli.progress import say
 
 
 def crossval(
@@ -14,6 +15,11 @@ def crossval(
     seed: options.Seed = 0,
     out: options.Out = Path("runs"),
     jobs: options.Jobs = 1,
+    validation: options.Validation = None,
+    balance: options.Balance = "none",
+    patience: options.Patience = None,
+    background: options.Background = None,
+    init: options.Init = None,
     track: options.Track = "every",
     esc10: options.Esc10 = False,
     skip_bad: options.SkipBad = False,
@@ -29,13 +35,14 @@ def crossval(
     from cohear.cli.grids import run_requests
     from cohear.cli.train import prepare, refuse_early
     from cohear.experiments.build import read_folds
+    from cohear.experiments.folder_claims import check_parent
     from cohear.experiments.paper import PaperModel, model_name
     from cohear.experiments.plans import plan_requests
     from cohear.experiments.presets import change
-    from cohear.experiments.run_folder import check_parent
+    from cohear.experiments.settling import settle
 
     options.require_data(data, list_settings)
-    options.set_names(settings, {"preset": "--preset", "fold": "`cohear train --fold` for one fold"})
+    set_names = options.set_names(settings, {"preset": "--preset", "fold": "`cohear train --fold` for one fold"})
     track = options.check_track(track)
     config = options.resolve(
         method=method,
@@ -46,11 +53,19 @@ def crossval(
         skip_bad=skip_bad,
         drop_small=drop_small,
         seed=seed,
+        validation=validation,
+        balance=balance,
+        patience=patience,
+        background=background,
+        init=init,
     )
     if list_settings or data is None:
         options.print_settings(config)
         return
     model = PaperModel(model_name(config), config.method, config.views.transform)
+    config, said = settle(data, config, set_names)
+    for line in said:
+        say(line)
     dataset = read_folds(data, config)
     refuse_early(dataset, [change(config, {"fold": dataset.folds[0]})])
     check_parent(out)

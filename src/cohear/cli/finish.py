@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cohear.cli.progress import say
 from cohear.errors import UserError
@@ -15,6 +15,28 @@ if TYPE_CHECKING:
     from cohear.reports.method_table import ErrorOver
 
 
+def result_text(metrics: dict[str, Any]) -> str:
+    """Say how good a finished run is, or what to expect of it."""
+    from cohear.reports.tables import nats_text
+
+    if metrics["accuracy"] is not None:
+        return (
+            f"accuracy {metrics['accuracy']:.2%} on {metrics['n_clips']} clips of fold {metrics['fold']}, "
+            f"Jensen-Shannon divergence {nats_text(metrics['jsd'])} nats"
+        )
+    expected = metrics["expected"]
+    if expected is None:
+        return (
+            f"trained on all {metrics['n_train_clips']} clips; what to expect is not known: cross-validate with the "
+            "same settings, and name its folder by --crossval"
+        )
+    error = "" if expected["standard_error"] is None else f" ± {expected['standard_error']:.2%}"
+    return (
+        f"trained on all {metrics['n_train_clips']} clips; expect an accuracy of {expected['accuracy']:.2%}{error}, as "
+        f"cross-validation found on {expected['n_clips']} clips"
+    )
+
+
 def write_report(folder: Path) -> Path:
     """Write a run's `report.html`; without sounds where these or the weights are gone and no page has them.
 
@@ -22,8 +44,13 @@ def write_report(folder: Path) -> Path:
         UserError: where a file of the run is damaged, or only the page that is there has the sounds.
     """
     from cohear.experiments.shown_runs import SoundsGoneError, show_test_clips
+    from cohear.reports.run_folders import RunSummary, read_trained_run
     from cohear.reports.run_report import has_sounds, write_run_report
+    from cohear.reports.untested_report import write_untested_report
 
+    run = read_trained_run(folder)
+    if not isinstance(run, RunSummary):
+        return write_untested_report(run)
     try:
         samples = show_test_clips(folder)
     except SoundsGoneError as error:

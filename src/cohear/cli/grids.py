@@ -40,8 +40,9 @@ def run_requests(
 
     runs = place(requests, prepared, out)
     check_places(runs)
-    folds = dict.fromkeys(request.config.fold for request in requests)
-    for warning in dict.fromkeys(warning for fold in folds for warning in prepared.split(fold).warnings):
+    tested = {request.config.fold: request.config for request in requests}
+    splits = [prepared.split(config) for config in tested.values()]
+    for warning in dict.fromkeys(warning for split in splits for warning in split.warnings):
         say(f"WARNING: {warning}")
     told = {run.folder for run in runs if run.is_done}
     say(f"{count_text(runs, 'run')} of {_epochs_text(requests)} -> {out}/")

@@ -40,6 +40,48 @@ DropSmall = Annotated[
     int,
     typer.Option(metavar="N", min=0, help="Leave out classes with fewer than N clips.", show_default=False),
 ]
+Validation = Annotated[
+    float | None,
+    typer.Option(
+        metavar="SHARE",
+        min=0,
+        max=0.5,
+        help="Part of the training clips kept back to fit the temperature and thresholds on; 0 for none.",
+        show_default="0.15, and 0 where the data brings folds",
+    ),
+]
+Balance = Annotated[
+    str,
+    typer.Option(
+        metavar="none|weights|sampling",
+        help="For classes of unequal size: weigh their loss, or draw each class equally often.",
+    ),
+]
+Patience = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        min=1,
+        help="Stop when the validation loss has not fallen for N epochs, and keep the best one.",
+        show_default="never",
+    ),
+]
+Background = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="The label that means 'none of these'; annotated recordings lend their unlabeled parts to it.",
+        show_default=False,
+    ),
+]
+Init = Annotated[
+    str | None,
+    typer.Option(
+        metavar="RUN",
+        help="Begin with the weights of a finished run or packed model; new classes are allowed.",
+        show_default=False,
+    ),
+]
 Seed = Annotated[int, typer.Option(min=0, help="Of weights, order and views.")]
 Jobs = Annotated[int, typer.Option(min=1, metavar="N", help="Runs side by side, each with its share of the cores.")]
 Out = Annotated[Path, typer.Option(metavar="DIR", help="The folder of the run folders.")]
@@ -64,6 +106,12 @@ def resolve(
     skip_bad: bool,
     drop_small: int,
     seed: int,
+    validation: float | None = None,
+    balance: str = "none",
+    patience: int | None = None,
+    background: str | None = None,
+    init: str | None = None,
+    fold: str | None = None,
 ) -> "Config":
     """Make the configuration that the options ask for.
 
@@ -86,6 +134,12 @@ def resolve(
         "data.esc10": esc10,
         "data.skip_bad": skip_bad,
         "data.drop_small": drop_small,
+        "data.validation_share": validation,
+        "data.background": background,
+        "network.initial_run": init,
+        "training.balance": balance,
+        "training.patience": patience,
+        **({} if fold is None else {"fold": fold}),
     }
     return change(by_name(preset), {**changes, **dict(parse_override(text) for text in settings or [])})
 

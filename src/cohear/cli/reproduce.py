@@ -78,9 +78,9 @@ def reproduce(
     from cohear.cli.listing import print_plan
     from cohear.cli.train import prepare, refuse_early
     from cohear.experiments.build import read_folds
+    from cohear.experiments.folder_claims import check_parent
     from cohear.experiments.paper import ABLATIONS, CONTROLS, FIGURE_1, TABLE_1, find_models
     from cohear.experiments.plans import plan_requests
-    from cohear.experiments.run_folder import check_parent
 
     if report:
         if what != "table1":

@@ -43,12 +43,13 @@ def report(runs: Runs) -> None:
     """
     from cohear.cli.finish import write_report
     from cohear.experiments.predictions import write_table
-    from cohear.reports.run_folders import read_runs
+    from cohear.reports.run_folders import RunSummary, read_trained_runs
 
     failures: list[UserError] = []
-    for run in read_runs(runs):
+    for run in read_trained_runs(runs):
         try:
-            write_table(run.folder, run.predictions)
+            if isinstance(run, RunSummary):
+                write_table(run.folder, run.predictions)
             say(f"report: {write_report(run.folder)}")
         except UserError as error:
             failures.append(error)

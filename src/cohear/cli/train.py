@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cohear.cli import options
-from cohear.cli.progress import count_text, progress_bar, say
+from cohear.cli.progress import count_text, format_s, progress_bar, say
 from cohear.errors import UserError
 from cohear.runtime.interrupts import how_to_go_on
 from cohear.runtime.processes import process_rank
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from cohear.data.datasets import Dataset
     from cohear.experiments.build import PreparedData
     from cohear.experiments.config import Config
+    from cohear.experiments.runs import RunRequest
 
 
 def train(
@@ -26,9 +27,25 @@ def train(
     method: options.Method = "consistency",
     transform: options.Transform = None,
     fold: Annotated[
-        int | None,
-        typer.Option(min=0, help="The fold that is tested; the others are trained on.", show_default="the first"),
+        str | None,
+        typer.Option(
+            metavar="N|all",
+            help="The fold that is tested, the others are trained on; all trains on every clip and tests on none.",
+            show_default="the first",
+        ),
     ] = None,
+    validation: options.Validation = None,
+    balance: options.Balance = "none",
+    patience: options.Patience = None,
+    background: options.Background = None,
+    init: options.Init = None,
+    crossval: Annotated[
+        Path,
+        typer.Option(
+            metavar="DIR",
+            help="With --fold all: where `cohear crossval` left its runs; their accuracy is what to expect.",
+        ),
+    ] = Path("runs"),
     preset: options.Preset = None,
     settings: options.Settings = None,
     seed: options.Seed = 0,
@@ -50,6 +67,10 @@ def train(
 
     cohear train my_sounds/
 
+    cohear train my_sounds/ --background other --balance sampling --patience 5
+
+    cohear train my_sounds/ --fold all --crossval cv/ --out runs/final
+
     cohear train ESC-50/ --esc10 --method bda --fold 2 --out runs/bda-2
     """
     options.require_data(data, list_settings)
@@ -64,33 +85,47 @@ def train(
         skip_bad=skip_bad,
         drop_small=drop_small,
         seed=seed,
+        validation=validation,
+        balance=balance,
+        patience=patience,
+        background=background,
+        init=init,
+        fold=fold,
     )
     if list_settings or data is None:
         options.print_settings(config)
         return
 
-    from cohear.cli.finish import write_report
+    from cohear.cli.finish import result_text, write_report
     from cohear.experiments.build import read_folds
+    from cohear.experiments.folder_claims import check_folder
     from cohear.experiments.identity import readable_name
     from cohear.experiments.presets import change
-    from cohear.experiments.run_folder import check_folder, read_metrics
+    from cohear.experiments.run_folder import is_finished, read_metrics
     from cohear.experiments.runs import RunRequest, execute
-    from cohear.reports.tables import nats_text
+    from cohear.experiments.settling import settle
 
+    config, said = settle(data, config, set_names)
     dataset = read_folds(data, config)
-    if fold is not None or "fold" not in set_names:
-        config = change(config, {"fold": dataset.folds[0] if fold is None else fold})
+    if fold is None and "fold" not in set_names:
+        config = change(config, {"fold": dataset.folds[0]})
     refuse_early(dataset, [config])
+    for line in said:
+        say(line)
     if out and process_rank() == 0:  # the others would find what the first one has begun
         check_folder(out, config, track, resume=resume)
     prepared = prepare(data, config)
-    request = RunRequest(data, config, track=track)
+    request = RunRequest(data, config, track=track, crossval=crossval)
     record = request.describe(prepared)
     folder = out or Path("runs") / readable_name(config, record.model, record.identity)
-    for warning in prepared.split(config.fold).warnings:
+    split = prepared.split(config)
+    for warning in split.warnings:
         say(f"WARNING: {warning}")
     epochs = count_text(range(config.training.epochs), "epoch")
     say(f"{record.model}, fold {config.fold}, {epochs}, {prepared.clip_s:g} s clips -> {folder}")
+    say(f"{len(split.train)} clips to train on, {len(split.validation)} to validate, {len(split.test)} to test")
+    if process_rank() == 0 and not is_finished(folder):
+        say(f"training will take about {format_s(_estimate_s(request, prepared))} on this machine")
     how = "go on with the same command and --resume" + ("" if out else f" --out {shlex.quote(str(folder))}")
     with how_to_go_on(how), progress_bar("training") as update:
         ran = execute(
@@ -106,12 +141,18 @@ def train(
         return
     if ran or not (folder / "report.html").exists():
         write_report(folder)
-    metrics = read_metrics(folder)
-    print(
-        f"accuracy {metrics['accuracy']:.2%} on {metrics['n_clips']} clips of fold {config.fold}, "
-        f"Jensen-Shannon divergence {nats_text(metrics['jsd'])} nats" + ("" if ran else " (finished before)")
-    )
+    print(result_text(read_metrics(folder)) + ("" if ran else " (finished before)"))
     say(f"report: {folder / 'report.html'}")
+
+
+def _estimate_s(request: "RunRequest", prepared: "PreparedData") -> float:
+    """Estimate the seconds of a run from a few signals that are timed now."""
+    from collections import Counter
+
+    from cohear.experiments.cost import estimate_s
+
+    store = prepared.store
+    return estimate_s([request], Counter(store.folds.tolist()), prepared.clip_s, len(store.classes))[0]
 
 
 def refuse_early(dataset: "Dataset", configs: "Iterable[Config]") -> None:
@@ -121,10 +162,11 @@ def refuse_early(dataset: "Dataset", configs: "Iterable[Config]") -> None:
         UserError: naming what can be chosen.
     """
     from cohear.experiments.build import known_clip_s
+    from cohear.experiments.config import EVERY_CLIP
     from cohear.experiments.runs import check_settings
 
     for config in configs:
-        if config.fold not in dataset.folds:
+        if config.fold != EVERY_CLIP and config.fold not in dataset.folds:
             there = ", ".join(map(str, dataset.folds))
             raise UserError(f"fold {config.fold} cannot be tested: the folds are {there}.")
         check_settings(config, known_clip_s(dataset, config))
@@ -142,6 +184,8 @@ def prepare(data: Path, config: "Config") -> "PreparedData":
         )
     if prepared.store.replaces_damaged:
         say("the sounds decoded earlier were damaged or incomplete on the disk, so they were decoded again")
-    for line in (*prepared.dataset.notes, *prepared.store.report.lines):
+    for line in (*prepared.dataset.notes, *prepared.store.report.lines, *prepared.store.class_lines):
+        say(line)
+    if config.training.balance == "none" and (line := prepared.store.imbalance_line):
         say(line)
     return prepared

@@ -4,6 +4,7 @@ A file that ends early often decodes without an error, so the length that its he
 what came out. Nearly whole is used and reported as a shortfall; less is refused.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -87,7 +88,7 @@ def probe(path: str | Path) -> AudioInfo:
     path = _existing(Path(path))
     if path.suffix.lower() in MEDIA_SUFFIXES:
         return AudioInfo(*probe_media(path))
-    with _open(path) as file:
+    with open_sound(path) as file:
         n_samples = promised_n_samples(path) or file.frames
         return AudioInfo(n_samples / file.samplerate, file.samplerate, file.channels)
 
@@ -144,17 +145,18 @@ def _decode(
         first, last = _segment(path, start_s, end_s, sample_rate, n_declared)
         waveforms = whole[:, first:last]
     else:
-        with _open(path) as file:
+        with open_sound(path) as file:
             sample_rate, n_channels = file.samplerate, file.channels
             n_declared = promised_n_samples(path) or file.frames
             first, last = _segment(path, start_s, end_s, sample_rate, n_declared)
-            waveforms = _read(path, file, first, last, mixed)
-    is_finite = np.isfinite(waveforms).all(axis=0)
-    if not is_finite.all():
-        where_s = (first + int(np.flatnonzero(~is_finite)[0])) / sample_rate
-        raise UserError(f"{path} holds NaN or infinite samples (the first at {where_s:.3f} s): export it again.")
+            blocks = list(read_blocks(path, file, first, last, mixed))
+        none = np.zeros((1 if mixed else n_channels, 0), np.float32)
+        waveforms = np.concatenate(blocks, axis=1) if blocks else none
+    if (n_finite := count_finite(waveforms)) < waveforms.shape[1]:
+        raise not_finite(path, (first + n_finite) / sample_rate)
     decoded_s = waveforms.shape[1] / sample_rate
-    shortfall_s = _shortfall_s(path, decoded_s, (last - first) / sample_rate, first / sample_rate)
+    is_whole = first == 0 and end_s is None
+    shortfall_s = missing_s(path, decoded_s, (last - first) / sample_rate, None if is_whole else first / sample_rate)
     return waveforms, sample_rate, n_channels, shortfall_s
 
 
@@ -174,7 +176,7 @@ def _existing(path: Path) -> Path:
     return path
 
 
-def _open(path: Path) -> soundfile.SoundFile:
+def open_sound(path: Path) -> soundfile.SoundFile:
     """Open a file with libsndfile."""
     try:
         return soundfile.SoundFile(path)
@@ -191,7 +193,7 @@ def _segment(path: Path, start_s: float, end_s: float | None, sample_rate: int, 
     first = round(start_s * sample_rate)
     last = n_declared if end_s is None else round(end_s * sample_rate)
     if n_declared == 0:
-        raise UserError(f"{path} holds no samples: record or copy it again, or leave it out.")
+        raise no_samples(path)
     if first >= n_declared:
         raise UserError(
             f"{path} lasts {n_declared / sample_rate:.2f} s, so no segment can begin at {start_s:g} s: check its start."
@@ -199,38 +201,69 @@ def _segment(path: Path, start_s: float, end_s: float | None, sample_rate: int, 
     return first, last
 
 
-def _read(
-    path: Path, file: soundfile.SoundFile, first: int, last: int, mixed: bool
-) -> Float32[np.ndarray, "channel time"]:
-    """Read samples first to last (excluded) of an open file, as far as they are there; mixed is one row."""
+def read_blocks(
+    path: Path, file: soundfile.SoundFile, first: int, last: int, mixed: bool, n_samples: int = _BLOCK
+) -> Iterator[Float32[np.ndarray, "channel time"]]:
+    """Read samples first to last (excluded) of an open file, as far as they are there; mixed is one row.
+
+    Raises:
+        UserError: where decoding breaks off.
+    """
     position = max(0, first - _PREROLL) if first else 0
-    blocks: list[np.ndarray] = []
     try:
         if position:
             file.seek(position)
         while position < last:
-            block = file.read(min(_BLOCK, last - position), dtype="float32", always_2d=True)
+            block = file.read(min(n_samples, last - position), dtype="float32", always_2d=True)
             if not len(block):
                 break
             kept = block[max(0, first - position) :]
-            blocks.append(kept.mean(axis=1, keepdims=True).T if mixed and kept.shape[1] > 1 else kept.T)
+            yield kept.mean(axis=1, keepdims=True).T if mixed and kept.shape[1] > 1 else kept.T
             position += len(block)
     except soundfile.LibsndfileError:
         raise UserError(
             f"{path} is damaged or cut short: decoding breaks off before the "
             f"{file.frames / file.samplerate:.2f} s that it declares; copy it again or leave it out."
         ) from None
-    return np.concatenate(blocks, axis=1) if blocks else np.zeros((1 if mixed else file.channels, 0), np.float32)
 
 
-def _shortfall_s(path: Path, decoded_s: float, declared_s: float, start_s: float) -> float:
-    """Compare what came out with what was declared; refuse what is too short."""
-    missing_s = declared_s - decoded_s
+def count_finite(waveforms: Float32[np.ndarray, "channel time"]) -> int:
+    """Count the samples before the first that is NaN or infinite in some channel."""
+    wrong = np.flatnonzero(~np.isfinite(waveforms).all(axis=0))
+    return int(wrong[0]) if len(wrong) else waveforms.shape[1]
+
+
+def not_finite(path: Path, where_s: float) -> UserError:
+    """Word that a sample is no number."""
+    return UserError(f"{path} holds NaN or infinite samples (the first at {where_s:.3f} s): export it again.")
+
+
+def no_samples(path: Path) -> UserError:
+    """Word that there is a header and nothing else."""
+    return UserError(f"{path} holds no samples: record or copy it again, or leave it out.")
+
+
+def missing_s(path: Path, decoded_s: float, declared_s: float, start_s: float | None = None) -> float:
+    """Compare what came out with what was declared: seconds that are missing, 0 where encoders explain them.
+
+    Args:
+        path: the file.
+        decoded_s: seconds that came out.
+        declared_s: seconds that should have.
+        start_s: where a segment of the file begins; None is the whole file.
+
+    Raises:
+        UserError: where too little came out.
+    """
+    shortfall_s = declared_s - decoded_s
     tolerance_s = max(_TOLERANCE_S, _TOLERANCE * declared_s)
-    if decoded_s == 0 or (missing_s > tolerance_s and decoded_s < _USABLE * declared_s):
+    if decoded_s == 0 or (shortfall_s > tolerance_s and decoded_s < _USABLE * declared_s):
+        gives = f"{path} gives only {decoded_s:.2f} of {declared_s:.2f} s"
+        if start_s is None:
+            raise UserError(f"{gives}: it is cut short or damaged; copy it again or leave it out.")
         segment = f" from {start_s:g} s on" if start_s else ""
         raise UserError(
-            f"{path} gives only {decoded_s:.2f} of {declared_s:.2f} s{segment}: it is cut short, damaged, "
-            "or shorter than the segment asked for; copy it again, correct the segment, or leave it out."
+            f"{gives}{segment}: it is cut short, damaged, or shorter than the segment asked for; copy it again, "
+            "correct the segment, or leave it out."
         )
-    return missing_s if missing_s > tolerance_s else 0.0
+    return shortfall_s if shortfall_s > tolerance_s else 0.0

@@ -1,7 +1,11 @@
 """A clip: one labelled recording, or a labelled segment of one."""
 
 import posixpath
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+SEPARATOR = ";"
+"""Stands between the labels of a clip that has several."""
 
 
 @dataclass(frozen=True)
@@ -11,7 +15,7 @@ class Clip:
     path: str
     """Where its file lies, with slashes: relative to the data set's root, or absolute."""
     label: str
-    """The class."""
+    """The class; in multi-label data all of them, as `join_labels` writes them."""
     fold: int | None = None
     """The fold in which it is a test clip, >= 0."""
     group: str | None = None
@@ -20,6 +24,18 @@ class Clip:
     """Where the segment begins, seconds; None is the beginning of the file."""
     end_s: float | None = None
     """Where it ends, seconds; None is the end of the file."""
+    multi_label: bool = False
+    """Whether `label` lists classes, of which there may be several or none."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The classes, sorted.
+
+        Example:
+            >>> Clip("pond.wav", "frog;toad", multi_label=True).labels, Clip("pond.wav", "frog;toad").labels
+            (('frog', 'toad'), ('frog;toad',))
+        """
+        return split_labels(self.label) if self.multi_label else (self.label,)
 
     @property
     def id(self) -> str:
@@ -37,6 +53,21 @@ class Clip:
     def undivided_by(self) -> str:
         """What folds never divide: the group, or else the file."""
         return self.group if self.group is not None else self.path
+
+
+def split_labels(text: str) -> tuple[str, ...]:
+    """Read labels separated by semicolons: sorted, each once, without the blanks around them.
+
+    Example:
+        >>> split_labels("toad; frog;;frog"), split_labels(";")
+        (('frog', 'toad'), ())
+    """
+    return tuple(sorted({label.strip() for label in text.split(SEPARATOR)} - {""}))
+
+
+def join_labels(labels: Iterable[str]) -> str:
+    """Write labels as one text, the same for the same set."""
+    return SEPARATOR.join(sorted(set(labels)))
 
 
 def segment_id(path: str, start_s: float, end_s: float | None) -> str:

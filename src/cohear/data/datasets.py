@@ -6,14 +6,14 @@ Reading a data set looks at names and tables only; no sound is decoded.
 import dataclasses
 import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from cohear.data.annotations import is_audacity, is_raven, read_audacity, read_raven
 from cohear.data.audio_files import is_audio
-from cohear.data.clips import Clip, normalized
+from cohear.data.clips import Clip, join_labels, normalized
 from cohear.data.tables import csv_rows, has_table_name, is_table, read_table
 from cohear.errors import UserError
 
@@ -37,16 +37,28 @@ class Dataset:
     """How it was laid out on disk."""
     notes: tuple[str, ...] = ()
     """Sentences on what lies there and was left out."""
+    folds_were_made: bool = False
+    """Whether the folds are ours, made where the data brought none."""
+
+    @property
+    def multi_label(self) -> bool:
+        """Whether a clip may have several labels, or none."""
+        return any(clip.multi_label for clip in self.clips)
 
     @property
     def classes(self) -> tuple[str, ...]:
         """The labels that occur, sorted."""
-        return tuple(sorted({clip.label for clip in self.clips}))
+        return tuple(sorted({label for clip in self.clips for label in clip.labels}))
 
     @property
     def folds(self) -> list[int]:
         """The folds that occur, sorted."""
         return sorted({clip.fold for clip in self.clips if clip.fold is not None})
+
+    @property
+    def brings_folds(self) -> bool:
+        """Whether the data said itself which clips are tested together."""
+        return bool(self.folds) and not self.folds_were_made
 
 
 def read_dataset(path: Path, *, esc10: bool = False) -> Dataset:
@@ -79,20 +91,30 @@ def read_dataset(path: Path, *, esc10: bool = False) -> Dataset:
 def drop_small(dataset: Dataset, n_clips: int) -> Dataset:
     """Leave out the classes with fewer than `n_clips` clips; a note names them.
 
+    Clips of small classes alone go with them. A clip that has other labels too keeps those.
+
     Raises:
         UserError: where fewer than two classes remain.
     """
-    counts = Counter(clip.label for clip in dataset.clips)
+    counts = Counter(label for clip in dataset.clips for label in clip.labels)
     small = sorted(label for label, count in counts.items() if count < n_clips)
     if not small:
         return dataset
-    kept = tuple(clip for clip in dataset.clips if counts[clip.label] >= n_clips)
-    if len({clip.label for clip in kept}) < 2:
+    if len(counts) - len(small) < 2:
         raise UserError(
             f"of the classes of {dataset.name} fewer than two have at least {n_clips} clips: choose a smaller number."
         )
+    clips = tuple(kept for clip in dataset.clips if (kept := _without(clip, small)) is not None)
     note = f"{_count(len(small), 'class', 'classes')} with fewer than {n_clips} clips left out: {_some(small)}"
-    return dataclasses.replace(dataset, clips=kept, notes=(*dataset.notes, note))
+    return dataclasses.replace(dataset, clips=clips, notes=(*dataset.notes, note))
+
+
+def _without(clip: Clip, left_out: Container[str]) -> Clip | None:
+    """Return a clip without some of its labels; None where it has no others."""
+    kept = [label for label in clip.labels if label not in left_out]
+    if len(kept) == len(clip.labels):
+        return clip
+    return dataclasses.replace(clip, label=join_labels(kept)) if kept else None
 
 
 def _with_two_classes(dataset: Dataset) -> Dataset:

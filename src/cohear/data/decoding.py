@@ -6,11 +6,9 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float32, Int16
 
-from cohear.data.audio_files import decode, probe, resample
+from cohear.data.audio_files import decode, resample
 from cohear.data.clips import Clip
-from cohear.data.datasets import Dataset
 from cohear.data.fitting import Short, fit, window_starts
-from cohear.errors import UserError
 
 FULL_SCALE = 32768
 """Steps of 16 bits that make a sample of 1."""
@@ -104,28 +102,3 @@ def quantize(waveform: Float32[np.ndarray, " time"]) -> tuple[Int16[np.ndarray, 
     scale = np.float32(peak * FULL_SCALE / (FULL_SCALE - 1))
     steps = np.rint(waveform / scale * np.float32(FULL_SCALE))
     return np.clip(steps, 1 - FULL_SCALE, FULL_SCALE - 1).astype(np.int16), float(scale)
-
-
-def durations_s(dataset: Dataset) -> list[float]:
-    """Read from headers how long the clips are, in seconds; files that cannot be read are passed over.
-
-    Raises:
-        UserError: where not one file can be read.
-    """
-    whole_s: dict[str, float | None] = {}
-    durations: list[float] = []
-    last_error = None
-    for clip in dataset.clips:
-        if clip.start_s is not None and clip.end_s is not None:
-            durations.append(clip.end_s - clip.start_s)
-            continue
-        if clip.path not in whole_s:
-            try:
-                whole_s[clip.path] = probe(dataset.root / clip.path).duration_s
-            except UserError as error:
-                whole_s[clip.path], last_error = None, error
-        if (file_s := whole_s[clip.path]) is not None:
-            durations.append((clip.end_s or file_s) - (clip.start_s or 0.0))
-    if last_error is not None and not durations:
-        raise UserError(f"not one sound of {dataset.name} can be read; the last error: {last_error}")
-    return durations

@@ -65,3 +65,21 @@ def choose_clip_s(durations_s: Sequence[float]) -> float:
         (2.0, 5.0)
     """
     return round(float(np.clip(np.quantile(durations_s, 0.95), 0.5, 5.0)), 1)
+
+
+def clip_s_line(durations_s: Sequence[float], clip_s: float) -> str:
+    """Say what a clip length means for recordings.
+
+    Args:
+        durations_s: seconds, at least one recording.
+        clip_s: seconds, > 0.
+
+    Example:
+        >>> clip_s_line([0.5, 2, 30], 2)
+        'clips of 2 s, which hold 2 of 3 sounds (0.5 to 30 s) whole; --set data.clip_s chooses another length'
+    """
+    n_held = sum(duration_s <= clip_s for duration_s in durations_s)
+    held = "every sound" if n_held == len(durations_s) else f"{n_held} of {len(durations_s)} sounds"
+    shortest_s, longest_s = min(durations_s), max(durations_s)
+    between = f"{shortest_s:.3g} s" if shortest_s == longest_s else f"{shortest_s:.3g} to {longest_s:.3g} s"
+    return f"clips of {clip_s:g} s, which hold {held} ({between}) whole; --set data.clip_s chooses another length"

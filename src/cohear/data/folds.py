@@ -7,7 +7,8 @@ file.
 import dataclasses
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import chain
 
 import numpy as np
 from jaxtyping import Int64
@@ -16,30 +17,68 @@ from cohear import keys
 from cohear.data.datasets import Dataset
 from cohear.errors import UserError
 
+Labels = Sequence[str] | Sequence[tuple[str, ...]]
+"""The label of each clip, or its labels, which may be none."""
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class Split:
-    """The two sides of one fold."""
+    """The two sides of one fold, and what the training side keeps back."""
 
     train: Int64[np.ndarray, " train"]
     """Rows of the training clips."""
     test: Int64[np.ndarray, " test"]
-    """Rows of the test clips."""
+    """Rows of the test clips; none where everything is trained on."""
     warnings: tuple[str, ...]
     """What should be known of this split, as sentences."""
+    validation: Int64[np.ndarray, " validation"] = field(default_factory=lambda: np.empty(0, np.int64))
+    """Rows of the clips to choose by, which are neither trained on nor tested; often none."""
 
 
-def assign_folds(labels: Sequence[str], groups: Sequence[str], n_folds: int, seed: int) -> Int64[np.ndarray, " clip"]:
+@dataclass(frozen=True, eq=False)
+class GroupCounts:
+    """How the labels of clips are spread over their groups."""
+
+    groups: tuple[str, ...]
+    """Sorted."""
+    labels: tuple[str, ...]
+    """Sorted; an empty one stands for clips that have none."""
+    group_of_clip: Int64[np.ndarray, " clip"]
+    """Each clip's place among the groups."""
+    counts: Int64[np.ndarray, "group label"]
+    """Clips by group and label."""
+
+
+def count_by_group(labels: Labels, groups: Sequence[str]) -> GroupCounts:
+    """Count the clips of each label in each group."""
+    label_sets = [labels_of_clip or ("",) for labels_of_clip in as_label_sets(labels)]
+    there = sorted({label for label_set in label_sets for label in label_set})
+    names, group_of_clip = np.unique(np.asarray(groups), return_inverse=True)
+    place = {label: index for index, label in enumerate(there)}
+    counts = np.zeros((len(names), len(there)), np.int64)
+    for group, label_set in zip(group_of_clip.tolist(), label_sets, strict=True):
+        for label in label_set:
+            counts[group, place[label]] += 1
+    return GroupCounts(tuple(names.tolist()), tuple(there), group_of_clip, counts)
+
+
+def as_label_sets(labels: Labels) -> list[tuple[str, ...]]:
+    """Return the labels of each clip, whether it has one or several."""
+    return [(label,) if isinstance(label, str) else label for label in labels]
+
+
+def assign_folds(labels: Labels, groups: Sequence[str], n_folds: int, seed: int) -> Int64[np.ndarray, " clip"]:
     """Divide clips into folds 1 to `n_folds`, each class as evenly as its groups allow.
 
     Large groups are placed first. A group goes where it keeps the sum over classes and folds of (clips of the
     class in the fold)^2 / (clips of the class) smallest. Placing g_k clips of class k into a fold that has
     n_k of N_k adds (2 n_k g_k + g_k^2) / N_k; the second term is the same everywhere, so the fold with the
-    least sum of n_k g_k / N_k wins, among equals the one with the fewest clips. Where each clip is its own
-    group, folds differ by at most one clip per class.
+    least sum of n_k g_k / N_k wins, among equals the one with the fewest clips. Where each clip has one label and
+    is its own group, folds differ by at most one clip per class. A clip of several labels counts for each, one of none
+    for a class of its own.
 
     Args:
-        labels: class of each clip.
+        labels: class of each clip, or its classes.
         groups: group of each clip, never divided.
         n_folds: >= 2.
         seed: 0 <= seed < 2**64; decides the order among groups of equal size. The order of the clips has no
@@ -50,8 +89,8 @@ def assign_folds(labels: Sequence[str], groups: Sequence[str], n_folds: int, see
     """
     if n_folds < 2:
         raise ValueError(f"n_folds is {n_folds}; at least two folds are needed")
-    classes, class_of_clip = np.unique(np.asarray(labels), return_inverse=True)
-    names, group_of_clip = np.unique(np.asarray(groups), return_inverse=True)
+    counted = count_by_group(labels, groups)
+    names, counts = counted.groups, counted.counts
     if len(names) == 1:
         raise UserError(
             f"all labels lie in one recording or group, '{names[0]}', which folds do not divide: add recordings, or "
@@ -62,20 +101,20 @@ def assign_folds(labels: Sequence[str], groups: Sequence[str], n_folds: int, see
             f"{n_folds} folds cannot be made of {len(names)} groups (recordings that stay together): choose at most "
             f"{len(names)} by --set data.n_folds={len(names)}, or add recordings."
         )
-    counts = np.zeros((len(names), len(classes)), np.int64)
-    np.add.at(counts, (group_of_clip, class_of_clip), 1)
     shares = counts / counts.sum(axis=0)
+    sizes = np.bincount(counted.group_of_clip)
     drawn = keys.permutation(keys.key(seed, "folds"), len(names))
     order = drawn[np.argsort(-counts[drawn].sum(axis=1), kind="stable")]
 
-    in_fold = np.zeros((n_folds, len(classes)), np.int64)
+    in_fold = np.zeros((n_folds, counts.shape[1]), np.int64)
+    fold_sizes = np.zeros(n_folds, np.int64)
     fold_of_group = np.empty(len(names), np.int64)
     for group in order:
-        costs = in_fold @ shares[group]
-        fold = np.lexsort((in_fold.sum(axis=1), costs))[0]
+        fold = np.lexsort((fold_sizes, in_fold @ shares[group]))[0]
         in_fold[fold] += counts[group]
+        fold_sizes[fold] += sizes[group]
         fold_of_group[group] = fold + 1
-    return fold_of_group[group_of_clip]
+    return fold_of_group[counted.group_of_clip]
 
 
 def with_folds(dataset: Dataset, n_folds: int, seed: int) -> Dataset:
@@ -103,14 +142,14 @@ def with_folds(dataset: Dataset, n_folds: int, seed: int) -> Dataset:
             f"'{without[0].id}': give all a fold, or none, and folds will be made."
         )
     folds = assign_folds(
-        [clip.label for clip in dataset.clips], [clip.undivided_by for clip in dataset.clips], n_folds, seed
+        [clip.labels for clip in dataset.clips], [clip.undivided_by for clip in dataset.clips], n_folds, seed
     )
     clips = (dataclasses.replace(clip, fold=int(fold)) for clip, fold in zip(dataset.clips, folds, strict=True))
-    return dataclasses.replace(dataset, clips=tuple(clips))
+    return dataclasses.replace(dataset, clips=tuple(clips), folds_were_made=True)
 
 
 def split(
-    labels: Sequence[str],
+    labels: Labels,
     folds: Int64[np.ndarray, " clip"],
     groups: Sequence[str],
     test_fold: int,
@@ -119,7 +158,7 @@ def split(
     """Divide clips into those of one fold and all others.
 
     Args:
-        labels: class of each clip.
+        labels: class of each clip, or its classes.
         folds: fold of each clip.
         groups: group of each clip.
         test_fold: one of `folds`.
@@ -135,16 +174,17 @@ def split(
         needed = ", and at least two are needed" if len(there) < 2 else ""
         raise UserError(f"fold {test_fold} cannot be tested: the folds are {', '.join(map(str, there))}{needed}.")
     train, test = np.flatnonzero(~is_test), np.flatnonzero(is_test)
-    train_labels, test_labels = ({labels[row] for row in rows.tolist()} for rows in (train, test))
+    label_sets = as_label_sets(labels)
+    train_labels, test_labels = ({label for row in rows for label in label_sets[row]} for rows in (train, test))
     if untrained := sorted(test_labels - train_labels):
         raise UserError(
-            f"with fold {test_fold} as the test, no training clip is left of {_some(untrained)}: add clips "
-            f"from other recordings, or {_without(untrained, n_clips or Counter(labels))}."
+            f"with fold {test_fold} as the test, no training clip is left of {name_some(untrained)}: add clips "
+            f"from other recordings, or {_without(untrained, n_clips or Counter(chain(*label_sets)))}."
         )
     warnings = []
     if untested := sorted(train_labels - test_labels):
         warnings.append(
-            f"fold {test_fold} has no test clip of {_some(untested)}: its accuracy is the mean over the other labels."
+            f"fold {test_fold} has no test clip of {name_some(untested)}: its scores are those of the other labels."
         )
     train_groups = {groups[row] for row in train.tolist()}
     shared = [row for row in test.tolist() if groups[row] in train_groups]
@@ -158,15 +198,20 @@ def split(
     return Split(train, test, tuple(warnings))
 
 
+def split_all(n_clips: int) -> Split:
+    """Train on every clip and test on none."""
+    return Split(np.arange(n_clips), np.empty(0, np.int64), ())
+
+
 def _without(untrained: Sequence[str], n_clips: Mapping[str, int]) -> str:
     """Say how to train without some classes: by their size, if at least two other classes are larger."""
     too_small = 1 + max(n_clips[label] for label in untrained)
     if sum(n >= too_small for n in n_clips.values()) >= 2:
         return f"leave small classes out with --drop-small {too_small}"
-    return f"take {_some(untrained)} out of the data"
+    return f"take {name_some(untrained)} out of the data"
 
 
-def _some(labels: Sequence[str]) -> str:
+def name_some(labels: Sequence[str]) -> str:
     """Write out the first labels of a list, in quotes."""
     more = f" and {len(labels) - 5} more" if len(labels) > 5 else ""
     return ", ".join(f"'{label}'" for label in labels[:5]) + more

@@ -1,6 +1,7 @@
 """Sound that only FFmpeg decodes (m4a, aac, wma, webm, mp4), by PyAV where the extra `media` is installed."""
 
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -40,21 +41,30 @@ def decode_media(path: Path, mixed: bool = True) -> tuple[Float32[np.ndarray, "c
         UserError: where PyAV is not installed or the file cannot be decoded.
     """
     av = _pyav(path)
-    blocks: list[np.ndarray] = []
     try:
         with av.open(str(path)) as container:
             stream = _sound(path, container)
             sample_rate, n_channels = stream.rate, stream.channels
             declared_s = _declared_s(container, stream)
-            to_planar = av.AudioResampler(format="fltp")
-            for frame in container.decode(stream):
-                for planar in to_planar.resample(frame):
-                    block = planar.to_ndarray()
-                    blocks.append(block.mean(axis=0, keepdims=True) if mixed else block)
+            blocks = list(_blocks(av, container, stream, mixed))
     except av.FFmpegError as error:
         raise _unreadable(path, error) from None
     waveforms = np.concatenate(blocks, axis=1) if blocks else np.zeros((1 if mixed else n_channels, 0), np.float32)
     return waveforms, sample_rate, n_channels, round(declared_s * sample_rate) or waveforms.shape[1]
+
+
+def media_blocks(path: Path) -> Iterator[Float32[np.ndarray, "1 time"]]:
+    """Decode a file to the mean of its channels, a frame of the codec at a time.
+
+    Raises:
+        UserError: where PyAV is not installed or decoding breaks off.
+    """
+    av = _pyav(path)
+    try:
+        with av.open(str(path)) as container:
+            yield from _blocks(av, container, _sound(path, container), mixed=True)
+    except av.FFmpegError as error:
+        raise _unreadable(path, error) from None
 
 
 def conversion(path: Path, converted: Path) -> str:
@@ -79,6 +89,15 @@ def _sound(path: Path, container: Any) -> Any:
     if not container.streams.audio:
         raise UserError(f"{path} holds no sound, only {len(container.streams)} other streams: leave it out.")
     return container.streams.audio[0]
+
+
+def _blocks(av: ModuleType, container: Any, stream: Any, mixed: bool) -> Iterator[np.ndarray]:
+    """Decode a stream to planar floats, frame by frame."""
+    to_planar = av.AudioResampler(format="fltp")
+    for frame in container.decode(stream):
+        for planar in to_planar.resample(frame):
+            block = planar.to_ndarray()
+            yield block.mean(axis=0, keepdims=True) if mixed else block
 
 
 def _declared_s(container: Any, stream: Any) -> float:

@@ -6,11 +6,8 @@ and groups are not part of that, so they may change without anything being decod
 
 import hashlib
 import json
-import os
 import shutil
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,20 +17,14 @@ from filelock import FileLock
 from jaxtyping import Float32, Int16, Int64, UInt64
 
 from cohear import keys
-from cohear.data.clips import Clip, segment_id
+from cohear.data.class_counts import class_lines, imbalance_line
+from cohear.data.clips import join_labels, segment_id
 from cohear.data.content_hashes import content_hashes
 from cohear.data.datasets import Dataset
-from cohear.data.decoding import FULL_SCALE, DecodedClip, StoreSettings, decode_clip
+from cohear.data.decoding import FULL_SCALE, StoreSettings
 from cohear.data.decoding_report import DecodingReport
-from cohear.data.store_files import (
-    DESCRIPTION,
-    SCALES,
-    WAVEFORMS,
-    is_damaged,
-    read_description,
-    to_disk,
-    write_errors_worded,
-)
+from cohear.data.store_building import bad_files, build_store, is_outdated
+from cohear.data.store_files import SCALES, WAVEFORMS, is_damaged, read_description, write_errors_worded
 from cohear.errors import UserError
 
 _VERSION = 1
@@ -48,8 +39,8 @@ class StoredClip:
     """That of the clip, or of its window; unique within a store."""
     path: str
     """Where its file lies, relative to the data set's root, or absolute."""
-    label: str
-    """The class."""
+    labels: tuple[str, ...]
+    """The class, or in multi-label data the classes, sorted."""
     fold: int | None
     """The fold in which it is a test clip."""
     group: str
@@ -58,6 +49,11 @@ class StoredClip:
     """Where it begins in its file, seconds."""
     end_s: float
     """Where its sound ends in its file, seconds; silence or repetition may follow it."""
+
+    @property
+    def label(self) -> str:
+        """The class, or the classes in one text."""
+        return join_labels(self.labels)
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +74,8 @@ class Store:
     """Changes with contents, settings, labels, folds and groups; hexadecimal."""
     report: DecodingReport
     """What decoding did to the sounds."""
+    multi_label: bool = False
+    """Whether a clip may have several labels, or none."""
     replaces_damaged: bool = False
     """Whether files of an earlier decoding were damaged, so that everything was decoded again just now."""
 
@@ -104,13 +102,41 @@ class Store:
     @cached_property
     def classes(self) -> tuple[str, ...]:
         """The labels that occur, sorted."""
-        return tuple(sorted({clip.label for clip in self.clips}))
+        return tuple(sorted({label for clip in self.clips for label in clip.labels}))
 
     @cached_property
     def labels(self) -> Int64[np.ndarray, " clip"]:
-        """Each row's place among the classes."""
+        """Each row's place among the classes.
+
+        Raises:
+            ValueError: for multi-label data, which has `targets`.
+        """
+        if self.multi_label:
+            raise ValueError("the clips of a multi-label store have no single label; use its targets")
         place = {label: index for index, label in enumerate(self.classes)}
         return np.array([place[clip.label] for clip in self.clips], np.int64)
+
+    @cached_property
+    def targets(self) -> Int64[np.ndarray, " clip"] | Float32[np.ndarray, "clip label"]:
+        """What a classifier should answer: `labels`, or for multi-label data 1 for each class of a row, else 0."""
+        if not self.multi_label:
+            return self.labels
+        return np.array([[label in clip.labels for label in self.classes] for clip in self.clips], np.float32)
+
+    @property
+    def label_sets(self) -> list[tuple[str, ...]]:
+        """Each row's labels, of which single-label data have one."""
+        return [clip.labels for clip in self.clips]
+
+    @property
+    def class_lines(self) -> tuple[str, ...]:
+        """Say how many rows each class has, in lines of text."""
+        return class_lines(self.label_sets)
+
+    @property
+    def imbalance_line(self) -> str | None:
+        """Say what can be done where the classes are of very unequal size."""
+        return imbalance_line(self.label_sets)
 
     @cached_property
     def folds(self) -> Int64[np.ndarray, " clip"]:
@@ -172,83 +198,16 @@ def open_store(
         folder = cache_dir / name
         with FileLock(cache_dir / f"{name}.lock"):
             damaged = folder.exists() and is_damaged(folder, len(dataset.clips), settings)
-            if damaged or (folder.exists() and _is_outdated(folder, dataset, settings)):
+            if damaged or (folder.exists() and is_outdated(folder, dataset, settings)):
                 shutil.rmtree(folder)
             if not folder.exists():
-                _build(folder, dataset, settings, skip_bad, on_progress)
+                build_store(folder, dataset, settings, skip_bad, on_progress)
     store = _load(folder, dataset, settings, damaged)
     if store.report.skipped and not skip_bad:
-        raise _bad_files(dataset, store.report)
+        raise bad_files(dataset, store.report)
     if len(store.classes) < 2:
         raise UserError(f"without the files that cannot be used, {dataset.name} has fewer than two classes.")
     return store
-
-
-def _build(
-    folder: Path,
-    dataset: Dataset,
-    settings: StoreSettings,
-    skip_bad: bool,
-    on_progress: Callable[[int, int], None] | None,
-) -> None:
-    """Write a store beside its place and rename it into it; leave nothing behind where that fails.
-
-    Rows are appended to plain files and mapped only when finished: on a full disk a write fails with an
-    error, where a memory map would kill the process.
-    """
-    partial = folder.with_suffix(".partial")
-    shutil.rmtree(partial, ignore_errors=True)  # of a builder that was killed: the lock is ours now
-    partial.mkdir()
-    try:
-        report, rows = DecodingReport(settings), []
-        with open(partial / WAVEFORMS, "wb") as waveforms, open(partial / SCALES, "wb") as scales:
-            for index, outcome in enumerate(_decode_all(dataset.root, dataset.clips, settings)):
-                clip_id = dataset.clips[index].id
-                if isinstance(outcome, UserError):
-                    report = report.with_skipped(clip_id, str(outcome).replace(f"{dataset.root}{os.sep}", ""))
-                else:
-                    waveforms.write(outcome.waveforms.tobytes())
-                    scales.write(outcome.scales.tobytes())
-                    rows += [[index, *times] for times in zip(outcome.starts_s, outcome.ends_s, strict=True)]
-                    report = report.with_clip(clip_id, outcome)
-                if on_progress:
-                    on_progress(index + 1, len(dataset.clips))
-            to_disk(waveforms, scales)
-        if not rows or (report.skipped and not skip_bad):
-            raise _bad_files(dataset, report)
-        with open(partial / DESCRIPTION, "w", encoding="utf-8") as description:
-            json.dump({"rows": rows, "report": report.to_json()}, description)
-            to_disk(description)
-        os.rename(partial, folder)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-
-
-def _is_outdated(folder: Path, dataset: Dataset, settings: StoreSettings) -> bool:
-    """Whether a clip that was left out can be decoded by now: a decoder was installed, a disk answers again."""
-    skipped = {clip_id for clip_id, _ in read_description(folder)[1].skipped}
-    left_out = [clip for clip in dataset.clips if clip.id in skipped]
-    return any(not isinstance(outcome, UserError) for outcome in _decode_all(dataset.root, left_out, settings))
-
-
-def _decode_all(root: Path, clips: Sequence[Clip], settings: StoreSettings) -> Iterator[DecodedClip | UserError]:
-    """Decode the clips in their order, a few ahead on threads: decoder and resampler release the GIL."""
-
-    def outcome(clip: Clip) -> DecodedClip | UserError:
-        try:
-            return decode_clip(root, clip, settings)
-        except UserError as error:
-            return error
-
-    n_threads = min(8, len(os.sched_getaffinity(0)))
-    ahead: deque[Future[DecodedClip | UserError]] = deque()
-    with ThreadPoolExecutor(n_threads) as pool:
-        for clip in clips:
-            ahead.append(pool.submit(outcome, clip))
-            if len(ahead) > 2 * n_threads:
-                yield ahead.popleft().result()
-        while ahead:
-            yield ahead.popleft().result()
 
 
 def _load(folder: Path, dataset: Dataset, settings: StoreSettings, replaces_damaged: bool) -> Store:
@@ -259,9 +218,11 @@ def _load(folder: Path, dataset: Dataset, settings: StoreSettings, replaces_dama
     for index, start_s, end_s in rows:
         clip = dataset.clips[index]
         row_id = clip.id if n_rows_of[index] == 1 else segment_id(clip.id, start_s, end_s)
-        clips.append(StoredClip(row_id, clip.path, clip.label, clip.fold, clip.undivided_by, start_s, end_s))
+        clips.append(StoredClip(row_id, clip.path, clip.labels, clip.fold, clip.undivided_by, start_s, end_s))
     waveforms = np.memmap(folder / WAVEFORMS, np.int16, "r", shape=(len(rows), settings.n_samples))
-    described = [[clip.id, clip.label, clip.fold, clip.group] for clip in clips]
+    described: list[object] = [[clip.id, clip.label, clip.fold, clip.group] for clip in clips]
+    if dataset.multi_label:  # the label 'a;b' is one class, the labels 'a' and 'b' are two
+        described.append("multi-label")
     return Store(
         clips=tuple(clips),
         waveforms=np.asarray(waveforms),
@@ -270,20 +231,8 @@ def _load(folder: Path, dataset: Dataset, settings: StoreSettings, replaces_dama
         contents=_hash([folder.name, rows]),  # the rows too: which files could be used is not in the name
         fingerprint=_hash([folder.name, described]),
         report=report,
+        multi_label=dataset.multi_label,
         replaces_damaged=replaces_damaged,
-    )
-
-
-def _bad_files(dataset: Dataset, report: DecodingReport) -> UserError:
-    """Name the first files that cannot be used."""
-    reasons = [reason for _, reason in report.skipped]
-    n_bad, n_named = len(reasons), 3
-    if n_bad == len(dataset.clips):
-        return UserError(f"not one clip of {dataset.name} can be used; the first: {reasons[0]}")
-    more = f" | and {n_bad - n_named} more" if n_bad > n_named else ""
-    return UserError(
-        f"{n_bad} of {len(dataset.clips)} clips cannot be used (--skip-bad trains without them): "
-        f"{' | '.join(reasons[:n_named])}{more}"
     )
 
 

@@ -2,6 +2,10 @@
 
 The columns `fold`, `group`, `start` and `end` (seconds) are optional. Paths are relative to the table's
 folder. Other columns are ignored. Every error names file, line and column.
+
+A table in which a label holds a semicolon, or is a JSON list, is multi-label: each of its labels is a list of classes
+separated by semicolons, and an empty one says that the clip is of none of them. (In a CSV separated by semicolons such
+a list stands in double quotes.)
 """
 
 import csv
@@ -12,7 +16,7 @@ import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from cohear.data.clips import Clip, normalized
+from cohear.data.clips import SEPARATOR, Clip, join_labels, normalized, split_labels
 from cohear.errors import UserError, nearest
 
 _REQUIRED, _OPTIONAL = ("path", "label"), ("fold", "group", "start", "end")
@@ -48,12 +52,15 @@ def read_table(path: Path) -> list[Clip]:
     """
     clips: list[Clip] = []
     lines: dict[str, int] = {}
-    for line, row in _rows(path):
-        clip = _clip(path, line, row)
+    rows = list(_rows(path))
+    multi_label = any(SEPARATOR in row.get("label", "") for _, row in rows)
+    for line, row in rows:
+        clip = _clip(path, line, row, multi_label)
         if clip.id in lines:
+            one = f"line, with its labels separated by '{SEPARATOR}'" if multi_label else "line and one label"
             raise UserError(
-                f"{path}, line {line}: {clip.id} is listed already in line {lines[clip.id]}; a clip has one "
-                "line and one label, so remove one of the two."
+                f"{path}, line {line}: {clip.id} is listed already in line {lines[clip.id]}; a clip has one {one}, "
+                "so remove one of the two."
             )
         lines[clip.id] = line
         clips.append(clip)
@@ -146,7 +153,7 @@ def _rows(path: Path) -> Iterator[tuple[int, Row]]:
 
 
 def _json_rows(path: Path) -> Iterator[tuple[int, Row]]:
-    """Read one object per line; null counts as missing."""
+    """Read one object per line; null counts as missing, a list of labels becomes a text."""
     for line, text in enumerate(read_text(path).splitlines(), start=1):
         if not text.strip():
             continue
@@ -156,10 +163,13 @@ def _json_rows(path: Path) -> Iterator[tuple[int, Row]]:
             row = None
         if not isinstance(row, dict):
             raise UserError(f'{path}, line {line}: not a JSON object such as {{"path": "a.wav", "label": "dog"}}.')
-        for column, value in row.items():
-            if column.strip().lower() in (*_REQUIRED, *_OPTIONAL) and isinstance(value, (list, dict)):
-                raise UserError(f"{path}, line {line}, column {column}: one value is needed, not {value}.")
-        yield line, {name.strip().lower(): str(value) for name, value in row.items() if value is not None}
+        values = {name.strip().lower(): value for name, value in row.items() if value is not None}
+        if isinstance(labels := values.get("label"), list) and all(isinstance(label, str | int) for label in labels):
+            values["label"] = f"{SEPARATOR.join(map(str, labels))}{SEPARATOR}"
+        for column in (*_REQUIRED, *_OPTIONAL):
+            if isinstance(values.get(column), (list, dict)):
+                raise UserError(f"{path}, line {line}, column {column}: one value is needed, not {values[column]}.")
+        yield line, {name: str(value) for name, value in values.items()}
 
 
 def _require_columns(path: Path, header: list[str], required: Sequence[str], optional: Sequence[str]) -> None:
@@ -175,10 +185,11 @@ def _require_columns(path: Path, header: list[str], required: Sequence[str], opt
         raise UserError(f"{path} has the column '{twice[0]}' twice: rename or remove one.")
 
 
-def _clip(path: Path, line: int, row: Row) -> Clip:
+def _clip(path: Path, line: int, row: Row, multi_label: bool) -> Clip:
     """Make a clip of the texts of one line."""
     for column in _REQUIRED:
-        if not row.get(column):
+        may_be_empty = multi_label and column == "label" and column in row
+        if not row.get(column) and not may_be_empty:
             raise UserError(f"{path}, line {line}, column {column}: the value is missing.")
     fold, start, end = row.get("fold"), row.get("start"), row.get("end")
     start_s = number(path, line, "start", start) if start else None
@@ -186,11 +197,12 @@ def _clip(path: Path, line: int, row: Row) -> Clip:
     require_segment(path, line, start_s or 0.0, end_s)
     return Clip(
         path=normalized(row["path"]),
-        label=row["label"],
+        label=join_labels(split_labels(row["label"])) if multi_label else row["label"],
         fold=_fold(path, line, fold) if fold else None,
         group=row.get("group") or None,
         start_s=start_s,
         end_s=end_s,
+        multi_label=multi_label,
     )
 
 

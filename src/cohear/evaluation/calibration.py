@@ -5,29 +5,24 @@ Never fitted on test clips: a run without a validation part has temperature 1 an
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from jaxtyping import Bool, Float, Int, Real
+
 from cohear.errors import UserError
+from cohear.metrics.calibration import fit_temperature, log_softmax
+from cohear.metrics.multi_label import bernoulli_logits
+from cohear.metrics.thresholds import Threshold, fit_thresholds
 from cohear.runtime.files import write_json
 
 CALIBRATION = "calibration.json"
 
-
-@dataclass(frozen=True)
-class Threshold:
-    """From which probability on one label's answers are right often enough, as the validation clips say."""
-
-    probability: float
-    """Answers at or above it count, 0 to 1."""
-    precision: float
-    """Share of the validation answers at or above it that were right, 0 to 1."""
-    recall: float
-    """Share of the label's validation clips that were found at or above it, 0 to 1."""
-    n_answers: int
-    """Validation answers at or above it."""
+Targets = Int[np.ndarray, " clip"] | Real[np.ndarray, "clip label"]
+"""The true class of each clip; or, of several labels, 1 where one is true and 0 elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +74,75 @@ class Calibration:
 
 UNFITTED = Calibration()
 """Of a run without a validation part."""
+
+
+def calibrate(
+    classes: Sequence[str],
+    log_probabilities: Float[np.ndarray, "clip label"],
+    targets: Targets,
+    *,
+    multi_label: bool,
+    precision: float,
+    background: str | None = None,
+) -> Calibration:
+    """Fit temperature and thresholds to the answers to validation clips.
+
+    Thresholds are of the probabilities after the temperature. Where not one answer is wrong, the likeliest temperature
+    would be as low as there is; since nothing then tells how often the classifier errs, it is not made surer than it
+    was trained to be.
+
+    Args:
+        classes: the names of the labels.
+        log_probabilities: of the clean validation clips, in half precision or better; of one label per clip logits do
+            as well.
+        targets: of these clips.
+        multi_label: whether each label is an answer of its own.
+        precision: wanted share of right answers at or above a threshold, above 0, at most 1.
+        background: the label that means 'none of these' and needs no threshold.
+
+    Returns:
+        `UNFITTED` where there are no clips.
+    """
+    n_clips = len(log_probabilities)
+    if n_clips == 0:
+        return UNFITTED
+    logits = bernoulli_logits(log_probabilities) if multi_label else log_probabilities.astype(np.float64)
+    truth = truth_table(targets, len(classes))
+    temperature = _temperature(logits, truth, multi_label)
+    shown = probabilities(logits, temperature, multi_label=multi_label)
+    thresholds = fit_thresholds(classes, shown, truth, precision, multi_label=multi_label)
+    thresholds.pop(background or "", None)
+    return Calibration(temperature, thresholds, precision, n_clips)
+
+
+def truth_table(targets: Targets, n_classes: int) -> Bool[np.ndarray, "clip label"]:
+    """Say which labels are true of each clip, from class indices or from ones and zeros."""
+    return targets > 0.5 if targets.ndim == 2 else targets[:, None] == np.arange(n_classes)
+
+
+def probabilities(
+    logits: Float[np.ndarray, "clip label"], temperature: float = 1.0, *, multi_label: bool
+) -> Float[np.ndarray, "clip label"]:
+    """Return what a classifier shows: softmax, or sigmoid, of logits divided by the temperature."""
+    scaled = logits / temperature
+    return 0.5 * (1 + np.tanh(scaled / 2)) if multi_label else np.exp(log_softmax(scaled))
+
+
+def _temperature(
+    logits: Float[np.ndarray, "clip label"], truth: Bool[np.ndarray, "clip label"], multi_label: bool
+) -> float:
+    if multi_label:  # each label of each clip is a choice of two
+        temperature = fit_temperature(_yes_or_no(logits), truth.ravel().astype(np.int64))
+        all_right = bool(((logits > 0) == truth).all())
+    else:
+        labels = truth.argmax(axis=1)
+        temperature = fit_temperature(logits, labels)
+        all_right = bool((logits.argmax(axis=1) == labels).all())
+    return max(temperature, 1.0) if all_right else temperature
+
+
+def _yes_or_no(logits: Float[np.ndarray, "clip label"]) -> Float[np.ndarray, "answer 2"]:
+    return np.stack((np.zeros(logits.size), logits.ravel()), axis=1)
 
 
 def write_calibration(folder: Path, calibration: Calibration) -> None:

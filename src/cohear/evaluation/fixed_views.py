@@ -46,7 +46,7 @@ class FixedViews:
         read: Callable[[Int64[np.ndarray, " batch"]], Float32[Tensor, "batch time"]],
         n_views: int = N_VIEWS,
     ) -> None:
-        self.labels = store.labels[rows]
+        self.targets = store.targets[rows]
         self.n_views = n_views
         self._store, self._rows, self._view_maker, self._read = store, rows, view_maker, read
         self._cache: list[Float[Tensor, "view batch band frame"]] = []

@@ -8,8 +8,8 @@ from jaxtyping import Float, Int64
 from torch import nn
 
 from cohear.data.store import Store
+from cohear.evaluation.answering import answering_of
 from cohear.evaluation.fixed_views import EVALUATION_SEED, N_VIEWS, clip_facts
-from cohear.objectives import jensen_shannon_divergence
 from cohear.views import ViewMaker, view_keys
 
 
@@ -32,7 +32,8 @@ class ShownClip:
     """One clip with its views, the clean one first."""
 
     path: str
-    label: str
+    labels: tuple[str, ...]
+    """The class, or several, or none."""
     classes: tuple[str, ...]
     sample_rate: int
     """Hz, of every view's waveform."""
@@ -56,8 +57,9 @@ def show_clips(
     views = np.repeat(np.arange(N_VIEWS)[:, None], len(rows), axis=1)
     cell_keys = view_keys(EVALUATION_SEED, 0, store.clip_keys[rows], views)
     made = view_maker.make(torch.from_numpy(store.read(rows)), views, cell_keys, clip_facts(store, rows))
-    logits = network(made.log_mels)
-    probabilities, divergences = logits.float().softmax(-1).numpy(), jensen_shannon_divergence(logits)
+    logits, likelihood = network(made.log_mels), answering_of(store.targets).likelihood
+    probabilities = likelihood.log_probabilities(logits).exp().numpy()
+    divergences = likelihood.jensen_shannon_divergence(logits)
     descriptions = np.full(views.size, "clean", dtype=object)
     if made.parameters is not None:
         descriptions[made.rows] = made.parameters.describe()
@@ -65,7 +67,7 @@ def show_clips(
     return tuple(
         ShownClip(
             path=store.clips[row].path,
-            label=store.clips[row].label,
+            labels=store.clips[row].labels,
             classes=tuple(store.classes),
             sample_rate=store.sample_rate,
             views=tuple(

@@ -9,18 +9,21 @@ from pathlib import Path
 import torch
 
 from cohear import keys
+from cohear.data.background import with_background
 from cohear.data.datasets import Dataset, drop_small, read_dataset
-from cohear.data.decoding import durations_s
 from cohear.data.fitting import choose_clip_s
-from cohear.data.folds import Split, split, with_folds
+from cohear.data.folds import Split, split, split_all, with_folds
+from cohear.data.headers import read_headers
 from cohear.data.store import Store, StoreSettings, open_store
-from cohear.experiments.config import Config, TransformName
+from cohear.data.validation import with_validation
+from cohear.experiments.config import EVERY_CLIP, Config, TransformName
 from cohear.experiments.paper import method_items, method_objective
 from cohear.experiments.room_banks import room_bank
 from cohear.models import VGG, LogMel
-from cohear.objectives import linear_ramp, step_decay
+from cohear.objectives import BERNOULLI, CATEGORICAL, linear_ramp, step_decay
 from cohear.runtime.cache import cache_folder
 from cohear.runtime.devices import can_compile
+from cohear.training.balance import Targets, balanced_class_weights
 from cohear.training.trainer import TrainingPlan
 from cohear.transforms import Choose, PitchShift, Reverb, SpecAugment
 from cohear.transforms.cached_pitch_shift import CachedPitchShift, ShiftedVersions
@@ -37,11 +40,19 @@ class PreparedData:
     dataset: Dataset
     store: Store
 
-    def split(self, fold: int) -> Split:
-        """Return training and test clips where `fold` is tested."""
-        n_clips = Counter(clip.label for clip in self.dataset.clips)
-        labels = [clip.label for clip in self.store.clips]
-        return split(labels, self.store.folds, self.store.groups, fold, n_clips)
+    def split(self, config: Config) -> Split:
+        """Return the training, validation and test clips of a run.
+
+        Raises:
+            UserError: where there is no such fold, or a label would be tested but never trained.
+        """
+        store = self.store
+        if config.fold == EVERY_CLIP:
+            parts = split_all(len(store))
+        else:
+            n_clips = Counter(label for clip in self.dataset.clips for label in clip.labels)
+            parts = split(store.label_sets, store.folds, store.groups, config.fold, n_clips)
+        return with_validation(parts, store.label_sets, store.groups, config.data.validation_share or 0.0)
 
     @property
     def clip_s(self) -> float:
@@ -65,6 +76,10 @@ def read_folds(path: Path, config: Config) -> Dataset:
         UserError: where the data cannot be used.
     """
     dataset = read_dataset(path, esc10=config.data.esc10)
+    if config.data.background is not None:
+        headers = read_headers(dataset)
+        clip_s = known_clip_s(dataset, config) or choose_clip_s(headers.durations_s)
+        dataset = with_background(dataset, config.data.background, clip_s, headers.files)
     if config.data.drop_small:
         dataset = drop_small(dataset, config.data.drop_small)
     return with_folds(dataset, config.data.n_folds, seed=0)  # of the data, not of the run: seeds share their folds
@@ -96,7 +111,7 @@ def usual_clip_s(dataset: Dataset) -> float:
     """Choose a clip length in seconds: ESC-50's own, else from how long the clips are."""
     if dataset.layout == "esc50":
         return ESC50_CLIP_S
-    return choose_clip_s(durations_s(dataset))
+    return choose_clip_s(read_headers(dataset).durations_s)
 
 
 def build_front_end(config: Config) -> LogMel:
@@ -176,12 +191,23 @@ def is_compiled(config: Config, device: torch.device, n_processes: int = 1) -> b
     return can_compile(device, n_processes) if wanted is None else wanted
 
 
-def build_plan(config: Config) -> TrainingPlan:
-    """Make the training plan: items, objective and schedules."""
+def build_plan(config: Config, targets: Targets | None = None, n_classes: int = 0) -> TrainingPlan:
+    """Make the training plan: items, objective and schedules.
+
+    Args:
+        config: resolved.
+        targets: of the training clips; None: one label per clip, classes of equal weight.
+        n_classes: K, where there are targets.
+    """
     objective, optimizer, training = config.objective, config.optimizer, config.training
+    class_weights = None
+    if targets is not None and training.balance == "weights":
+        class_weights = balanced_class_weights(targets, n_classes)
     return TrainingPlan(
         items=method_items(config.method, config.views.n_transformed),
-        objective=method_objective(config),
+        objective=method_objective(
+            config, CATEGORICAL if targets is None or targets.ndim == 1 else BERNOULLI, class_weights
+        ),
         n_epochs=training.epochs,
         batch_size=training.batch_size,
         seed=config.seed,
@@ -198,4 +224,6 @@ def build_plan(config: Config) -> TrainingPlan:
             offset=objective.ramp_offset,
         ),
         weight_decay=optimizer.weight_decay,
+        draws_classes_equally=training.balance == "sampling",
+        patience=training.patience,
     )

@@ -4,9 +4,9 @@ The defaults are the paper's. Each field that settles something the paper leaves
 `docs/reading-of-the-paper.md`.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 Positive = Annotated[int, Field(gt=0)]
 Count = Annotated[int, Field(ge=0)]
@@ -18,8 +18,25 @@ MethodName = Literal["none", "standard", "bda", "consistency"]
 TransformName = Literal["none", "pitch", "reverb", "masking", "combination"]
 Precision = Literal["float32", "bf16"]
 
+EVERY_CLIP = "all"
+"""The fold of a run that is trained on every clip and tested on none."""
 MADE_UP, SIMULATED = "made-up", "simulated"
 """Banks of rooms that need no files."""
+
+
+def _read_fold(value: Any) -> Any:
+    if value == EVERY_CLIP or isinstance(value, int):
+        fold = value
+    elif isinstance(value, str) and value.strip().isdecimal():
+        fold = int(value)
+    else:
+        raise ValueError(f"it must be a whole number or {EVERY_CLIP}")
+    if isinstance(fold, int) and fold < 0:
+        raise ValueError("it must be at least 0")
+    return fold
+
+
+Fold = Annotated[int | Literal["all"], BeforeValidator(_read_fold)]
 
 
 class _Section(BaseModel):
@@ -169,7 +186,7 @@ class TrainingConfig(_Section):
     balance: Literal["none", "weights", "sampling"] = "none"
     """What is done about classes of unequal size: weigh their loss, or draw them equally often."""
     patience: Positive | None = None
-    """Epochs without a lower validation loss after which training stops and goes back to its best epoch; unset: never."""
+    """Epochs without a lower validation loss after which training stops and goes back to its best; unset: never."""
     threshold_precision: Annotated[float, Field(gt=0, lt=1)] = 0.9
     """Thresholds of labels are fitted so that this share of the validation answers above them is right."""
     compile: bool | None = None
@@ -183,8 +200,8 @@ class Config(_Section):
     """Where the values come from; a name only."""
     method: MethodName = "consistency"
     """How transforms are used."""
-    fold: Annotated[int, Field(ge=0)] = 1
-    """The fold that is tested; the others are trained on."""
+    fold: Fold = 1
+    """The fold that is tested, the others are trained on; `all` trains on every clip and tests on none."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     """Of weights, order and views."""
     data: DataConfig = DataConfig()

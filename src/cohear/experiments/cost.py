@@ -10,7 +10,7 @@ from jaxtyping import Float
 from cohear import keys
 from cohear.evaluation.fixed_views import N_VIEWS
 from cohear.experiments.build import build_front_end, build_network, build_plan, build_view_maker, shown_transform
-from cohear.experiments.config import Config, TransformName
+from cohear.experiments.config import EVERY_CLIP, Config, TransformName
 from cohear.experiments.runs import RunRequest, is_tracked
 from cohear.runtime.devices import wait_for
 from cohear.tensors import on_device
@@ -39,7 +39,7 @@ def estimate_s(
     costs = []
     for request in requests:
         config, epochs = request.config, request.config.training.epochs
-        n_train = n_clips - n_clips_of_fold[config.fold]
+        n_train = n_clips - (0 if config.fold == EVERY_CLIP else n_clips_of_fold[config.fold])
         items = build_plan(config).items
         n_transformed = n_train * sum(view > 0 for item in items for view in item)
         n_measured = sum(is_tracked(request.track, epoch, epochs) for epoch in range(epochs))

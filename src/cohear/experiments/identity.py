@@ -14,26 +14,31 @@ NUMERICS = 2
 _SAID_OTHERWISE = {
     *("method", "views.transform", "fold", "seed", "preset", "training.compile"),
     *("data.esc10", "data.n_folds", "data.drop_small", "data.skip_bad"),  # what came of them is in the identity
+    "data.validation_share",
 }
 _OWN_DATA = {"balance": "none", "patience": None}
 """Of `training`: what came later than the first runs, and is no part of a run that does without."""
 _ONLY_CONSISTENCY = ("consistency_weight", "ramp_epochs", "ramp_offset", "divergence", "representation")
 
 
-def identify(config: Config, data_fingerprint: str, rooms: str | None = None) -> str:
+def identify(
+    config: Config, data_fingerprint: str, rooms: str | None = None, initial_weights: str | None = None
+) -> str:
     """Hash all that can change a run's result: 16 hexadecimal digits.
 
-    The `data` section is not hashed but for the pitch cache, since the fingerprint covers what came of it; options
-    that a method does not look at are left out. Made-up rooms follow from the settings; of other ones the contents
-    count, wherever they lie and however they came about, and for every method, since all are measured on views of
-    `combination`.
+    Of the `data` section only what the fingerprint does not cover is hashed, the pitch cache and the validation part;
+    options that a method does not look at are left out. Made-up rooms follow from the settings; of other ones the
+    contents count, wherever they lie and however they came about, and for every method, since all are measured on
+    views of `combination`.
 
     Args:
         config: resolved.
         data_fingerprint: of clips, labels, folds and their order.
         rooms: hash of the bank that `views.room_bank` names; None for made-up rooms.
+        initial_weights: hash of the weights that `network.initial_run` names; None for drawn ones.
     """
     assert (rooms is None) == (config.views.room_bank == MADE_UP)
+    assert (initial_weights is None) == (config.network.initial_run is None)
     settings = config.model_dump(exclude={"preset", "data"})
     del settings["training"]["compile"]  # like the device and the version of torch: the environment's, not the run's
     del settings["network"]["initial_run"], settings["training"]["threshold_precision"]
@@ -51,12 +56,20 @@ def identify(config: Config, data_fingerprint: str, rooms: str | None = None) ->
         settings["views"]["rooms"] = rooms
     if config.data.pitch_cache:  # shifted views are rounded to 16 bits
         settings["views"]["pitch_cache"] = True
+    if config.data.background is not None:
+        settings["background"] = config.data.background
+    if config.data.validation_share:
+        settings["validation"] = config.data.validation_share, config.training.threshold_precision
+    if initial_weights is not None:
+        settings["network"]["initial_weights"] = initial_weights
     return _hash({"settings": settings, "data": data_fingerprint, "numerics": NUMERICS})
 
 
-def identify_experiment(config: Config, data_fingerprint: str, rooms: str | None = None) -> str:
+def identify_experiment(
+    config: Config, data_fingerprint: str, rooms: str | None = None, initial_weights: str | None = None
+) -> str:
     """Hash what runs on other folds and seeds have in common; arguments as for `identify`."""
-    return identify(config.model_copy(update={"fold": 1, "seed": 0}), data_fingerprint, rooms)
+    return identify(config.model_copy(update={"fold": 1, "seed": 0}), data_fingerprint, rooms, initial_weights)
 
 
 def readable_name(config: Config, model: str, identity: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from cohear.errors import UserError, nearest
 from cohear.experiments.config import Config, MethodName, TransformName
 from cohear.experiments.presets import change, scale_schedules
-from cohear.objectives import ClassificationObjective, ConsistencyObjective
+from cohear.objectives import CATEGORICAL, ClassificationObjective, ConsistencyObjective, Likelihood
 from cohear.training.batches import Items
 
 
@@ -24,13 +24,16 @@ def method_items(method: MethodName, n_transformed: int) -> Items:
     return (tuple(views),)
 
 
-def method_objective(config: Config) -> ClassificationObjective:
+def method_objective(
+    config: Config, likelihood: Likelihood = CATEGORICAL, class_weights: tuple[float, ...] | None = None
+) -> ClassificationObjective:
     """Return what a method minimizes."""
     options = config.objective
+    classified = {"likelihood": likelihood, "class_weights": class_weights}
     if config.method != "consistency":
-        return ClassificationObjective(options.classified_views, options.over_views)
+        return ClassificationObjective(options.classified_views, options.over_views, **classified)
     return ConsistencyObjective(
-        options.classified_views, options.over_views, options.divergence, options.representation
+        options.classified_views, options.over_views, options.divergence, options.representation, **classified
     )
 
 

@@ -7,10 +7,11 @@ from pathlib import Path
 from cohear.errors import UserError
 from cohear.experiments.build import PreparedData
 from cohear.experiments.config import Config
+from cohear.experiments.folder_claims import check_folder
 from cohear.experiments.identity import readable_name
 from cohear.experiments.paper import FIGURE_FOLD, FOLLOWED, HEADLINE, PaperModel, name_on
 from cohear.experiments.presets import change
-from cohear.experiments.run_folder import check_folder, covers, is_finished, read_record
+from cohear.experiments.run_folder import covers, is_finished, read_record
 from cohear.experiments.runs import RunRequest
 from cohear.experiments.runs_below import FoundRun, find_runs
 

@@ -1,4 +1,4 @@
-"""What a run answered on the clean clips of its test part: `predictions.safetensors`, and as a table.
+"""What a run answered on clean clips: `predictions.safetensors` and a table of its test part, `validation.safetensors`.
 
 Float16 keeps a log-probability to one part in 2000, and all of a fold of ESC-50 in 50 KB; the answers themselves are
 kept beside it, since rounding could make a tie of two classes.
@@ -7,60 +7,96 @@ kept beside it, since rounding could make a tie of two classes.
 import csv
 import io
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool, Float, Float16, Int64
+from jaxtyping import Bool, Float, Float16, Float32, Int64
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
+from cohear.data.clips import SEPARATOR
 from cohear.errors import UserError
 from cohear.runtime.files import write_bytes
 
-PREDICTIONS, TABLE = "predictions.safetensors", "predictions.csv"
+PREDICTIONS, VALIDATION, TABLE = "predictions.safetensors", "validation.safetensors", "predictions.csv"
 _DTYPES = {"labels": np.int64, "predicted": np.int64, "log_probabilities": np.float16, "jsd": np.float16}
+Labels = Int64[np.ndarray, " clip"] | Int64[np.ndarray, "clip label"]
+"""Indices into the classes, or a row of 0 and 1 per clip."""
 _MOST_NEGATIVE = float(np.finfo(np.float16).min)
 
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """The answers to the clean test clips, as a run's folder keeps them."""
+    """The answers to the clean clips of a part, as a run's folder keeps them."""
 
     classes: tuple[str, ...]
     paths: tuple[str, ...]
     """Each clip's identity: its file, with a span where it is a part of one."""
     groups: tuple[str, ...]
     """The source recording of each clip; empty where it is not known."""
-    labels: Int64[np.ndarray, " clip"]
-    """Indices into `classes`."""
-    predicted: Int64[np.ndarray, " clip"]
-    """Indices into `classes`."""
+    labels: Labels
+    predicted: Labels
+    """The likeliest class, or those with a probability of at least a half."""
     log_probabilities: Float16[np.ndarray, "clip label"]
+    """Of one distribution per clip, or of each class by itself."""
     jsd: Float16[np.ndarray, " clip"]
     """Over the clean clip and its evaluation views, nats."""
 
     @property
+    def is_multi_label(self) -> bool:
+        """Whether a clip may have several labels."""
+        return self.labels.ndim == 2
+
+    @property
     def correct(self) -> Bool[np.ndarray, " clip"]:
-        """Whether the answer to each clip is its label."""
-        return self.labels == self.predicted
+        """Whether the answer to each clip is its label, or exactly its set of labels."""
+        agree = self.labels == self.predicted
+        return agree.all(axis=1) if self.is_multi_label else agree
+
+    @property
+    def label_texts(self) -> list[str]:
+        """The label of each clip, or its labels separated by `;` as in a table of clips."""
+        return self._texts(self.labels)
+
+    @property
+    def predicted_texts(self) -> list[str]:
+        """The answer to each clip, written as `label_texts`."""
+        return self._texts(self.predicted)
+
+    def _texts(self, answers: Labels) -> list[str]:
+        chosen = [np.flatnonzero(row) for row in answers] if self.is_multi_label else answers[:, None]
+        return [SEPARATOR.join(self.classes[index] for index in row.tolist()) for row in chosen]
 
 
 def round_predictions(
     classes: tuple[str, ...],
     paths: tuple[str, ...],
     groups: tuple[str, ...],
-    labels: Int64[np.ndarray, " clip"],
+    targets: Int64[np.ndarray, " clip"] | Float32[np.ndarray, "clip label"],
     log_probabilities: Float[np.ndarray, "clip label"],
     jsd: Float[np.ndarray, " clip"],
 ) -> Predictions:
     """Round what a network said to what is kept; the answers are those before rounding."""
     kept = np.maximum(log_probabilities, _MOST_NEGATIVE).astype(np.float16)
-    return Predictions(classes, paths, groups, labels, log_probabilities.argmax(1), kept, jsd.astype(np.float16))
+    labels = targets.astype(np.int64)
+    predicted = log_probabilities.argmax(1) if labels.ndim == 1 else (log_probabilities >= np.log(0.5)).astype(np.int64)
+    return Predictions(classes, paths, groups, labels, predicted, kept, jsd.astype(np.float16))
 
 
-def write_predictions(folder: Path, predictions: Predictions) -> None:
-    """Write `predictions.safetensors`, equal bytes for equal answers, and the table that is rendered from it."""
+def join_predictions(parts: Sequence[Predictions]) -> Predictions:
+    """Put the answers to several parts of the same classes one after the other."""
+    first = parts[0]
+    if any(part.classes != first.classes for part in parts):
+        raise ValueError("predictions of different classes cannot be joined")
+    arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _DTYPES}
+    paths, groups = (tuple(text for part in parts for text in getattr(part, name)) for name in ("paths", "groups"))
+    return Predictions(first.classes, paths, groups, **arrays)
+
+
+def write_predictions(folder: Path, predictions: Predictions, file: str = PREDICTIONS) -> None:
+    """Write predictions, equal bytes for equal answers."""
     tensors = {
         "labels": predictions.labels.astype(np.int32),
         "predicted": predictions.predicted.astype(np.int32),
@@ -70,8 +106,7 @@ def write_predictions(folder: Path, predictions: Predictions) -> None:
     # One entry of metadata: the order in which safetensors writes several is not defined.
     text = {name: getattr(predictions, name) for name in ("classes", "paths", "groups")}
     metadata = {"clips": json.dumps(text, ensure_ascii=False, separators=(",", ":"))}
-    write_bytes(folder / PREDICTIONS, save(tensors, metadata))
-    write_table(folder, predictions)
+    write_bytes(folder / file, save(tensors, metadata))
 
 
 def write_table(folder: Path, predictions: Predictions) -> None:
@@ -81,23 +116,23 @@ def write_table(folder: Path, predictions: Predictions) -> None:
     columns = ["path", "group", "label", "predicted", "probability", "correct", "jsd"]
     writer.writerow(columns + [f"p:{name}" for name in predictions.classes])
     probabilities = np.exp(predictions.log_probabilities.astype(np.float64))
-    for row, (path, group) in enumerate(zip(predictions.paths, predictions.groups, strict=True)):
-        label, predicted = int(predictions.labels[row]), int(predictions.predicted[row])
-        answer = [predictions.classes[predicted], f"{probabilities[row, predicted]:.4g}", int(label == predicted)]
-        jsd = f"{predictions.jsd[row]:.4g}"
-        writer.writerow(
-            [path, group, predictions.classes[label], *answer, jsd, *(f"{p:.4g}" for p in probabilities[row])]
-        )
+    texts = zip(
+        predictions.paths, predictions.groups, predictions.label_texts, predictions.predicted_texts, strict=True
+    )
+    for row, (path, group, label, answer) in enumerate(texts):
+        likeliest = "" if predictions.is_multi_label else f"{probabilities[row, predictions.predicted[row]]:.4g}"
+        measured = [likeliest, int(predictions.correct[row]), f"{predictions.jsd[row]:.4g}"]
+        writer.writerow([path, group, label, answer, *measured, *(f"{p:.4g}" for p in probabilities[row])])
     write_bytes(folder / TABLE, text.getvalue().encode())
 
 
-def read_predictions(folder: Path) -> Predictions:
-    """Read a run's predictions.
+def read_predictions(folder: Path, file: str = PREDICTIONS) -> Predictions:
+    """Read a run's predictions on its test clips, or another file of predictions.
 
     Raises:
         UserError: where the file is missing or damaged.
     """
-    path = folder / PREDICTIONS
+    path = folder / file
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -124,11 +159,15 @@ def damaged(file: Path, reason: str) -> UserError:
 
 
 def _check(path: Path, arrays: dict[str, np.ndarray], n_clips: int, n_classes: int) -> None:
+    rows, table = (n_clips,), (n_clips, n_classes)
+    labels = table if arrays["labels"].ndim == 2 else rows
+    shapes = {"labels": labels, "predicted": labels, "log_probabilities": table, "jsd": rows}
+    n_answers = 2 if labels == table else n_classes
     for name, array in arrays.items():
-        if array.shape != ((n_clips, n_classes) if name == "log_probabilities" else (n_clips,)):
+        if array.shape != shapes[name]:
             raise damaged(path, f"its {name} do not fit {n_clips} clips and {n_classes} classes")
     for name in ("labels", "predicted"):
-        if n_clips and not 0 <= arrays[name].min() <= arrays[name].max() < n_classes:
+        if n_clips and not 0 <= arrays[name].min() <= arrays[name].max() < n_answers:
             raise damaged(path, f"its {name} name a class that it has not")
     for name in ("log_probabilities", "jsd"):
         if not np.isfinite(arrays[name]).all():

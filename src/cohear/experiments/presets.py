@@ -101,6 +101,10 @@ def change(config: Config, changes: dict[str, Any]) -> Config:
         raise UserError(_sentence(error)) from error
 
 
+_CAN_BE_NONE = ("method", "views.transform", "training.balance", "data.background")
+"""Settings for which `none` is a word of their own; `None` unsets any."""
+
+
 def parse_override(text: str) -> tuple[str, Any]:
     """Split `training.epochs=4` into name and value; several numbers are separated by commas.
 
@@ -111,7 +115,7 @@ def parse_override(text: str) -> tuple[str, Any]:
     if not equals or not name.strip():
         raise UserError(f"'--set {text}' has no value; write it as --set training.epochs=4")
     name, value = name.strip(), value.strip()
-    if value.lower() in ("none", "null") and name not in ("method", "views.transform", "training.balance"):
+    if value == "None" or (value.lower() in ("none", "null") and name not in _CAN_BE_NONE):
         return name, None
     is_sequence = isinstance(setting_values(_PAPER).get(name), tuple)
     return name, tuple(part.strip() for part in value.split(",")) if is_sequence else value

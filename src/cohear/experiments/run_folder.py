@@ -1,22 +1,15 @@
-"""A run's folder: what stands in it, whether it is finished, and whether it may be used for a run."""
+"""A run's folder: what stands in it, and whether it is finished."""
 
 import json
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
 from cohear.errors import UserError
 from cohear.experiments.config import Config
-from cohear.experiments.identity import NUMERICS, differences, identify
-from cohear.experiments.presets import setting_values
-from cohear.experiments.room_banks import room_bank_hash
-from cohear.runtime.files import check_writable, explain_disk_errors, write_json
+from cohear.runtime.files import explain_disk_errors, write_json
 
 SCHEMA = 2
 """Of the folder's files, raised when their meaning changes."""
@@ -129,139 +122,6 @@ def covers(track: str, wanted: str) -> bool:
     if track == "every" or wanted in ("end", track):
         return True
     return track.isdigit() and wanted.isdigit() and int(wanted) % int(track) == 0
-
-
-def claim(folder: Path, record: RunRecord, *, resume: bool) -> bool:
-    """Make a folder this run's, or find that it is already.
-
-    Args:
-        folder: may be missing or empty.
-        record: the run that wants it.
-        resume: whether an unfinished run may go on.
-
-    Returns:
-        True where the run is finished and need not be made again.
-
-    Raises:
-        UserError: where the folder holds another run, something else, or an unfinished run without `resume`.
-    """
-    there = _existing_record(folder)
-    if there is None:
-        record.write(folder)
-        return False
-    if there.identity != record.identity:
-        raise _made_otherwise(folder, there, record.config, record.data_fingerprint, record.rooms)
-    _require_reusable(folder, there, record.track, resume)
-    return is_finished(folder)
-
-
-def check_folder(folder: Path, config: Config, track: str, *, resume: bool) -> None:
-    """Refuse what `claim` would refuse whatever the sounds are, before they are decoded.
-
-    Raises:
-        UserError: as `claim`.
-    """
-    there = _existing_record(folder)
-    if there is None:
-        check_writable(folder)
-        return
-    rooms = room_bank_hash(config)
-    if identify(config, there.data_fingerprint, rooms) != there.identity:
-        raise _made_otherwise(folder, there, config, there.data_fingerprint, rooms)
-    _require_reusable(folder, there, track, resume)
-
-
-def check_parent(folder: Path) -> None:
-    """Refuse a place below which no run folders can be made.
-
-    Raises:
-        UserError: where it is a run folder itself, or a file, or cannot be made or written.
-    """
-    with explain_disk_errors(folder):
-        if os.path.lexists(folder):
-            os.listdir(folder)
-    if (folder / "config.json").exists():
-        raise UserError(
-            f"'{folder}' is the folder of one run, and these need one that holds theirs; choose another --out"
-        )
-    check_writable(folder)
-
-
-def _existing_record(folder: Path) -> RunRecord | None:
-    """Read the run that a folder holds; None where it is missing or empty."""
-    with explain_disk_errors(folder):
-        entries = [entry.name for entry in folder.iterdir()] if os.path.lexists(folder) else []
-    if (folder / "config.json").exists():
-        return read_record(folder)
-    foreign = sorted(name for name in entries if not name.endswith((".partial", ".lock")))
-    if foreign:
-        raise UserError(f"'{folder}' holds '{foreign[0]}' and is no run folder; choose another --out")
-    return None
-
-
-def _require_reusable(folder: Path, there: RunRecord, track: str, resume: bool) -> None:
-    """Refuse a run that is unfinished, or was measured otherwise than is wanted now."""
-    if is_finished(folder):
-        if not covers(there.track, track):
-            raise UserError(
-                f"'{folder}' is finished, but was measured --track {there.track}, not {track}; "
-                f"give --track {there.track}, remove it, or choose another --out"
-            )
-        return
-    if not resume:
-        raise UserError(f"'{folder}' is an unfinished run; add --resume to go on with it, or choose another --out")
-    if track != there.track:
-        raise UserError(
-            f"'{folder}' is an unfinished run that is measured --track {there.track}, not {track}; go on with "
-            "that, or choose another --out"
-        )
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Keep other processes out of a run's folder, and clear away what a killed one left half-written.
-
-    Raises:
-        UserError: where another process is at work there.
-    """
-    lock = FileLock(folder / ".lock", timeout=0)
-    with explain_disk_errors(folder):
-        try:
-            held = lock.acquire()
-        except Timeout as error:
-            raise UserError(f"another process is working on '{folder}'; wait for it or choose another --out") from error
-    with held:
-        for partial in folder.rglob(".*.partial"):
-            partial.unlink(missing_ok=True)
-        yield
-
-
-def _made_otherwise(
-    folder: Path, there: RunRecord, config: Config, data_fingerprint: str, rooms: str | None
-) -> UserError:
-    difference = _difference(there, config, data_fingerprint, rooms)
-    if difference is not None:
-        made = f"made by other settings: {difference}"
-    else:
-        made = "made by another version of cohear"
-        if there.numerics != NUMERICS:
-            made += f": numerics {there.numerics} there and {NUMERICS} now"
-    return UserError(f"'{folder}' is a run {made}; choose another --out")
-
-
-def _difference(there: RunRecord, config: Config, data_fingerprint: str, rooms: str | None) -> str | None:
-    now = setting_values(config)
-    is_other_data = there.data_fingerprint != data_fingerprint
-    for name, value in differences(there.config, config).items():
-        # The pitch cache is a setting of the data that changes results and not the data.
-        of_data = name.startswith("data.") and name != "data.pitch_cache"
-        if name != "preset" and of_data == is_other_data:
-            return f"{name} is {value} there and {now[name]} now"
-    if is_other_data:
-        return f"its data '{there.data_path}' is not, or no longer, what was given now"
-    if there.rooms != rooms:
-        return f"its rooms '{there.config.views.room_bank}' are no longer what they were"
-    return None
 
 
 def _first_line(error: Exception) -> str:

@@ -1,19 +1,16 @@
 """One run, from sounds to numbers: claim a folder, train, measure, write."""
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import torch
-from jaxtyping import Int64
 from torch import nn
 
 from cohear.data.folds import Split
+from cohear.errors import UserError
 from cohear.evaluation.fixed_views import FixedViews, clip_facts
-from cohear.evaluation.measure import Answers, answer, score
+from cohear.evaluation.measure import answer, score
 from cohear.experiments.build import (
     PreparedData,
     build_front_end,
@@ -23,25 +20,25 @@ from cohear.experiments.build import (
     is_compiled,
     shown_transform,
 )
-from cohear.experiments.config import Config, TransformName
-from cohear.experiments.environment_record import environment_warnings, write_environment
+from cohear.experiments.config import EVERY_CLIP, Config, TransformName
+from cohear.experiments.environment_record import write_environment
+from cohear.experiments.expectation import Expectation, find_expectation
+from cohear.experiments.finishing import PARTS, Part, ViewsOf, finish
+from cohear.experiments.folder_claims import claim, locked
 from cohear.experiments.identity import NUMERICS, identify, identify_experiment
+from cohear.experiments.initial_run import initial_weights_hash, use_initial_run
 from cohear.experiments.paper import model_name
 from cohear.experiments.pitch_cache import shifted_versions
-from cohear.experiments.predictions import Predictions, round_predictions, write_predictions
-from cohear.experiments.resident_clips import ReadWaveforms, waveform_reader
+from cohear.experiments.resident_clips import waveform_reader
 from cohear.experiments.room_banks import room_bank_hash
-from cohear.experiments.run_folder import SCHEMA, RunRecord, claim, is_finished, locked, read_record
-from cohear.models import VGG
+from cohear.experiments.run_folder import RunRecord, is_finished
 from cohear.models.vgg import MIN_FRAMES, check_size
 from cohear.runtime.devices import make_fabric
-from cohear.runtime.files import write_json
 from cohear.runtime.interrupts import stop_on_signals
 from cohear.runtime.processes import process_rank
 from cohear.training.batches import items_per_batch
-from cohear.training.checkpoints import load_weights, save_weights
-from cohear.training.trainer import TrainingClips, TrainingPlan, Watch, train
-from cohear.transforms.cached_pitch_shift import ShiftedVersions
+from cohear.training.early_stopping import kept_epoch
+from cohear.training.trainer import TrainingClips, Watch, train
 
 
 @dataclass(frozen=True)
@@ -54,6 +51,8 @@ class RunRequest:
     """The model's name where it is not one of the paper's."""
     track: str = "every"
     """How often training and test clips are measured: `every` epoch, every N-th, or only at the `end`."""
+    crossval: Path | None = None
+    """Where finished runs of a cross-validation lie, which say what to expect of a run on every clip."""
 
     @property
     def name(self) -> str:
@@ -62,12 +61,13 @@ class RunRequest:
 
     def describe(self, data: PreparedData) -> RunRecord:
         """Work out what the run is, given its data."""
-        config, fingerprint, rooms = self.config, data.store.fingerprint, room_bank_hash(self.config)
+        config, fingerprint = self.config, data.store.fingerprint
+        rooms, weights = room_bank_hash(config), initial_weights_hash(config)
         return RunRecord(
             config=config,
             model=self.name,
-            identity=identify(config, fingerprint, rooms),
-            experiment=identify_experiment(config, fingerprint, rooms),
+            identity=identify(config, fingerprint, rooms, weights),
+            experiment=identify_experiment(config, fingerprint, rooms, weights),
             numerics=NUMERICS,
             data_path=str(self.data_path),
             dataset=data.dataset.name,
@@ -76,6 +76,8 @@ class RunRequest:
             clip_s=data.clip_s,
             track=self.track,
             rooms=rooms,
+            multi_label=data.store.multi_label,
+            initial_weights=weights,
         )
 
 
@@ -106,18 +108,21 @@ def execute(
         UserError: where data, folder or disk do not allow it.
     """
     record = request.describe(data)
-    split = data.split(request.config.fold)
-    plan = build_plan(request.config)
+    split = data.split(request.config)
     check_settings(request.config, data.clip_s)  # before there is a folder
+    _check_patience(request.config, split)
+    expectation = None
+    if request.config.fold == EVERY_CLIP and request.crossval is not None:
+        expectation = find_expectation(record, request.crossval)
     if process_rank() > 0:
         if is_finished(folder):  # the first process leaves too, the others would wait for it
             return False
-        _train(request, record, data, split, plan, folder, deadline_s, on_step)
+        _train(request, record, data, split, expectation, folder, deadline_s, on_step)
         return True
     if claim(folder, record, resume=resume):
         return False
     with locked(folder):
-        _train(request, record, data, split, plan, folder, deadline_s, on_step)
+        _train(request, record, data, split, expectation, folder, deadline_s, on_step)
     return True
 
 
@@ -130,13 +135,21 @@ def check_settings(config: Config, clip_s: float | None) -> None:
 
     Raises:
         UserError: where a batch cannot hold a clip's views, mel bands cannot be made, spectrograms are too small, or
-            rooms cannot be used.
+            rooms or weights to begin with cannot be used.
     """
     plan, front_end = build_plan(config), build_front_end(config)
     items_per_batch(plan.items, plan.batch_size)
+    initial_weights_hash(config)
     n_frames = MIN_FRAMES if clip_s is None else front_end.n_frames(round(clip_s * config.data.sample_rate))
     check_size(config.front_end.n_mels, n_frames)
     room_bank_hash(config)
+
+
+def _check_patience(config: Config, split: Split) -> None:
+    if config.training.patience is not None and not len(split.validation):
+        wanted = config.data.validation_share
+        reason = split.warnings[-1].rstrip(".") if wanted and split.warnings else "none are kept back by --validation 0"
+        raise UserError(f"--patience stops by validation clips, and there are none ({reason}); train without it")
 
 
 def _train(
@@ -144,7 +157,7 @@ def _train(
     record: RunRecord,
     data: PreparedData,
     split: Split,
-    plan: TrainingPlan,
+    expectation: Expectation | None,
     folder: Path,
     deadline_s: float | None,
     on_step: Callable[[int, int], None],
@@ -154,28 +167,31 @@ def _train(
     compiled = is_compiled(config, fabric.device, fabric.world_size)
     if fabric.is_global_zero:
         write_environment(folder, config, is_compiled=compiled)
-    network = build_network(config, len(record.classes))
+    targets, n_classes = data.store.targets[rows], len(record.classes)
+    network = build_network(config, n_classes)
+    use_initial_run(network, config, record.classes)
     if compiled:
         network.compile_features()
     versions = shifted_versions(config, data.store, fabric.device)
     read = waveform_reader(data.store, fabric.device)
-    make_views = partial(_fixed_views, config, data, fabric.device, read, versions)
-    views = {
-        part: make_views(shown_transform(config), part_rows)
-        for part, part_rows in (("train", split.train), ("test", split.test))
-    }
+
+    @functools.cache
+    def views_of(transform: TransformName, part: Part) -> FixedViews:
+        view_maker = build_view_maker(config, transform, versions)
+        view_maker.front_end.to(fabric.device)
+        return FixedViews(data.store, getattr(split, part), view_maker, read)
+
     clips = TrainingClips(
-        lambda batch: read(rows[batch]),
-        data.store.labels[rows],
-        data.store.clip_keys[rows],
-        clip_facts(data.store, rows),
+        lambda batch: read(rows[batch]), targets, data.store.clip_keys[rows], clip_facts(data.store, rows)
     )
     with stop_on_signals(deadline_s) as stop:
-        watch = Watch(_make_measure(request, views), on_step, stop)
+        watch = Watch(_make_measure(request, split, views_of), on_step, stop)
         view_maker = build_view_maker(config, config.views.transform, versions)
-        train(network, view_maker, clips, plan, folder, fabric, watch)
+        plan = build_plan(config, targets, n_classes)
+        history = train(network, view_maker, clips, plan, folder, fabric, watch)
     if fabric.is_global_zero:
-        _finish(folder, record, data, split, network, views["test"], make_views)
+        epoch = kept_epoch(history, config.training.patience)
+        finish(folder, record, data, split, network, views_of, epoch, expectation)
 
 
 def is_tracked(track: str, epoch: int, n_epochs: int) -> bool:
@@ -192,105 +208,24 @@ def is_tracked(track: str, epoch: int, n_epochs: int) -> bool:
     return (epoch + 1) % every == 0
 
 
-def weights_path(folder: Path) -> Path:
-    """Return where a run keeps its weights."""
-    return folder / "model.safetensors"
-
-
-def load_network(folder: Path) -> tuple[RunRecord, VGG]:
-    """Rebuild a finished run's network, in eval mode on the CPU."""
-    record = read_record(folder)
-    network = build_network(record.config, len(record.classes))
-    load_weights(weights_path(folder), network)
-    return record, network.eval()
-
-
-def _fixed_views(
-    config: Config,
-    data: PreparedData,
-    device: torch.device,
-    read: ReadWaveforms,
-    versions: ShiftedVersions | None,
-    transform: TransformName,
-    rows: Int64[np.ndarray, " clip"],
-) -> FixedViews:
-    view_maker = build_view_maker(config, transform, versions)
-    view_maker.front_end.to(device)
-    return FixedViews(data.store, rows, view_maker, read)
-
-
 def _make_measure(
-    request: RunRequest, parts: dict[str, FixedViews]
+    request: RunRequest, split: Split, views_of: ViewsOf
 ) -> Callable[[nn.Module, int, Callable[[], bool]], dict[str, float] | None]:
+    """Measure the parts that have clips, in the epochs that are followed; with patience validation clips in all."""
+    parts: list[Part] = [part for part in PARTS if len(getattr(split, part))]
+    transform, training = shown_transform(request.config), request.config.training
+
     def measure(network: nn.Module, epoch: int, should_stop: Callable[[], bool]) -> dict[str, float] | None:
-        if not is_tracked(request.track, epoch, request.config.training.epochs):
-            return {}
         record: dict[str, float] = {}
-        for part, views in parts.items():
+        is_followed = is_tracked(request.track, epoch, training.epochs)
+        for part in parts:
+            if not is_followed and (part != "validation" or training.patience is None):
+                continue
+            views = views_of(transform, part)
             answers = answer(network, views, should_stop)
             if answers is None:
                 return None
-            record |= {f"{part}_{name}": value for name, value in vars(score(answers, views.labels)).items()}
+            record |= {f"{part}_{name}": value for name, value in vars(score(answers, views.targets)).items()}
         return record
 
     return measure
-
-
-def _finish(
-    folder: Path,
-    record: RunRecord,
-    data: PreparedData,
-    split: Split,
-    network: VGG,
-    test_views: FixedViews,
-    make_views: Callable[[TransformName, Int64[np.ndarray, " clip"]], FixedViews],
-) -> None:
-    """Write weights, predictions and, last, the metrics that say the run is finished."""
-    config, own_transform = record.config, shown_transform(record.config)
-    save_weights(weights_path(folder), network, {"identity": record.identity})
-    views: dict[TransformName, FixedViews] = {own_transform: test_views}
-    if own_transform != "combination":
-        views["combination"] = make_views("combination", split.test)
-    answers: dict[TransformName, Answers] = {}
-    for transform, fixed_views in views.items():
-        said = answer(network, fixed_views)
-        assert said is not None
-        answers[transform] = said
-    common, labels = answers["combination"], data.store.labels[split.test]
-    write_predictions(folder, _round(common, data, split))
-    scores = score(common, labels)
-    own = None if config.method == "none" else float(answers[config.views.transform].jsd.mean(dtype=np.float64))
-    metrics: dict[str, Any] = {
-        "accuracy": scores.accuracy,
-        "n_clips": len(labels),
-        "nll": scores.nll,
-        "jsd": scores.jsd,
-        "jsd_own": own,
-        "method": config.method,
-        "transform": config.views.transform,
-        "fold": config.fold,
-        "seed": config.seed,
-        "model": record.model,
-        "dataset": record.dataset,
-        "preset": config.preset,
-        "epochs": config.training.epochs,
-        "precision": config.training.precision,
-        "experiment": record.experiment,
-        "n_train_clips": len(split.train),
-        "warnings": [*split.warnings, *environment_warnings(folder)],
-        "data_notes": [*data.dataset.notes, *data.store.report.lines],
-        "schema": SCHEMA,
-    }
-    write_json(folder / "metrics.json", metrics)
-
-
-def _round(answers: Answers, data: PreparedData, split: Split) -> Predictions:
-    store = data.store
-    return round_predictions(
-        tuple(store.classes),
-        tuple(store.clips[row].id for row in split.test),
-        tuple(store.groups[row] for row in split.test),
-        store.labels[split.test],
-        answers.log_probabilities[0],
-        answers.jsd,
-    )

@@ -9,7 +9,7 @@ from cohear.evaluation.shown_clips import ShownClip, show_clips
 from cohear.experiments.build import build_view_maker, prepare_data, shown_transform
 from cohear.experiments.predictions import read_predictions
 from cohear.experiments.room_banks import room_bank_hash
-from cohear.experiments.runs import load_network, weights_path
+from cohear.experiments.trained_network import load_network, weights_path
 
 
 class SoundsGoneError(UserError):
@@ -50,7 +50,7 @@ def show_test_clips(folder: Path, n_clips: int = 4) -> tuple[ShownClip, ...]:
         raise SoundsGoneError(f"'{record.data_path}' no longer holds what the run was trained on")
     if rooms != record.rooms:
         raise SoundsGoneError(f"'{record.config.views.room_bank}' no longer holds the rooms the run was trained with")
-    test = data.split(record.config.fold).test
+    test = data.split(record.config).test
     heard = [row for row in test if data.store.waveforms[row].any()]
     ranked = sorted(heard or test, key=lambda row: -divergence.get(data.store.clips[row].id, 0.0))
     chosen = [ranked[round(i)] for i in np.linspace(0, len(ranked) - 1, min(n_clips, len(ranked)))]

@@ -1,34 +1,38 @@
 """A trained classifier: recordings in, a table of windows and labels out."""
 
-from dataclasses import dataclass
+import copy
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import chain, islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import TypeVar, cast, overload
 
 import numpy as np
 import torch
-from jaxtyping import Float32
-from torch import nn
+from jaxtyping import Float, Float32
+from torch import Tensor, nn
 
-from cohear.data.audio_files import decode, resample
+from cohear.data.audio_files import resample
+from cohear.data.audio_stream import AudioStream
 from cohear.data.fitting import Short, fit
 from cohear.errors import UserError
 from cohear.evaluation.calibration import UNFITTED, Calibration, read_calibration
 from cohear.experiments.build import build_front_end
 from cohear.experiments.run_folder import is_finished, read_record
-from cohear.experiments.runs import load_network
-from cohear.models import LogMel
+from cohear.experiments.trained_network import load_network
+from cohear.inference.answers import Heard, Prediction, Reporting, choose_reporting
+from cohear.inference.events import join_windows
+from cohear.inference.given_waveforms import GivenWaveforms, read_waveforms
+from cohear.inference.windows import Window, cut_windows
+from cohear.models import VGG, LogMel
+from cohear.tensors import on_device
 
-_BATCH_WINDOWS = 16
+_SECONDS_AT_ONCE, _SECONDS_AT_ONCE_ON_GPU = 40.0, 160.0
+"""Of sound that goes through the network together: at the `paper` preset 40 s take 0.3 GB."""
 
+_SHORTEST_HOP_S = 0.01
 
-class Prediction(NamedTuple):
-    """What one window of a recording was taken for."""
-
-    start_s: float
-    end_s: float
-    label: str
-    probability: float
-    """0 to 1."""
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,7 @@ class Classifier:
     """How a recording shorter than a window is filled up, as in training."""
     front_end: LogMel
     network: nn.Module
+    """A `VGG` in eval mode, on the device of the front end."""
     multi_label: bool = False
     """Whether several labels may be true of one window: a probability for each instead of one distribution."""
     background: str | None = None
@@ -51,57 +56,204 @@ class Classifier:
     calibration: Calibration = UNFITTED
     """Temperature and thresholds, from the validation part of the run."""
 
-    def predict(self, path: str | Path, top: int = 1) -> list[Prediction]:
-        """Say what is heard in each window of a recording; windows follow each other, the last ends with it.
+    @overload
+    def predict(
+        self,
+        sound: str | Path,
+        top: int | None = None,
+        hop_s: float | None = None,
+        threshold: float | None = None,
+        events: bool = False,
+    ) -> list[Prediction]: ...
+
+    @overload
+    def predict(
+        self,
+        sound: GivenWaveforms,
+        top: int | None = None,
+        hop_s: float | None = None,
+        threshold: float | None = None,
+        events: bool = False,
+        *,
+        sample_rate: int,
+    ) -> list[Prediction] | list[list[Prediction]]: ...
+
+    def predict(
+        self,
+        sound: str | Path | GivenWaveforms,
+        top: int | None = None,
+        hop_s: float | None = None,
+        threshold: float | None = None,
+        events: bool = False,
+        *,
+        sample_rate: int | None = None,
+    ) -> list[Prediction] | list[list[Prediction]]:
+        """Say what is heard in each window of a recording, or where in it the events are.
+
+        Windows follow each other, or begin every `hop_s` seconds; the last one ends with the recording. A recording
+        shorter than a window is one window that ends with it.
 
         Args:
-            path: a sound file of any rate, channel count and length.
-            top: labels per window, the likeliest first, >= 1.
+            sound: a sound file of any rate, channel count and length; or a waveform `[time]`; or a batch of them,
+                `[batch time]` or a list.
+            top: labels per window, >= 1; None is one, and for a multi-label classifier all that reach their thresholds
+                (0.5 where a label has none).
+            hop_s: seconds from the beginning of a window to that of the next, 0.01 to `clip_s`; None is `clip_s`.
+            threshold: the probability below which no label is reported, 0 to 1, in place of the fitted thresholds.
+            events: whether windows become events (`inference/events.py`). A label takes part from its fitted threshold
+                on; one without a threshold, and the background, take no part.
+            sample_rate: Hz, of waveforms, and of nothing else: a file says it itself.
+
+        Returns:
+            Windows in the order of time, the likeliest label of each first; or events in the order of their beginning.
+            Of a batch, a list of such tables, one for each waveform.
 
         Raises:
-            UserError: where the file cannot be read.
+            UserError: where the file cannot be read to its end, an argument is out of its range, or there are no
+                thresholds for events.
         """
-        audio = decode(path)
-        waveform = resample(audio.waveform, audio.sample_rate, self.sample_rate)
-        starts = self._window_starts(len(waveform))
-        table = []
-        for chunk in np.split(starts, np.arange(_BATCH_WINDOWS, len(starts), _BATCH_WINDOWS)):
-            windows = np.stack([fit(waveform[start:], self._n_samples, self.short) for start in chunk])
-            for start, probabilities in zip(chunk, self.probabilities(windows), strict=True):
-                start_s, end_s = (
-                    start / self.sample_rate,
-                    min(start + self._n_samples, len(waveform)) / self.sample_rate,
-                )
-                for best in np.argsort(-probabilities, kind="stable")[:top]:
-                    table.append(Prediction(start_s, end_s, self.classes[best], float(probabilities[best])))
-        return table
+        reporting = self.reporting(top, threshold, events)
+
+        def tabulate(heard: Iterable[Heard]) -> list[Prediction]:
+            rows = (row for window in heard for row in reporting.report(window))
+            return join_windows(rows) if events else list(rows)
+
+        return self._of_each(tabulate, sound, hop_s, sample_rate)
+
+    def embed(
+        self, sound: str | Path | GivenWaveforms, hop_s: float | None = None, *, sample_rate: int | None = None
+    ) -> Float32[np.ndarray, "window feature"] | list[Float32[np.ndarray, "_ feature"]]:
+        """Return what the network's last layer but one makes of each window, in the order of `predict`'s windows.
+
+        Args:
+            sound: as for `predict`; of a batch, the result is a list of arrays.
+            hop_s: as for `predict`.
+            sample_rate: as for `predict`.
+
+        Raises:
+            UserError: as `predict` does.
+        """
+        return self._of_each(lambda heard: np.stack([w.embedding for w in heard]), sound, hop_s, sample_rate)
+
+    def listen(self, sound: str | Path | AudioStream, hop_s: float | None = None) -> Iterator[Heard]:
+        """Hear a file window by window, each soon after it is decoded, in memory that does not grow with the file.
+
+        Args:
+            sound: a sound file; or an open one, which `AudioStream` gives.
+            hop_s: as for `predict`.
+
+        Raises:
+            UserError: where the file cannot be read; where it is damaged, after what was heard before the damage. Of an
+                open file its `damage` says so instead.
+        """
+        hop_samples = self._hop_samples(hop_s)
+        stream = sound if isinstance(sound, AudioStream) else AudioStream(sound, self.sample_rate)
+        yield from self._hear(cut_windows(stream, self.n_samples, hop_samples))
+        if stream.damage is not None and stream is not sound:
+            raise stream.damage
+
+    def reporting(self, top: int | None = None, threshold: float | None = None, events: bool = False) -> Reporting:
+        """Choose which labels of a window `predict` reports; the arguments are the same."""
+        return choose_reporting(
+            self.classes,
+            self.multi_label,
+            self.calibration,
+            background=self.background,
+            top=top,
+            threshold=threshold,
+            events=events,
+        )
 
     @torch.inference_mode()
     def probabilities(self, waveforms: Float32[np.ndarray, "batch time"]) -> Float32[np.ndarray, "batch label"]:
         """Classify waveforms at the classifier's own rate, in [-1, 1]."""
-        logits = self.network(self.front_end(torch.from_numpy(waveforms))) / self.calibration.temperature
-        return (logits.sigmoid() if self.multi_label else logits.softmax(-1)).numpy()
+        return self._probabilities(self.network(self._log_mels(waveforms)))
+
+    def to(self, device: torch.device | str) -> "Classifier":
+        """Return a copy that computes on another device."""
+        front_end, network = copy.deepcopy(self.front_end).to(device), copy.deepcopy(self.network).to(device)
+        return replace(self, front_end=front_end, network=network)
 
     @property
-    def _n_samples(self) -> int:
+    def n_samples(self) -> int:
+        """Samples of a window."""
         return round(self.clip_s * self.sample_rate)
 
-    def _window_starts(self, n_samples: int) -> np.ndarray:
-        last = max(0, n_samples - self._n_samples)
-        starts = np.arange(0, last + 1, self._n_samples)
-        return starts if starts[-1] == last else np.append(starts, last)
+    def _hop_samples(self, hop_s: float | None) -> int:
+        if hop_s is None:
+            return self.n_samples
+        if not _SHORTEST_HOP_S <= hop_s <= self.clip_s:
+            raise UserError(
+                f"windows of {self.clip_s:g} s cannot begin every {hop_s:g} s; give {_SHORTEST_HOP_S:g} to "
+                f"{self.clip_s:g} s"
+            )
+        return max(1, round(hop_s * self.sample_rate))
+
+    def _of_each(
+        self,
+        make: Callable[[Iterable[Heard]], Made],
+        sound: str | Path | GivenWaveforms,
+        hop_s: float | None,
+        sample_rate: int | None,
+    ) -> Made | list[Made]:
+        """Make something of what is heard in a file, in a waveform, or in each waveform of a batch."""
+        if isinstance(sound, str | Path):
+            if sample_rate is not None:
+                raise UserError(f"'{sound}' says its own sample rate; leave sample_rate={sample_rate} out")
+            return make(self.listen(sound, hop_s))
+        if sample_rate is None or not sample_rate > 0:
+            raise UserError(f"waveforms do not say their sample rate; give sample_rate=, in Hz, not {sample_rate}")
+        waveforms, is_batch = read_waveforms(sound)
+        hop_samples = self._hop_samples(hop_s)
+        windows = [
+            list(cut_windows([resample(waveform, sample_rate, self.sample_rate)], self.n_samples, hop_samples))
+            for waveform in waveforms
+        ]
+        heard = self._hear(chain.from_iterable(windows))
+        made = [make(list(islice(heard, len(of_one)))) for of_one in windows]
+        return made if is_batch else made[0]
+
+    def _hear(self, windows: Iterable[Window]) -> Iterator[Heard]:
+        """Ask the network about windows, several at a time."""
+        waiting = iter(windows)
+        on_cpu = self.front_end.window.device.type == "cpu"
+        n_at_once = max(1, int((_SECONDS_AT_ONCE if on_cpu else _SECONDS_AT_ONCE_ON_GPU) / self.clip_s))
+        while batch := list(islice(waiting, n_at_once)):
+            waveforms = np.stack([fit(window.waveform, self.n_samples, self.short) for window in batch])
+            for window, probabilities, embedding in zip(batch, *self._answer(waveforms), strict=True):
+                end = window.start + len(window.waveform)
+                yield Heard(window.start / self.sample_rate, end / self.sample_rate, probabilities, embedding)
+
+    @torch.inference_mode()
+    def _answer(
+        self, waveforms: Float32[np.ndarray, "batch time"]
+    ) -> tuple[Float32[np.ndarray, "batch label"], Float32[np.ndarray, "batch feature"]]:
+        network = cast(VGG, self.network)
+        embeddings = network.embed(self._log_mels(waveforms))
+        return self._probabilities(network.classify(embeddings)), embeddings.cpu().numpy()
+
+    def _log_mels(self, waveforms: Float32[np.ndarray, "batch time"]) -> Float32[Tensor, "batch band frame"]:
+        return self.front_end(on_device(waveforms, self.front_end.window.device))
+
+    def _probabilities(self, logits: Float[Tensor, "batch label"]) -> Float32[np.ndarray, "batch label"]:
+        calibrated = logits / self.calibration.temperature
+        return (calibrated.sigmoid() if self.multi_label else calibrated.softmax(-1)).cpu().numpy()
 
 
 def load(path: str | Path) -> Classifier:
-    """Load a finished run.
+    """Load a finished run, or a model packed into one file.
 
     Args:
-        path: the run folder.
+        path: the run folder, or a `.cohear` file.
 
     Raises:
-        UserError: where there is no finished run.
+        UserError: where there is no finished run, or the file cannot be used.
     """
     folder = Path(path)
+    if folder.suffix == ".cohear" and not folder.is_dir():
+        from cohear.inference.packed import load_packed
+
+        return load_packed(folder)
     record = read_record(folder)
     if not is_finished(folder):
         raise UserError(

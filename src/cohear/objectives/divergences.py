@@ -35,9 +35,7 @@ def jensen_shannon_divergence(logits: Float[Tensor, "view batch label"]) -> Floa
         >>> round(jensen_shannon_divergence(certain).item(), 4)  # ln 2
         0.6931
     """
-    log_probabilities_VBK = log_probabilities(logits)
-    log_mixture_BK = torch.logsumexp(log_probabilities_VBK, dim=0) - math.log(len(logits))
-    return (log_probabilities_VBK.exp() * (log_probabilities_VBK - log_mixture_BK)).sum(-1).mean(0)
+    return divergence_from_mixture(log_probabilities(logits))
 
 
 def kullback_leibler_divergence(logits: Float[Tensor, "view batch label"]) -> Float[Tensor, " batch"]:
@@ -56,10 +54,28 @@ def kullback_leibler_divergence(logits: Float[Tensor, "view batch label"]) -> Fl
         >>> kullback_leibler_divergence(torch.zeros(2, 1, 5)).item()
         0.0
     """
-    if len(logits) != 2:
-        raise ValueError(f"the Kullback-Leibler divergence compares two views and was given {len(logits)}; use JSD")
-    log_p_BK, log_q_BK = log_probabilities(logits)
-    return (log_p_BK.exp() * (log_p_BK - log_q_BK)).sum(-1)
+    return divergence_from_first(log_probabilities(logits))
+
+
+def divergence_from_mixture(
+    log_probabilities: Float[Tensor, "view *batch outcome"],
+) -> Float[Tensor, "*batch"]:
+    """Measure the Jensen-Shannon divergence of V distributions that are given by their log-probabilities."""
+    log_mixture = torch.logsumexp(log_probabilities, dim=0) - math.log(len(log_probabilities))
+    return (log_probabilities.exp() * (log_probabilities - log_mixture)).sum(-1).mean(0)
+
+
+def divergence_from_first(log_probabilities: Float[Tensor, "view *batch outcome"]) -> Float[Tensor, "*batch"]:
+    """Measure KL(P_0 || P_1) of two distributions that are given by their log-probabilities.
+
+    Raises:
+        ValueError: for other than two views.
+    """
+    n_views = len(log_probabilities)
+    if n_views != 2:
+        raise ValueError(f"the Kullback-Leibler divergence compares two views and was given {n_views}; use JSD")
+    log_p, log_q = log_probabilities
+    return (log_p.exp() * (log_p - log_q)).sum(-1)
 
 
 def euclidean_distance(representations: Float[Tensor, "view batch feature"]) -> Float[Tensor, " batch"]:
@@ -81,8 +97,7 @@ def euclidean_distance(representations: Float[Tensor, "view batch feature"]) -> 
     if len(representations) < 2:
         raise ValueError(f"a distance between views needs two of them and was given {len(representations)}")
     with torch.autocast(representations.device.type, enabled=False):
-        wide = representations if representations.dtype == torch.float64 else representations.float()
-        pairs = [torch.linalg.vector_norm(a - b, dim=-1) for a, b in combinations(wide, 2)]
+        pairs = [torch.linalg.vector_norm(a - b, dim=-1) for a, b in combinations(widened(representations), 2)]
         return torch.stack(pairs).mean(0)
 
 
@@ -94,5 +109,9 @@ def log_probabilities(logits: Float[Tensor, "*batch label"]) -> Float[Tensor, "*
         tensor([0.5000, 0.5000])
     """
     with torch.autocast(logits.device.type, enabled=False):
-        wide = logits if logits.dtype == torch.float64 else logits.float()
-        return torch.log_softmax(wide, dim=-1)
+        return torch.log_softmax(widened(logits), dim=-1)
+
+
+def widened(values: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """Return float32 for narrower numbers, float64 as it is."""
+    return values if values.dtype == torch.float64 else values.float()

@@ -5,20 +5,17 @@
 An objective is a frozen dataclass: a plain function of tensors with its options as fields, usable in any loop.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
+import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
-from torch.nn.functional import nll_loss
 
-from cohear.objectives.divergences import (
-    euclidean_distance,
-    jensen_shannon_divergence,
-    kullback_leibler_divergence,
-    log_probabilities,
-)
+from cohear.objectives.divergences import euclidean_distance
+from cohear.objectives.likelihoods import CATEGORICAL, Likelihood, Targets
+from cohear.tensors import on_device
 
 Divergence = Literal["jsd", "kl", "l2"]
 
@@ -45,27 +42,33 @@ class ClassificationObjective:
     """Whose cross-entropy counts: every view's, or only that of view 0 (Eq. 1)."""
     over_views: Literal["mean", "sum"] = "mean"
     """Mean (the 1/2 of Eq. 4) or sum of the views' cross-entropies."""
+    likelihood: Likelihood = field(default=CATEGORICAL, kw_only=True)
+    """One label per clip, or with `BERNOULLI` any number of them."""
+    class_weights: tuple[float, ...] | None = field(default=None, kw_only=True)
+    """A factor per class in the cross-entropy, as its likelihood says; None: all 1."""
 
     needs_embeddings = False
 
     def __call__(
         self,
         logits: Float[Tensor, "view batch label"],
-        labels: Int[Tensor, " batch"],
+        labels: Targets,
         weight: float = 0.0,
         embeddings: Float[Tensor, "view batch feature"] | None = None,
     ) -> Losses:
         """Compute the losses; `weight` and `embeddings` are not used."""
         classification = self._classify(logits, labels)
         with torch.no_grad():
-            consistency = jensen_shannon_divergence(logits).mean()
+            consistency = self.likelihood.jensen_shannon_divergence(logits).mean()
         return Losses(classification, classification, consistency)
 
-    def _classify(self, logits: Float[Tensor, "view batch label"], labels: Int[Tensor, " batch"]) -> Float[Tensor, ""]:
-        classified_VBK = log_probabilities(logits if self.classified_views == "all" else logits[:1])
-        n_views = len(classified_VBK)
-        mean = nll_loss(classified_VBK.flatten(0, 1), labels.repeat(n_views))
-        return mean * n_views if self.over_views == "sum" else mean
+    def _classify(self, logits: Float[Tensor, "view batch label"], labels: Targets) -> Float[Tensor, ""]:
+        classified = logits if self.classified_views == "all" else logits[:1]
+        weights = None
+        if self.class_weights is not None:
+            weights = on_device(np.array(self.class_weights, np.float32), logits.device)
+        mean = self.likelihood.cross_entropy(classified, labels, weights)
+        return mean * len(classified) if self.over_views == "sum" else mean
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,7 @@ class ConsistencyObjective(ClassificationObjective):
     divergence: Divergence = "jsd"
     """`jsd` (Eq. 5), `kl` between two views, or `l2` between representations."""
     representation: Literal["probabilities", "embedding"] = "probabilities"
-    """G(x): the class distribution, or the output of the penultimate layer (`l2` only)."""
+    """G(x): the class probabilities, or the output of the penultimate layer (`l2` only)."""
 
     def __post_init__(self) -> None:
         if self.representation == "embedding" and self.divergence != "l2":
@@ -102,7 +105,7 @@ class ConsistencyObjective(ClassificationObjective):
     def __call__(
         self,
         logits: Float[Tensor, "view batch label"],
-        labels: Int[Tensor, " batch"],
+        labels: Targets,
         weight: float = 0.0,
         embeddings: Float[Tensor, "view batch feature"] | None = None,
     ) -> Losses:
@@ -110,7 +113,7 @@ class ConsistencyObjective(ClassificationObjective):
 
         Args:
             logits: of every view, the clean one first.
-            labels: class indices in [0, K).
+            labels: class indices in [0, K); of a likelihood with many labels, 1 where a class is present, else 0.
             weight: the consistency weight, lambda of Eq. (3), 0 or more.
             embeddings: the penultimate layer's output, for `representation="embedding"` only.
 
@@ -127,11 +130,11 @@ class ConsistencyObjective(ClassificationObjective):
         embeddings: Float[Tensor, "view batch feature"] | None,
     ) -> Float[Tensor, " batch"]:
         if self.divergence == "jsd":
-            return jensen_shannon_divergence(logits)
+            return self.likelihood.jensen_shannon_divergence(logits)
         if self.divergence == "kl":
-            return kullback_leibler_divergence(logits)
+            return self.likelihood.kullback_leibler_divergence(logits)
         if self.representation == "probabilities":
-            return euclidean_distance(log_probabilities(logits).exp())
+            return euclidean_distance(self.likelihood.log_probabilities(logits).exp())
         if embeddings is None:
             raise ValueError("representation 'embedding' needs the embeddings of the views; pass `embeddings`")
         return euclidean_distance(embeddings)

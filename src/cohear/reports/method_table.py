@@ -143,10 +143,11 @@ def commonest_label_sentences(runs: Sequence[RunSummary]) -> list[str]:
     for dataset, by_fold in runs_of.items():
         counts: Counter[str] = Counter()
         for run in by_fold.values():
-            counts.update(run.predictions.classes[label] for label in run.predictions.labels.tolist())
+            counts.update(run.predictions.label_texts)
         where = f" of {dataset}" if len(runs_of) > 1 else ""
         percent = 100 * max(counts.values()) / counts.total()
-        sentences.append(f"Always answering the commonest label{where} gives {percent:.2f}%.")
+        what = "set of labels" if any(run.predictions.is_multi_label for run in by_fold.values()) else "label"
+        sentences.append(f"Always answering the commonest {what}{where} gives {percent:.2f}%.")
     return sentences
 
 

@@ -19,7 +19,7 @@ from matplotlib.ticker import MaxNLocator
 
 from cohear.reports.grouping import Experiment
 from cohear.reports.method_table import MethodRow
-from cohear.reports.run_folders import RunSummary
+from cohear.reports.run_folders import TrainedRun
 
 Part = Literal["train", "test"]
 
@@ -61,7 +61,7 @@ class Curve:
     """For each run its points: epochs trained, value."""
 
 
-def training_curves(run: RunSummary) -> bytes:
+def training_curves(run: TrainedRun) -> bytes:
     """Draw the training losses of a run over its epochs, the consistency weight below them (SVG)."""
     parts = (
         ("loss", "total", "#000000", "-"),
@@ -80,13 +80,13 @@ def training_curves(run: RunSummary) -> bytes:
         return _svg(figure)
 
 
-def accuracy_curves(run: RunSummary) -> bytes:
-    """Draw the tracked accuracy of a run on its training and its test clips (SVG)."""
+def accuracy_curves(run: TrainedRun) -> bytes:
+    """Draw the tracked accuracy of a run on each part of its clips (SVG)."""
     return _run_curves(run, "accuracy", "accuracy, %", scale=100.0)
 
 
-def jsd_curves(run: RunSummary) -> bytes:
-    """Draw the tracked divergence of a run on its training and its test clips (SVG)."""
+def jsd_curves(run: TrainedRun) -> bytes:
+    """Draw the tracked divergence of a run on each part of its clips (SVG)."""
     return _run_curves(run, "jsd", "JSD, nats")
 
 
@@ -106,7 +106,7 @@ def figure_1(experiments: Sequence[Experiment], part: Part) -> bytes:
     return _curves(curves, f"JSD of {'training' if part == 'train' else 'test'} clips, nats")
 
 
-def is_tracked(run: RunSummary, key: str) -> bool:
+def is_tracked(run: TrainedRun, key: str) -> bool:
     """Say whether a run's history holds a quantity, as `test_jsd`, for any epoch."""
     return any(record.get(key) is not None for record in run.history)
 
@@ -209,8 +209,12 @@ def spectrogram_picture(log_mel: Float[np.ndarray, "band frame"], duration_s: fl
         return output.getvalue()
 
 
-def _run_curves(run: RunSummary, quantity: str, y_label: str, scale: float = 1.0) -> bytes:
-    parts = (("train", "training clips", "#6e6e6e", "--"), ("test", "test clips", "#d55e00", "-"))
+def _run_curves(run: TrainedRun, quantity: str, y_label: str, scale: float = 1.0) -> bytes:
+    parts = (
+        ("train", "training clips", "#6e6e6e", "--"),
+        ("validation", "validation clips", "#0072b2", "-."),
+        ("test", "test clips", "#d55e00", "-"),
+    )
     curves = [
         Curve(label, color, dashes, (_points(run, f"{part}_{quantity}", scale),))
         for part, label, color, dashes in parts
@@ -227,7 +231,7 @@ def _curves(curves: Sequence[Curve], y_label: str) -> bytes:
         return _svg(figure)
 
 
-def _points(run: RunSummary, key: str, scale: float = 1.0) -> tuple[tuple[int, float], ...]:
+def _points(run: TrainedRun, key: str, scale: float = 1.0) -> tuple[tuple[int, float], ...]:
     """Values are of the time after an epoch, which is counted from 0: one epoch trained comes first."""
     return tuple((record["epoch"] + 1, scale * record[key]) for record in run.history if record.get(key) is not None)
 

@@ -5,13 +5,14 @@ A folder with `config.json` is a run; it is finished when it also holds `metrics
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from cohear.errors import UserError
+from cohear.experiments.config import EVERY_CLIP
 from cohear.experiments.predictions import PREDICTIONS, Predictions, damaged, read_predictions
 from cohear.reports.paper_numbers import PAPER_TABLE_1
 
@@ -19,15 +20,9 @@ CONFIG, ENVIRONMENT, HISTORY = "config.json", "environment.json", "history.jsonl
 METRICS = "metrics.json"
 
 _NUMBER = (int, float)
-_METRICS: dict[str, tuple[type, ...]] = {
-    "accuracy": _NUMBER,
-    "n_clips": (int,),
-    "nll": _NUMBER,
-    "jsd": _NUMBER,
-    "jsd_own": (*_NUMBER, type(None)),
+_TRAINED: dict[str, tuple[type, ...]] = {
     "method": (str,),
     "transform": (str,),
-    "fold": (int,),
     "seed": (int,),
     "model": (str,),
     "dataset": (str,),
@@ -38,28 +33,24 @@ _METRICS: dict[str, tuple[type, ...]] = {
     "warnings": (list,),
     "data_notes": (list,),
 }
-
-
+_TESTED: dict[str, tuple[type, ...]] = {
+    "accuracy": _NUMBER,
+    "n_clips": (int,),
+    "nll": _NUMBER,
+    "jsd": _NUMBER,
+    "jsd_own": (*_NUMBER, type(None)),
+    "fold": (int,),
+}
 _SENTENCES = ("warnings", "data_notes")
 
 
 @dataclass(frozen=True, eq=False)
-class RunSummary:
-    """A finished run, as its folder tells it."""
+class TrainedRun:
+    """A finished run, whether or not it was tested, as its folder tells it."""
 
     folder: Path
-    accuracy: float
-    """Share of the clean test clips answered rightly, in [0, 1]."""
-    n_clips: int
-    nll: float
-    """Nats."""
-    jsd: float
-    """Nats, over views of the combination whatever the run was trained on."""
-    jsd_own: float | None
-    """Nats, over views of the run's own transform; None where it has none."""
     method: str
     transform: str
-    fold: int
     seed: int
     model: str
     """The paper's name."""
@@ -80,6 +71,24 @@ class RunSummary:
     environment: dict[str, Any]
     history: tuple[dict[str, Any], ...]
     """One record per epoch."""
+    measured: dict[str, Any]
+    """All of `metrics.json`."""
+
+
+@dataclass(frozen=True, eq=False)
+class RunSummary(TrainedRun):
+    """A finished run that was tested on a fold."""
+
+    accuracy: float
+    """Share of the clean test clips answered rightly, in [0, 1]."""
+    n_clips: int
+    nll: float
+    """Nats."""
+    jsd: float
+    """Nats, over views of the combination whatever the run was trained on."""
+    jsd_own: float | None
+    """Nats, over views of the run's own transform; None where it has none."""
+    fold: int
 
     @property
     def title(self) -> str:
@@ -108,7 +117,22 @@ class RunSummary:
 
 
 def read_run(folder: Path) -> RunSummary:
-    """Read a finished run.
+    """Read a finished run that was tested.
+
+    Raises:
+        UserError: if the folder is no run, the run is unfinished or was trained on every clip, or a file of it is
+            missing or damaged.
+    """
+    run = read_trained_run(folder)
+    if not isinstance(run, RunSummary):
+        raise UserError(
+            f"'{folder}' was trained on every clip, so there are none it was tested on: give runs with a fold"
+        )
+    return run
+
+
+def read_trained_run(folder: Path) -> TrainedRun:
+    """Read a finished run; a `RunSummary` where it was tested.
 
     Raises:
         UserError: if the folder is no run, the run is unfinished, or a file of it is missing or damaged.
@@ -123,7 +147,9 @@ def read_run(folder: Path) -> RunSummary:
             "it and --resume."
         )
     metrics = _read_json(folder / METRICS)
-    for name, types in _METRICS.items():
+    kind = TrainedRun if metrics.get("fold") == EVERY_CLIP else RunSummary
+    wanted = {**(_TESTED if kind is RunSummary else {}), **_TRAINED}
+    for name, types in wanted.items():
         if name not in metrics:
             raise damaged(folder / METRICS, f"it has no {name!r}")
         if not isinstance(metrics[name], types) or isinstance(metrics[name], bool):
@@ -131,14 +157,15 @@ def read_run(folder: Path) -> RunSummary:
     if (metrics["transform"], metrics["method"]) not in PAPER_TABLE_1:
         wrong = f"method {metrics['method']!r} with transform {metrics['transform']!r}"
         raise damaged(folder / METRICS, f"there is no {wrong}")
-    known = {name: metrics[name] for name in _METRICS if name not in _SENTENCES}
+    known = {name: metrics[name] for name in wanted if name not in _SENTENCES}
     facts = _read_json(folder / CONFIG)
     config = facts.pop("config", None)
     if not isinstance(config, dict):
         raise damaged(folder / CONFIG, "it has no 'config'")
-    return RunSummary(
+    return kind(
         folder=folder,
         **known,
+        measured=metrics,
         warnings=tuple(map(str, metrics["warnings"])),
         data_notes=tuple(map(str, metrics["data_notes"])),
         config=config,
@@ -151,23 +178,34 @@ def read_run(folder: Path) -> RunSummary:
 def read_runs(paths: Iterable[Path]) -> list[RunSummary]:
     """Read runs; a path is a run folder, or a folder with run folders somewhere below it.
 
-    Unfinished runs below a folder are left out (`unfinished_runs` names them), one given by its own path is
-    refused.
+    Unfinished runs below a folder are left out (`unfinished_runs` names them), and those that were trained on every
+    clip; one given by its own path is refused.
 
     Raises:
         UserError: if a path does not exist, holds no finished run, or a run cannot be read.
     """
+    return [read_run(folder) for folder in _finished_folders(paths, lambda folder: not _is_untested(folder))]
+
+
+def read_trained_runs(paths: Iterable[Path]) -> list[TrainedRun]:
+    """As `read_runs`, with the runs that were trained on every clip."""
+    return [read_trained_run(folder) for folder in _finished_folders(paths, lambda _: True)]
+
+
+def _finished_folders(paths: Iterable[Path], is_wanted: Callable[[Path], bool]) -> list[Path]:
     folders: dict[Path, Path] = {}
     for path in paths:
         found = _run_folders(path)
-        finished = [folder for folder in found if folder == path or (folder / METRICS).is_file()]
+        finished = [f for f in found if f == path or ((f / METRICS).is_file() and is_wanted(f))]
         if not finished:
-            unfinished = f", only {len(found)} unfinished" if found else ""
-            raise UserError(
-                f"'{path}' holds no finished run{unfinished}: give the folder of a run, or a folder with some."
-            )
+            others = f", only {len(found)} unfinished or without a test" if found else ""
+            raise UserError(f"'{path}' holds no finished run{others}: give the folder of a run, or a folder with some.")
         folders.update({folder.resolve(): folder for folder in finished})
-    return [read_run(folder) for folder in folders.values()]
+    return list(folders.values())
+
+
+def _is_untested(folder: Path) -> bool:
+    return _read_json(folder / METRICS).get("fold") == EVERY_CLIP
 
 
 def unfinished_runs(paths: Iterable[Path]) -> list[Path]:

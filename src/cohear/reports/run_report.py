@@ -6,20 +6,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int64
 
+from cohear.evaluation.calibration import read_calibration
 from cohear.evaluation.shown_clips import ShownClip, ShownView
-from cohear.metrics.accuracy import confusion_matrix, wilson_interval
+from cohear.metrics.accuracy import wilson_interval
 from cohear.models.log_mel import POWER_FLOOR
 from cohear.reports import plots
+from cohear.reports.by_class import multi_label_rows, single_label_parts
 from cohear.reports.grouping import flatten
 from cohear.reports.method_table import commonest_label_sentences, count_text, resolution_sentence
 from cohear.reports.pages import data_uri, picture, write_page
-from cohear.reports.run_folders import RunSummary, read_run
+from cohear.reports.run_folders import RunSummary, TrainedRun, read_run
 from cohear.reports.sounds import mp3_bytes
 
 REPORT = "report.html"
-_N_CONFUSIONS = 10
 _N_ANSWERS = 3
 _SILENCE_DB = 10 * math.log10(POWER_FLOOR) + 0.01
 """Zeros read as the floor, but for rounding."""
@@ -53,7 +53,7 @@ def write_run_report(run_folder: Path, strips: Sequence[ShownClip] = ()) -> Path
     """
     run = read_run(run_folder)
     answers = run.predictions
-    counts = confusion_matrix(answers.predicted, answers.labels, len(answers.classes))
+    calibration = read_calibration(run_folder)
     low, high = wilson_interval(int(answers.correct.sum()), run.n_clips)
     return write_page(
         run_folder / REPORT,
@@ -63,17 +63,15 @@ def write_run_report(run_folder: Path, strips: Sequence[ShownClip] = ()) -> Path
         n_correct=int(answers.correct.sum()),
         interval=f"{100 * low:.1f} to {100 * high:.1f}",
         n_classes=len(answers.classes),
-        guessing_nll=math.log(len(answers.classes)),
+        guessing_nll=math.log(2 if answers.is_multi_label else len(answers.classes)),
         commonest=" ".join(commonest_label_sentences([run])),
         resolution=resolution_sentence([run]),
         data_notes=[note.rstrip(".") for note in run.data_notes],
-        curves=_curves(run),
-        confusion=picture(
-            plots.confusion_picture(counts, answers.classes),
-            "Confusion matrix: labels in rows, answers in columns",
-        ),
-        confusions=_most_frequent_confusions(counts, answers.classes),
-        class_bars=picture(plots.class_accuracy_bars(counts, answers.classes), "Accuracy within each class"),
+        curves=curves(run),
+        by_class=None if answers.is_multi_label else single_label_parts(answers),
+        by_label=multi_label_rows(answers) if answers.is_multi_label else None,
+        calibration=calibration,
+        untold=[label for label in answers.classes if label not in calibration.thresholds],
         strips=[_strip(clip) for clip in strips],
         settings=flatten(run.config),
         facts=flatten({name: value for name, value in run.facts.items() if name != "classes"}),
@@ -89,33 +87,26 @@ def has_sounds(run_folder: Path) -> bool:
 
 def trained_sentence(run: RunSummary) -> str:
     """Say how a run was trained and tested."""
+    return f"{how_trained(run)}; tested on fold {run.fold}."
+
+
+def how_trained(run: TrainedRun) -> str:
+    """Say how a run was trained, without a full stop."""
     how = _METHOD_WORDS[run.method]
     if run.method != "none":
         how += f" over {_TRANSFORM_WORDS[run.transform]}"
     epochs = count_text([run.epochs], "epoch")
-    return (
-        f"Trained with {how}, preset {run.preset}, {epochs}, {run.precision}, seed {run.seed}; "
-        f"tested on fold {run.fold}."
-    )
+    return f"Trained with {how}, preset {run.preset}, {epochs}, {run.precision}, seed {run.seed}"
 
 
-def _curves(run: RunSummary) -> list[dict[str, Any]]:
-    curves = [{"title": "Loss and weight", "picture": picture(plots.training_curves(run), "Training loss by epoch")}]
-    if plots.is_tracked(run, "test_jsd"):
-        curves.append({"title": "Consistency", "picture": picture(plots.jsd_curves(run), "Divergence by epoch")})
-    if plots.is_tracked(run, "test_accuracy"):
-        curves.append({"title": "Accuracy", "picture": picture(plots.accuracy_curves(run), "Accuracy by epoch")})
-    return curves
-
-
-def _most_frequent_confusions(counts: Int64[np.ndarray, "label label"], classes: Sequence[str]) -> list[dict[str, Any]]:
-    wrong = counts - np.diag(np.diag(counts))
-    rows, columns = np.unravel_index(np.argsort(-wrong, axis=None, kind="stable")[:_N_CONFUSIONS], wrong.shape)
-    return [
-        {"label": classes[r], "answer": classes[c], "n": int(wrong[r, c]), "of": int(counts[r].sum())}
-        for r, c in zip(rows, columns, strict=True)
-        if wrong[r, c] > 0
-    ]
+def curves(run: TrainedRun) -> list[dict[str, Any]]:
+    """Draw what is known of a run's epochs, each with its title."""
+    drawn = [{"title": "Loss and weight", "picture": picture(plots.training_curves(run), "Training loss by epoch")}]
+    if plots.is_tracked(run, "train_jsd"):
+        drawn.append({"title": "Consistency", "picture": picture(plots.jsd_curves(run), "Divergence by epoch")})
+    if plots.is_tracked(run, "train_accuracy"):
+        drawn.append({"title": "Accuracy", "picture": picture(plots.accuracy_curves(run), "Accuracy by epoch")})
+    return drawn
 
 
 def _strip(clip: ShownClip) -> dict[str, Any]:
@@ -124,7 +115,7 @@ def _strip(clip: ShownClip) -> dict[str, Any]:
         loudest_db += plots.DYNAMIC_RANGE_DB
     return {
         "path": clip.path,
-        "label": clip.label,
+        "label": ", ".join(clip.labels) or "none of the labels",
         "jsd": clip.jsd,
         "largest_jsd": math.log(len(clip.views)),
         "views": [_card(clip, view, loudest_db) for view in clip.views],
@@ -134,7 +125,7 @@ def _strip(clip: ShownClip) -> dict[str, Any]:
 def _card(clip: ShownClip, view: ShownView, loudest_db: float) -> dict[str, Any]:
     duration_s = len(view.waveform) / clip.sample_rate
     order = np.argsort(-view.probabilities, kind="stable").tolist()
-    shown = order[:_N_ANSWERS] + [k for k in order[_N_ANSWERS:] if clip.classes[k] == clip.label]
+    shown = order[:_N_ANSWERS] + [k for k in order[_N_ANSWERS:] if clip.classes[k] in clip.labels]
     return {
         "description": view.description,
         "picture": picture(
@@ -146,7 +137,7 @@ def _card(clip: ShownClip, view: ShownView, loudest_db: float) -> dict[str, Any]
             {
                 "name": clip.classes[k],
                 "percent": 100 * float(view.probabilities[k]),
-                "right": clip.classes[k] == clip.label,
+                "right": clip.classes[k] in clip.labels,
             }
             for k in shown
         ],

@@ -1,10 +1,14 @@
 """Checkpoints: weights, optimizer state and progress in one safetensors file, so that none can lack another.
 
-Randomness is functional, so a checkpoint holds no random state: seed, epoch and step say everything.
+The weights of the best epoch are in it too, where training may go back to them: a file of their own could be newer
+than the progress that names the epoch. Randomness is functional, so a checkpoint holds no random state: seed, epoch
+and step say everything.
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -15,6 +19,8 @@ from torch import Tensor, nn
 from cohear.errors import UserError
 from cohear.runtime.files import explain_disk_errors, write_bytes
 
+_BEST = "best."
+
 
 def checkpoint_path(folder: Path) -> Path:
     """Return where a run keeps its newest checkpoint."""
@@ -22,7 +28,11 @@ def checkpoint_path(folder: Path) -> Path:
 
 
 def save_checkpoint(
-    folder: Path, network: nn.Module, optimizer: torch.optim.Optimizer, progress: dict[str, Any]
+    folder: Path,
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    progress: dict[str, Any],
+    best: Mapping[str, Tensor] = MappingProxyType({}),
 ) -> None:
     """Replace the run's checkpoint.
 
@@ -31,10 +41,12 @@ def save_checkpoint(
         network: its whole state dict is saved.
         optimizer: its per-parameter state is saved; its options come from the configuration.
         progress: JSON values, kept exactly.
+        best: the network's state after its best epoch, where that is wanted at the end.
     """
     tensors = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
     for index, state in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{index}.{name}": value for name, value in state.items()}
+    tensors |= {f"{_BEST}{name}": tensor for name, tensor in best.items()}
     path = checkpoint_path(folder)
     with explain_disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -60,6 +72,16 @@ def load_checkpoint(folder: Path, network: nn.Module, optimizer: torch.optim.Opt
             f"the checkpoint '{path}' cannot be used ({_reason(error)}); remove the run folder to start afresh"
         ) from error
     return progress
+
+
+def load_best(folder: Path) -> dict[str, Tensor]:
+    """Return the network's state after its best epoch, as the checkpoint has it; empty where it has none."""
+    path = checkpoint_path(folder)
+    if not path.exists():
+        return {}
+    with safe_open(path, framework="pt") as archive:
+        names = [name for name in archive.keys() if name.startswith(_BEST)]  # noqa: SIM118
+        return {name.removeprefix(_BEST): archive.get_tensor(name) for name in names}
 
 
 def save_weights(path: Path, network: nn.Module, metadata: dict[str, str]) -> None:

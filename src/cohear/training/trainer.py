@@ -25,8 +25,10 @@ from cohear.objectives import ClassificationObjective, Losses
 from cohear.runtime.files import write_text
 from cohear.runtime.interrupts import Interrupted, StopRequest
 from cohear.tensors import on_device
+from cohear.training.balance import Targets, sampling_classes
 from cohear.training.batches import Batch, Items, epoch_batches, n_steps
-from cohear.training.checkpoints import load_checkpoint, save_checkpoint
+from cohear.training.checkpoints import load_best, load_checkpoint, save_checkpoint
+from cohear.training.early_stopping import is_settled, kept_epoch
 from cohear.training.first_step import FirstStep
 from cohear.transforms import ClipFacts
 from cohear.views import ViewMaker, view_keys
@@ -38,7 +40,8 @@ class TrainingClips:
 
     read: Callable[[Int64[np.ndarray, " batch"]], Float[Tensor, "batch time"]]
     """Rows among these clips to waveforms on the device."""
-    labels: Int64[np.ndarray, " clip"]
+    targets: Targets
+    """Class indices, or rows of 0 and 1."""
     clip_keys: UInt64[np.ndarray, " clip"]
     facts: ClipFacts
     """What transforms may know of them."""
@@ -57,6 +60,11 @@ class TrainingPlan:
     learning_rate: Callable[[int], float]
     consistency_weight: Callable[[int], float]
     weight_decay: float
+    draws_classes_equally: bool = False
+    """Whether each class is drawn equally often; else each clip once an epoch."""
+    patience: int | None = None
+    """Epochs without a lower `validation_nll`, which the watch measures, after which training stops and goes back to
+    its best epoch; None: never."""
 
 
 @dataclass
@@ -99,11 +107,14 @@ class _Step(nn.Module):
         self.network, self.objective = network, objective
 
     def forward(
-        self, log_mels: Float[Tensor, "view batch band frame"], labels: Int64[Tensor, " batch"], weight: float
+        self,
+        log_mels: Float[Tensor, "view batch band frame"],
+        targets: Int64[Tensor, " batch"] | Float[Tensor, "batch label"],
+        weight: float,
     ) -> Losses:
         embeddings = self.network.embed(log_mels) if self.objective.needs_embeddings else None
         logits = self.network(log_mels) if embeddings is None else self.network.classify(embeddings)
-        return self.objective(logits, labels, weight, embeddings)
+        return self.objective(logits, targets, weight, embeddings)
 
 
 def train(
@@ -127,7 +138,7 @@ def train(
         watch: who looks on.
 
     Returns:
-        The history: one JSON object per epoch, as in `history.jsonl`.
+        The history: one JSON object per epoch, as in `history.jsonl`. The weights are those of its `kept_epoch`.
 
     Raises:
         Interrupted: after a signal or at the deadline; everything is saved.
@@ -142,15 +153,18 @@ def train(
     )
     step_module, step_optimizer = fabric.setup(_Step(network, plan.objective), optimizer)
     progress = _Progress(**(load_checkpoint(folder, network, optimizer) or {}))
+    best = load_best(folder)
     _write_history(folder, progress.history)
-    steps_per_epoch = n_steps(len(clips.labels), plan.items, plan.batch_size)
+    n_clips = len(clips.targets)
+    classes = sampling_classes(clips.targets) if plan.draws_classes_equally else None
+    steps_per_epoch = n_steps(n_clips, plan.items, plan.batch_size)
     step_module.train()
-    while progress.epoch < plan.n_epochs:
+    while progress.epoch < plan.n_epochs and not _first_says(is_settled(progress.history, plan.patience), fabric):
         started = time.perf_counter()
         weight, learning_rate = plan.consistency_weight(progress.epoch), plan.learning_rate(progress.epoch)
         for group in optimizer.param_groups:
             group["lr"] = learning_rate
-        batches = epoch_batches(len(clips.labels), plan.items, plan.batch_size, plan.seed, progress.epoch)
+        batches = epoch_batches(n_clips, plan.items, plan.batch_size, plan.seed, progress.epoch, classes)
         sums = torch.tensor(progress.sums, dtype=torch.float64, device=fabric.device)
         for batch in batches[progress.step :]:
             losses, share = _forward(step_module, view_maker, clips, plan.seed, progress.epoch, batch, weight, fabric)
@@ -173,8 +187,8 @@ def train(
         duration_s = progress.duration_s + time.perf_counter() - started
         if _anywhere(measured is None, fabric) or measured is None:
             progress.duration_s = duration_s
-            _save_and_leave(folder, network, optimizer, progress, watch, fabric)
-        n_items = len(clips.labels) * len(plan.items)
+            _save_and_leave(folder, network, optimizer, progress, best, watch, fabric)
+        n_items = n_clips * len(plan.items)
         total, classification, consistency = (value / n_items for value in progress.sums)
         progress.history.append(
             {
@@ -190,10 +204,15 @@ def train(
                 **measured,
             }
         )
+        is_best = plan.patience is not None and kept_epoch(progress.history, plan.patience) == progress.epoch
+        if _first_says(is_best, fabric):
+            best = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
         progress = _Progress(progress.epoch + 1, history=progress.history)
         if fabric.is_global_zero:
-            save_checkpoint(folder, network, optimizer, vars(progress))
+            save_checkpoint(folder, network, optimizer, vars(progress), best)
             _write_history(folder, progress.history)
+    if best:
+        network.load_state_dict(best)
     return progress.history
 
 
@@ -218,8 +237,8 @@ def _forward(
     rows, views = batch.clips[mine], batch.views[:, mine]
     cell_keys = view_keys(seed, epoch, clips.clip_keys[rows], views)
     log_mels = view_maker.make(clips.read(rows), views, cell_keys, clips.facts.take(rows)).log_mels
-    labels = on_device(clips.labels[rows], fabric.device)
-    return step_module(log_mels, labels, weight), share
+    targets = on_device(clips.targets[rows], fabric.device)
+    return step_module(log_mels, targets, weight), share
 
 
 def _anywhere(here: bool, fabric: Fabric) -> bool:
@@ -228,6 +247,11 @@ def _anywhere(here: bool, fabric: Fabric) -> bool:
         return here
     flag = torch.tensor(float(here), device=fabric.device)
     return bool(fabric.all_reduce(flag, reduce_op="sum"))
+
+
+def _first_says(so: bool, fabric: Fabric) -> bool:
+    """Let the first process decide: what others measured may differ in its last bits."""
+    return _anywhere(so and fabric.is_global_zero, fabric)
 
 
 def _mean_over_processes(values: Float[Tensor, " value"], fabric: Fabric) -> list[float]:
@@ -251,11 +275,12 @@ def _save_and_leave(
     network: nn.Module,
     optimizer: torch.optim.Optimizer,
     progress: _Progress,
+    best: dict[str, Tensor],
     watch: Watch,
     fabric: Fabric,
 ) -> NoReturn:
     if fabric.is_global_zero:
-        save_checkpoint(folder, network, optimizer, vars(progress))
+        save_checkpoint(folder, network, optimizer, vars(progress), best)
     raise Interrupted(
         f"stopped in epoch {progress.epoch} after step {progress.step}, everything is saved",
         watch.stop.signal_number if watch.stop.is_made else signal.SIGINT,  # another process was asked

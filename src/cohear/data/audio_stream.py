@@ -1,0 +1,108 @@
+"""A recording of any length as blocks of a mono waveform at one rate, in memory that does not grow with it.
+
+What comes out, put together, is what `decode` and `resample` make of the whole file, sample by sample: libsndfile and
+FFmpeg decode in order whatever is asked for at a time, and soxr's stream keeps its filter's state between blocks.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import soxr
+from jaxtyping import Float32
+
+from cohear.data.audio_files import (
+    count_finite,
+    missing_s,
+    no_samples,
+    not_finite,
+    open_sound,
+    probe,
+    read_blocks,
+)
+from cohear.data.media_files import MEDIA_SUFFIXES, media_blocks
+from cohear.errors import UserError
+
+_BLOCK = 1 << 15
+"""Samples decoded at a time. The block in which decoding breaks off is lost: less than a second of most recordings."""
+
+
+class AudioStream:
+    """A sound file, to be heard once from its beginning to its end.
+
+    Iterating gives blocks of the mean of the channels, full scale [-1, 1], none of them empty. Where the file turns out
+    damaged the blocks before the damage are given; then they end, and `damage` says why.
+
+    Args:
+        path: a sound file; what soundfile reads, or with the extra `media` what FFmpeg reads.
+        sample_rate: Hz, > 0; of the blocks.
+
+    Raises:
+        UserError: where the file is missing, empty or no sound.
+    """
+
+    def __init__(self, path: str | Path, sample_rate: int) -> None:
+        self.path, self.sample_rate = Path(path), sample_rate
+        info = probe(path)
+        self.source_rate = info.sample_rate
+        """Hz, that of the file."""
+        self.declared_s = info.duration_s
+        """Seconds that the header declares; 0 where it declares none."""
+        self.shortfall_s = 0.0
+        """Once all is heard: seconds declared but missing; 0 unless that is more than encoders explain."""
+        self.damage: UserError | None = None
+        """Once all is heard: what ended it too early, or that there is nothing in it; None where all is well."""
+
+    def __iter__(self) -> Iterator[Float32[np.ndarray, " time"]]:
+        is_heard = False
+        for block in self._resampled():
+            is_heard = is_heard or len(block) > 0
+            if len(block):
+                yield block
+        if not is_heard and self.damage is None:
+            self.damage = UserError(
+                f"{self.path} is shorter than a sample at {self.sample_rate} Hz: record it again, or leave it out."
+            )
+
+    def _resampled(self) -> Iterator[Float32[np.ndarray, " time"]]:
+        """Give the blocks at the rate that is wanted."""
+        if self.source_rate == self.sample_rate:
+            yield from self._sound()
+            return
+        resampler = soxr.ResampleStream(self.source_rate, self.sample_rate, 1, dtype="float32", quality="HQ")
+        for block in self._sound():
+            yield resampler.resample_chunk(block)
+        yield resampler.resample_chunk(np.zeros(0, np.float32), last=True)
+
+    def _sound(self) -> Iterator[Float32[np.ndarray, " time"]]:
+        """Give the blocks at the file's own rate as far as there is nothing wrong with them."""
+        n_samples = 0
+        try:
+            for block in self._decoded():
+                n_finite = count_finite(block)
+                n_samples += n_finite
+                yield block[0, :n_finite]
+                if n_finite < block.shape[1]:
+                    raise not_finite(self.path, n_samples / self.source_rate)
+            heard_s = n_samples / self.source_rate
+            self.shortfall_s = missing_s(self.path, heard_s, self.declared_s or heard_s)
+        except UserError as error:
+            self.damage = error
+
+    def _decoded(self) -> Iterator[Float32[np.ndarray, "1 time"]]:
+        """Give the blocks as the decoder does, no more than the header declares."""
+        n_declared = round(self.declared_s * self.source_rate)
+        if self.path.suffix.lower() in MEDIA_SUFFIXES:
+            n_heard = 0
+            for block in media_blocks(self.path):
+                yield block[:, : n_declared - n_heard] if n_declared else block
+                n_heard += block.shape[1]
+                if n_heard >= n_declared > 0:
+                    return
+            return
+        if not n_declared:
+            raise no_samples(self.path)
+        with open_sound(self.path) as file:
+            # Of a file to be spread over more samples less is read at a time, so that what comes out stays small.
+            n_at_once = max(1, min(_BLOCK, _BLOCK * self.source_rate // self.sample_rate))
+            yield from read_blocks(self.path, file, 0, n_declared, mixed=True, n_samples=n_at_once)

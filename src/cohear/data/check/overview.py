@@ -1,0 +1,133 @@
+"""What a data set holds, in numbers: clips, hours, labels, rates, channels, lengths."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+import numpy as np
+
+from cohear.data.check.survey import HeardClip
+from cohear.data.datasets import Dataset
+from cohear.data.fitting import window_starts
+
+Counts = tuple[tuple[str, int], ...]
+"""Values in words, the most frequent first, with the number of clips that have them."""
+
+
+@dataclass(frozen=True)
+class TrainingForm:
+    """What training makes of a sound."""
+
+    sample_rate: int
+    """Hz."""
+    clip_s: float | None
+    """Seconds of a clip; None where not one file can be opened."""
+    shortest_s: float
+    """Seconds of the shortest sound that fills the network's smallest input."""
+
+
+@dataclass(frozen=True)
+class LabelFacts:
+    """What there is of one label."""
+
+    label: str
+    n_clips: int
+    n_windows: int
+    """Clips that training will see: a long recording is cut into several."""
+    n_recordings: int
+    """Groups, or else files, that folds do not divide."""
+    duration_s: float
+    """Seconds in all."""
+
+
+@dataclass(frozen=True)
+class Overview:
+    """The numbers of a data set; but for `n_clips` and `n_files`, of the clips that can be used."""
+
+    n_clips: int
+    n_files: int
+    n_windows: int
+    """Clips that training will see."""
+    n_unlabeled: int
+    """Clips of multi-label data that have no label."""
+    duration_s: float
+    """Seconds in all."""
+    shortest_s: float
+    median_s: float
+    longest_s: float
+    labels: tuple[LabelFacts, ...]
+    """The largest first."""
+    sample_rates: Counts
+    channels: Counts
+    file_types: Counts
+    folds: Counts
+    """In their order; none where folds cannot be made."""
+
+
+def summarize(dataset: Dataset, heard: Sequence[HeardClip], form: TrainingForm) -> Overview:
+    """Count what is there."""
+    durations_s = [one.sound.duration_s for one in heard] or [0.0]
+    n_windows = [windows_of(one, form) for one in heard]
+    folds = Counter(clip.fold for clip in dataset.clips if clip.fold is not None)
+    return Overview(
+        n_clips=len(dataset.clips),
+        n_files=len({clip.path for clip in dataset.clips}),
+        n_windows=sum(n_windows),
+        n_unlabeled=sum(not one.clip.labels for one in heard),
+        duration_s=sum(durations_s),
+        shortest_s=min(durations_s),
+        median_s=float(np.median(durations_s)),
+        longest_s=max(durations_s),
+        labels=_facts_of_labels(heard, n_windows),
+        sample_rates=_counts(sample_rate_text(one) for one in heard),
+        channels=_counts(channels_text(one) for one in heard),
+        file_types=_counts(file_type_text(one) for one in heard),
+        folds=tuple((str(fold), n) for fold, n in sorted(folds.items())),
+    )
+
+
+def windows_of(one: HeardClip, form: TrainingForm) -> int:
+    """Return how many clips training makes of one."""
+    if form.clip_s is None:
+        return 1
+    n_samples = max(1, round(one.sound.duration_s * form.sample_rate))
+    return len(window_starts(n_samples, round(form.clip_s * form.sample_rate)))
+
+
+def sample_rate_text(one: HeardClip) -> str:
+    """Write the sample rate of a clip's file."""
+    return f"{one.sound.sample_rate} Hz"
+
+
+def channels_text(one: HeardClip) -> str:
+    """Name the number of channels of a clip's file."""
+    n_channels = one.sound.n_channels
+    return {1: "mono", 2: "stereo"}.get(n_channels, f"{n_channels} channels")
+
+
+def file_type_text(one: HeardClip) -> str:
+    """Name the type of a clip's file by its suffix."""
+    return PurePosixPath(one.clip.path).suffix.lower().removeprefix(".")
+
+
+def _facts_of_labels(heard: Sequence[HeardClip], n_windows: Sequence[int]) -> tuple[LabelFacts, ...]:
+    rows_of: dict[str, list[int]] = {}
+    for row, one in enumerate(heard):
+        for label in one.clip.labels:
+            rows_of.setdefault(label, []).append(row)
+    facts = [
+        LabelFacts(
+            label,
+            n_clips=len(rows),
+            n_windows=sum(n_windows[row] for row in rows),
+            n_recordings=len({heard[row].clip.undivided_by for row in rows}),
+            duration_s=sum(heard[row].sound.duration_s for row in rows),
+        )
+        for label, rows in rows_of.items()
+    ]
+    return tuple(sorted(facts, key=lambda facts: (-facts.n_clips, facts.label)))
+
+
+def _counts(values: Iterable[str]) -> Counts:
+    return tuple(sorted(Counter(values).items(), key=lambda pair: (-pair[1], pair[0])))

@@ -1,0 +1,105 @@
+"""How alike a classifier answers a clip and a changed clip: per transform and strength, beyond what it was trained on.
+
+Every run hears the same changes of a clip: keys come from the seed of all evaluation views, and rooms are others than
+those of training.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Bool, Float, Float32, Int64
+from torch import Tensor, nn
+
+from cohear.data.store import Store
+from cohear.evaluation.answering import MULTI_LABEL, SINGLE_LABEL
+from cohear.evaluation.corruptions import N_ROOMS
+from cohear.evaluation.fixed_views import EVALUATION_SEED, FixedViews
+from cohear.evaluation.measure import answer
+from cohear.models import LogMel
+from cohear.transforms import PitchShift, Reverb, SpecAugment, Transform
+from cohear.views import ViewMaker
+
+Kind = Literal["pitch", "reverb", "masking"]
+UNITS: dict[Kind, str] = {"pitch": "semitones", "reverb": "s RT60", "masking": "widest mask, share"}
+
+
+@dataclass(frozen=True)
+class Perturbation:
+    """One transform at one strength."""
+
+    kind: Kind
+    strength: float
+    """Semitones; seconds of reverberation time; widest mask as a share, of which one hides bands and one frames."""
+
+    def transform(self, sample_rate: int) -> Transform:
+        """Make the transform; what is left to chance is room, place and width of the masks.
+
+        Args:
+            sample_rate: Hz.
+        """
+        if self.kind == "pitch":
+            return PitchShift((self.strength,), sample_rate)
+        if self.kind == "reverb":
+            return Reverb(N_ROOMS, (self.strength, self.strength), sample_rate, seed=EVALUATION_SEED)
+        return SpecAugment((1, 1), (1, 1), self.strength, self.strength)
+
+    def describe(self) -> str:
+        """Say `+2`, `0.5` or `20%`: the strength without its unit."""
+        return {"pitch": f"{self.strength:+g}", "masking": f"{self.strength:.0%}"}.get(self.kind, f"{self.strength:g}")
+
+
+PERTURBATIONS = (
+    *(Perturbation("pitch", semitones) for semitones in (-4.0, -2.0, -1.0, 1.0, 2.0, 4.0)),
+    *(Perturbation("reverb", rt60_s) for rt60_s in (0.2, 0.5, 1.0, 2.0)),
+    *(Perturbation("masking", share) for share in (0.1, 0.2, 0.4)),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Agreement:
+    """How alike the answers to clean and changed clips are."""
+
+    perturbation: Perturbation
+    jsd: Float[np.ndarray, " clip"]
+    """Jensen-Shannon divergence of the two answers, nats, 0 to ln 2."""
+    flipped: Bool[np.ndarray, " clip"]
+    """Whether the likeliest label changed; of several labels per clip, whether any crossed one half."""
+
+
+def measure_agreement(
+    networks: Sequence[nn.Module],
+    front_end: LogMel,
+    store: Store,
+    rows: Int64[np.ndarray, " clip"],
+    read: Callable[[Int64[np.ndarray, " batch"]], Float32[Tensor, "batch time"]],
+    *,
+    multi_label: bool,
+    on_progress: Callable[[float], None] = lambda _share: None,
+) -> list[tuple[Agreement, ...]]:
+    """Ask networks with one front end about clean and changed clips; arguments as for `answer_corrupted`.
+
+    Returns:
+        For each network its agreements, in the order of `PERTURBATIONS`.
+    """
+    found: list[list[Agreement]] = [[] for _ in networks]
+    for number, perturbation in enumerate(PERTURBATIONS):
+        view_maker = ViewMaker(perturbation.transform(store.sample_rate), front_end)
+        views = FixedViews(store, rows, view_maker, read, n_views=2)
+        for network, its in zip(networks, found, strict=True):
+            answers = answer(network, views, answering=MULTI_LABEL if multi_label else SINGLE_LABEL)
+            assert answers is not None  # nothing stops it
+            flipped = _differ(*answers.log_probabilities, multi_label=multi_label)
+            its.append(Agreement(perturbation, answers.jsd, flipped))
+        on_progress((number + 1) / len(PERTURBATIONS))
+    return [tuple(agreements) for agreements in found]
+
+
+def _differ(
+    clean: Float[np.ndarray, "clip label"], changed: Float[np.ndarray, "clip label"], *, multi_label: bool
+) -> Bool[np.ndarray, " clip"]:
+    if not multi_label:
+        return clean.argmax(axis=1) != changed.argmax(axis=1)
+    half = np.log(0.5)
+    return ((clean >= half) != (changed >= half)).any(axis=1)

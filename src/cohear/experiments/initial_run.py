@@ -1,0 +1,94 @@
+"""From `network.initial_run` to the weights that training begins with: those of a finished run or a packed model."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from cohear.errors import UserError
+from cohear.experiments.config import Config, FrontEndConfig, NetworkConfig
+from cohear.experiments.packed_model import PACKED_SUFFIX, read_packed
+from cohear.experiments.presets import setting_values
+from cohear.experiments.run_folder import is_finished
+from cohear.experiments.trained_network import load_network
+from cohear.models import VGG
+from cohear.training.initial_weights import start_from
+
+
+@dataclass(frozen=True, eq=False)
+class InitialRun:
+    """What another training left: weights, and what they were made for."""
+
+    tensors: dict[str, Tensor]
+    """The state of its network, by name."""
+    classes: tuple[str, ...]
+    sample_rate: int
+    """Hz."""
+    front_end: FrontEndConfig
+    network: NetworkConfig
+
+    def settings(self) -> dict[str, Any]:
+        """Return the settings by which it hears, and those of its network, by dotted name."""
+        parts = {"front_end": self.front_end.model_dump(), "network": self.network.model_dump(exclude={"initial_run"})}
+        named = {f"{part}.{name}": value for part, values in parts.items() for name, value in values.items()}
+        return {"data.sample_rate": self.sample_rate, **named}
+
+    def hash(self) -> str:
+        """Identify weights and classes, wherever they lie; hexadecimal."""
+        digest = hashlib.blake2b("\n".join(self.classes).encode(), digest_size=16)
+        for name, tensor in sorted(self.tensors.items()):
+            digest.update(name.encode() + tensor.numpy().tobytes())
+        return digest.hexdigest()
+
+
+def read_initial_run(config: Config) -> InitialRun | None:
+    """Read what `network.initial_run` names; None where weights are drawn.
+
+    Raises:
+        UserError: where it is neither a finished run nor a packed model.
+    """
+    if config.network.initial_run is None:
+        return None
+    path = Path(config.network.initial_run).expanduser()
+    if path.is_file() or path.suffix == PACKED_SUFFIX:
+        packed = read_packed(path)
+        tensors = {name: torch.from_numpy(array) for name, array in packed.weights.items()}
+        about = packed.description
+        return InitialRun(tensors, about.classes, about.sample_rate, about.front_end, about.network)
+    if not is_finished(path):
+        raise UserError(f"'{path}' is no finished run and no packed model; give one to begin with its weights")
+    record, network = load_network(path)
+    theirs = record.config
+    return InitialRun(network.state_dict(), record.classes, theirs.data.sample_rate, theirs.front_end, theirs.network)
+
+
+def initial_weights_hash(config: Config) -> str | None:
+    """Identify the weights that `network.initial_run` names; None where they are drawn.
+
+    Raises:
+        UserError: as `read_initial_run`.
+    """
+    initial = read_initial_run(config)
+    return None if initial is None else initial.hash()
+
+
+def use_initial_run(network: VGG, config: Config, classes: tuple[str, ...]) -> None:
+    """Give a network the weights that `network.initial_run` names; classes new to them keep the drawn ones.
+
+    Raises:
+        UserError: where they are of another network, or heard another front end.
+    """
+    initial = read_initial_run(config)
+    if initial is None:
+        return
+    now = setting_values(config)
+    for name, value in initial.settings().items():
+        if now[name] != value:
+            raise UserError(
+                f"'{config.network.initial_run}' has {name}={value}, and {now[name]} was chosen now; its weights are "
+                "of no use so, leave that setting to it"
+            )
+    start_from(network, initial.tensors, initial.classes, classes)

@@ -1,0 +1,146 @@
+"""Finished runs asked about clips: clean, changed and corrupted."""
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from cohear.evaluation.answering import MULTI_LABEL, SINGLE_LABEL
+from cohear.evaluation.calibration import Calibration, read_calibration
+from cohear.evaluation.consistency import Agreement, measure_agreement
+from cohear.evaluation.fixed_views import FixedViews
+from cohear.evaluation.measure import Answers, answer
+from cohear.evaluation.robustness import Right, answer_corrupted
+from cohear.experiments.build import build_front_end, build_view_maker
+from cohear.experiments.judged_clips import JudgedClips
+from cohear.experiments.resident_clips import waveform_reader
+from cohear.experiments.run_folder import RunRecord
+from cohear.experiments.trained_network import load_network
+from cohear.metrics.multi_label import bernoulli_logits
+from cohear.models import VGG
+from cohear.runtime.devices import make_fabric
+
+_NOT_HEARD = {"transform", "n_transformed"}
+"""Of `views`: what training looked at, and the views of `combination` do not."""
+_SHARES = (0.1, 0.4, 1.0)
+"""About how far the work is after clean clips, changed ones and corrupted ones."""
+
+
+@dataclass(frozen=True, eq=False)
+class JudgedRun:
+    """What a run says of some clips."""
+
+    folder: Path
+    record: RunRecord
+    calibration: Calibration
+    clips: JudgedClips
+    logits: Float[np.ndarray, "clip label"]
+    """Of the clean clips, before the temperature; of one label per clip they are log-probabilities."""
+    jsd: Float[np.ndarray, " clip"]
+    """Over each clip and two views of `combination`, the same views for every run, nats."""
+    agreements: tuple[Agreement, ...]
+    right_when_corrupted: Right | None
+    """None where that was not asked for."""
+
+
+def judge_runs(
+    chosen: Sequence[tuple[Path, JudgedClips]],
+    *,
+    corruptions: bool,
+    on_progress: Callable[[float, str], None] = lambda _share, _note: None,
+) -> list[JudgedRun]:
+    """Ask runs about their clips; those that hear the same clips alike share the work of making sounds.
+
+    Args:
+        chosen: folders of finished runs, each with its clips.
+        corruptions: whether to corrupt them too.
+        on_progress: called with the share that is done, 0 to 1, and a note.
+
+    Returns:
+        In the order given.
+
+    Raises:
+        UserError: where a run's files are missing or damaged.
+    """
+    groups: dict[str, list[int]] = {}
+    networks = [load_network(folder) for folder, _ in chosen]
+    for place, ((record, _), (_, clips)) in enumerate(zip(networks, chosen, strict=True)):
+        groups.setdefault(_what_is_heard(record, clips), []).append(place)
+    judged: dict[int, JudgedRun] = {}
+    for number, places in enumerate(groups.values()):
+
+        def update(share: float, note: str, number: int = number) -> None:
+            on_progress((number + share) / len(groups), note)
+
+        group = [(*chosen[place], *networks[place]) for place in places]
+        judged |= zip(places, _judge_group(group, corruptions, update), strict=True)
+    return [judged[place] for place in range(len(chosen))]
+
+
+def _what_is_heard(record: RunRecord, clips: JudgedClips) -> str:
+    """Name what has to be the same for runs to hear the same sounds in the same way."""
+    config = record.config
+    heard = {
+        "clips": [clips.store.fingerprint, clips.rows.tolist(), record.multi_label, record.classes],
+        "front_end": config.front_end.model_dump(),
+        "views": config.views.model_dump(exclude=_NOT_HEARD),
+    }
+    return json.dumps(heard)
+
+
+def _judge_group(
+    group: Sequence[tuple[Path, JudgedClips, RunRecord, VGG]],
+    corruptions: bool,
+    on_progress: Callable[[float, str], None],
+) -> Iterable[JudgedRun]:
+    _, clips, record, _ = group[0]
+    device = make_fabric("float32").device
+    networks = [network.to(device) for _, _, _, network in group]
+    store, rows, read = clips.store, clips.rows, waveform_reader(clips.store, device)
+    answering = MULTI_LABEL if record.multi_label else SINGLE_LABEL
+    view_maker = build_view_maker(record.config, "combination")
+    view_maker.front_end.to(device)
+    views = FixedViews(store, rows, view_maker, read)
+    on_progress(0.0, "clean clips")
+    answers = [_given(answer(network, views, answering=answering)) for network in networks]
+    front_end = build_front_end(record.config).to(device)
+
+    def during(part: int, note: str) -> Callable[[float], None]:
+        start, end = _SHARES[part - 1], _SHARES[part] if corruptions else 1.0
+        return lambda share: on_progress(start + share * (end - start), note)
+
+    agreements = measure_agreement(
+        networks, front_end, store, rows, read, multi_label=record.multi_label, on_progress=during(1, "changed clips")
+    )
+    right: Sequence[Right | None] = [None] * len(group)
+    if corruptions:
+        right = answer_corrupted(
+            networks,
+            front_end,
+            store,
+            rows,
+            read,
+            clips.truth,
+            multi_label=record.multi_label,
+            on_progress=during(2, "corrupted clips"),
+        )
+    for place, (folder, its_clips, its_record, _) in enumerate(group):
+        clean = answers[place].log_probabilities[0]
+        yield JudgedRun(
+            folder=folder,
+            record=its_record,
+            calibration=read_calibration(folder),
+            clips=its_clips,
+            logits=bernoulli_logits(clean) if record.multi_label else clean,
+            jsd=answers[place].jsd,
+            agreements=agreements[place],
+            right_when_corrupted=right[place],
+        )
+
+
+def _given(answers: Answers | None) -> Answers:
+    assert answers is not None  # nothing stops it
+    return answers

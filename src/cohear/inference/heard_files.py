@@ -1,0 +1,96 @@
+"""Which recordings are meant by files, folders and patterns, and where what is made of each of them lies."""
+
+import glob
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from cohear.data.audio_files import is_audio
+from cohear.data.tables import has_table_name
+from cohear.errors import UserError
+from cohear.runtime.files import check_writable
+
+
+class HeardFile(NamedTuple):
+    """A recording."""
+
+    path: Path
+    place: Path
+    """Its path within the folder that was given, or before the first wildcard; of a file that was given, its name."""
+
+
+def find_recordings(given: Iterable[Path]) -> list[HeardFile]:
+    """Find what is meant; of a file that is meant twice, the first.
+
+    Args:
+        given: sound files, whatever their names end in; folders, which are searched with all below them; patterns with
+            `*`, `?`, `[...]` or `**`, which a shell has not expanded.
+
+    Raises:
+        UserError: where a folder or a pattern gives no sound file, or a file is a table.
+    """
+    found: dict[Path, HeardFile] = {}
+    for path in given:
+        for recording in _meant_by(path):
+            found.setdefault(recording.path.absolute(), recording)
+    return list(found.values())
+
+
+def output_paths(folder: Path, recordings: Sequence[HeardFile], ending: str) -> list[Path]:
+    """Choose a file in a folder for each recording, and make sure that none of them is there and all can be written.
+
+    Args:
+        folder: which has, or gets, the sub-folders of the places of the recordings.
+        recordings: whose names are kept up to their suffix.
+        ending: of the names of the files.
+
+    Raises:
+        UserError: where two recordings would share a file, a file is there already, or the folder cannot be written.
+    """
+    check_writable(folder)
+    chosen: dict[Path, Path] = {}
+    for recording in recordings:
+        path = folder / recording.place.parent / f"{recording.place.stem}{ending}"
+        if path in chosen:
+            raise UserError(
+                f"'{chosen[path]}' and '{recording.path}' would both write '{path}'; give them one at a time, each "
+                "with a folder of its own"
+            )
+        if path.exists():
+            raise UserError(f"'{path}' is there already and is not replaced; remove it, or choose another folder")
+        chosen[path] = recording.path
+    return list(chosen)
+
+
+def _meant_by(path: Path) -> Iterator[HeardFile]:
+    if path.is_dir():
+        found = _in_folder(path, path)
+        reason = f"'{path}' holds no sound files"
+    elif _is_pattern(path):
+        base = _fixed_part(path)
+        found = [sound for match in glob.glob(str(path), recursive=True) for sound in _in_folder(Path(match), base)]
+        reason = f"no sound file matches '{path}'"
+    elif has_table_name(path):
+        raise UserError(f"'{path}' is a table, and predict listens to sounds; give the files or folders it lists")
+    else:
+        yield HeardFile(path, Path(path.name))
+        return
+    if not found:
+        raise UserError(reason)
+    yield from sorted(found)
+
+
+def _in_folder(path: Path, base: Path) -> list[HeardFile]:
+    """List a sound file, or the sound files in a folder and below it."""
+    paths = path.rglob("*") if path.is_dir() else [path]
+    return [HeardFile(each, each.relative_to(base)) for each in paths if each.is_file() and is_audio(each)]
+
+
+def _is_pattern(path: Path) -> bool:
+    """Tell whether there are wildcards in a name that is no file's."""
+    return glob.has_magic(str(path)) and not path.exists()
+
+
+def _fixed_part(pattern: Path) -> Path:
+    """Return the folder before the first wildcard."""
+    return next(folder for folder in pattern.parents if not glob.has_magic(str(folder)))

@@ -1,0 +1,70 @@
+"""What was heard as text: CSV and JSON lines for programs, label tracks for Audacity and Raven.
+
+Label tracks are what `cohear.data.annotations` reads: beside their recordings they are annotations to be corrected by
+ear and trained on. It reads one label per segment; a track with several for the same window is only to be looked at.
+"""
+
+import csv
+import io
+import json
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from cohear.inference.answers import Prediction
+
+CSV_COLUMNS = ("path", "start_s", "end_s", "label", "probability")
+
+TRACK_ENDINGS = {"audacity": ".txt", "raven": ".Table.1.selections.txt"}
+"""How the name of a label track goes on after that of its recording."""
+
+_RAVEN_COLUMNS = (
+    *("Selection", "View", "Channel", "Begin Time (s)", "End Time (s)", "Low Freq (Hz)", "High Freq (Hz)"),
+    *("Annotation", "Probability", "Begin File", "Begin Path"),
+)
+
+
+def csv_line(values: Iterable[object], delimiter: str = ",") -> str:
+    """Write one line, with its end; values that hold the delimiter, quotes or line ends are quoted."""
+    line = io.StringIO()
+    csv.writer(line, delimiter=delimiter, lineterminator="\n").writerow(values)
+    return line.getvalue()
+
+
+def csv_row(path: Path, row: Prediction) -> str:
+    """Write a line of the table whose columns are `CSV_COLUMNS`: times to the millisecond."""
+    return csv_line([path, f"{row.start_s:.3f}", f"{row.end_s:.3f}", row.label, f"{row.probability:.4f}"])
+
+
+def json_row(path: Path, row: Prediction) -> str:
+    """Write the same as an object on a line of its own, times and probabilities to six digits."""
+    start_s, end_s, probability = (round(value, 6) for value in (row.start_s, row.end_s, row.probability))
+    values = (str(path), start_s, end_s, row.label, probability)
+    return json.dumps(dict(zip(CSV_COLUMNS, values, strict=True)), ensure_ascii=False) + "\n"
+
+
+def audacity_track(rows: Iterable[Prediction]) -> str:
+    """Write lines of start, end and label; Audacity has no place for the probability."""
+    return "".join(f"{row.start_s:.6f}\t{row.end_s:.6f}\t{_in_one_cell(row.label)}\n" for row in rows)
+
+
+def raven_table(rows: Iterable[Prediction], recording: Path, top_hz: float) -> str:
+    """Write a selection table of one recording, the probability in a column of its own.
+
+    Args:
+        rows: windows or events.
+        recording: its file.
+        top_hz: up to where selections reach, Hz.
+    """
+    lines = [csv_line(_RAVEN_COLUMNS, "\t")]
+    for number, row in enumerate(rows, start=1):
+        times = (f"{row.start_s:.6f}", f"{row.end_s:.6f}")
+        where = (recording.name, recording.absolute())
+        values = (number, "Spectrogram 1", 1, *times, 0, f"{top_hz:g}", row.label, f"{row.probability:.4f}", *where)
+        lines.append(csv_line([_in_one_cell(str(value)) for value in values], "\t"))
+    return "".join(lines)
+
+
+def _in_one_cell(text: str) -> str:
+    """Replace what would begin another cell or line."""
+    return re.sub(r"[\t\r\n]", " ", text)

@@ -1,0 +1,101 @@
+"""What stands on the page, read back from its HTML."""
+
+import dataclasses
+import io
+import math
+import re
+from base64 import b64decode
+
+import numpy as np
+import pytest
+import soundfile
+from PIL import Image
+
+from cohear.app.cards import TITLES, HeardClip, heading, said, summary, view_card
+from cohear.app.hearing import hear_changed, hear_clean
+from cohear.evaluation.calibration import Calibration
+
+NASTY = "<script>alert('x')</script> & \"quotes\" ${1} {{2}}"
+
+
+@pytest.fixture(scope="module")
+def heard(classifier, noise):
+    views = {"clean": hear_clean(classifier, noise)}
+    views |= {change: hear_changed(classifier, noise, change, 2.0) for change in ("pitch", "room")}
+    return HeardClip(noise, {**views, "masks": hear_changed(classifier, noise, "masks", 40.0)})
+
+
+def _with_logits(heard, **logits):
+    views = {
+        name: dataclasses.replace(view, logits=np.array(logits.get(name, [9, 0, 1, 2, 3]), np.float32))
+        for name, view in heard.views.items()
+    }
+    return HeardClip(heard.excerpt, views)
+
+
+def test_a_view_has_picture_sound_and_the_likeliest_labels(classifier, heard):
+    card = view_card(classifier, heard, "pitch")
+    assert "pitch +2 semitones" in card
+    assert card.count('<img src="data:image/png;base64,') == card.count("<svg") == 1
+    sound, rate = soundfile.read(io.BytesIO(b64decode(re.search(r"data:audio/mpeg;base64,([^\"]+)", card)[1])))
+    assert rate == 16000
+    assert np.square(sound).mean() == pytest.approx(np.square(heard.views["pitch"].waveform).mean(), rel=0.2)
+    percent = [float(number) for number in re.findall(r"<span>([\d.]+)%</span>", card)]
+    assert len(percent) == 4
+    assert percent == sorted(percent, reverse=True)
+    assert [float(width) for width in re.findall(r"width: ([\d.]+)%", card)] == percent
+
+
+def test_the_label_of_the_clean_clip_is_marked_wherever_it_stands(classifier, heard):
+    card = view_card(classifier, _with_logits(heard, room=[-9, 0, 1, 2, 3]), "room")
+    assert re.findall(r'class="answer( clean)?"><span>(\w+)<', card) == [
+        *(("", "emu"), ("", "dog"), ("", "cat"), (" clean", "ape")),
+    ]  # fmt: skip
+    assert "ape" in re.findall(r"clean\"><span>(\w+)<", view_card(classifier, _with_logits(heard), "clean"))
+
+
+def test_the_summary_names_the_answers_and_those_that_differ(classifier, heard):
+    text = summary(classifier, _with_logits(heard, masks=[0, 0, 9, 0, 0]))
+    items = re.findall(r"<li( class=other)?><span class=quiet>(.*?)</span> (.*?)</li>", text)
+    assert items == [
+        ("", "As it is", "ape"), ("", "Higher or lower", "ape"), ("", "In a room", "ape"),
+        (" class=other", "With gaps", "cat"),
+    ]  # fmt: skip
+    jsd = float(re.search(r'data-jsd="([^"]+)"', text)[1])
+    certain = math.log(4) - 0.75 * math.log(3)  # entropy of 3/4 and 1/4
+    assert jsd == pytest.approx(certain, rel=0.02)
+    assert "at most 1.39" in text
+    assert f"width: {100 * jsd / math.log(4):.1f}%" in text
+
+
+def test_of_several_labels_at_once_none_may_be_the_answer(classifier, heard):
+    several = dataclasses.replace(classifier, multi_label=True)
+    text = summary(several, _with_logits(heard, clean=[9, 9, -9, -9, -9], room=[-9] * 5))
+    assert "</span> ape, bee</li>" in text
+    assert "</span> none of its labels</li>" in text
+
+
+def test_silence_is_drawn_dark(classifier, heard):
+    silent = dataclasses.replace(heard.views["clean"], log_mel=np.full((20, 80), -100, np.float32))
+    card = view_card(classifier, HeardClip(heard.excerpt, dict.fromkeys(TITLES, silent)), "clean")
+    picture = re.search(r"data:image/png;base64,([^\"]+)", card)[1]
+    assert not np.asarray(Image.open(io.BytesIO(b64decode(picture)))).any()
+
+
+def test_names_of_other_people_are_escaped_everywhere(classifier, heard):
+    labels = tuple(f"{NASTY} {number}" for number in range(5))
+    nasty = dataclasses.replace(classifier, classes=labels)
+    pages = [summary(nasty, heard), heading(nasty, NASTY), said(NASTY, NASTY)]
+    for text in (*pages, *(view_card(nasty, heard, name) for name in TITLES)):
+        assert "<script" not in text
+        assert "&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt; &amp; &#34;quotes&#34;" in text
+
+
+def test_the_heading_says_what_the_classifier_can_answer(classifier):
+    assert "5 labels, one for each clip, also where it is none of them · clips of 1 s · 16 kHz" in heading(
+        classifier, "run"
+    )
+    fitted = dataclasses.replace(classifier, background="dog", calibration=Calibration(n_clips=12))
+    assert "5 labels, one for each clip · clips of 1 s · 16 kHz · probabilities calibrated on 12" in heading(
+        fitted, "run"
+    )

@@ -1,0 +1,43 @@
+import pytest
+
+from cohear.data.check.spelling import alike, squashed_alike
+
+ESC50 = (
+    "airplane breathing brushing_teeth can_opening car_horn cat chainsaw chirping_birds church_bells clapping "
+    "clock_alarm clock_tick coughing cow crackling_fire crickets crow crying_baby dog door_wood_creaks "
+    "door_wood_knock drinking_sipping engine fireworks footsteps frog glass_breaking hand_saw helicopter hen insects "
+    "keyboard_typing laughing mouse_click pig pouring_water rain rooster sea_waves sheep siren sneezing snoring "
+    "thunderstorm toilet_flush train vacuum_cleaner washing_machine water_drops wind"
+)
+
+
+def test_the_names_of_esc50_are_fifty_labels():
+    assert len(ESC50.split()) == 50
+    assert alike(ESC50.split()) == []
+
+
+@pytest.mark.parametrize("pair", [
+    "frog forg", "Frog frog", "tree-frog tree_frog", "treefrog tree_frog", "mésange Mesange", "alarm alarms",
+    "sneezing sneezzing", "sneezing sneezng", "chainsaw chsinsaw", "door_wood_knock door_wood_konck",
+])  # fmt: skip
+def test_slips_are_found(pair):
+    one, other = sorted(pair.split())
+    assert [found[:2] for found in alike([one, other, "rain"])] == [(one, other)]
+
+
+@pytest.mark.parametrize("pair", [
+    "dog hog", "crow cow", "rain train", "rain1 rain2", "rain_1 rain_2", "typeA typeB", "condition_a condition_b",
+    "conditiona conditionb", "1_0 10", "male female", "barking parking", "clock_alarm clock_tick", "inhale exhale",
+    "squeal squeak", "cat car", "step_01 step_10",
+])  # fmt: skip
+def test_different_labels_are_not_accused(pair):
+    assert alike(pair.split()) == []
+
+
+def test_a_pair_is_named_once_with_how_it_differs():
+    assert alike(["Frog", "frog", "forg"]) == [("Frog", "forg", "a letter"), ("Frog", "frog", "case or blanks")]
+
+
+def test_a_name_is_its_label_in_the_plural_too():
+    assert squashed_alike("Frogs", "frog")
+    assert not squashed_alike("frog_pond", "frog")

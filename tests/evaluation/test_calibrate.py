@@ -1,0 +1,59 @@
+"""What is fitted to validation answers makes other answers of the same classifier truer."""
+
+import numpy as np
+import pytest
+from scipy.special import expit, log_expit, log_softmax
+
+from cohear.evaluation.calibration import UNFITTED, calibrate, probabilities
+from cohear.metrics.calibration import expected_calibration_error
+
+CLASSES = ("frog", "rain", "road", "none")
+
+
+def _single(n: int, sureness: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Log-probabilities in half precision of a classifier that is surer than it is right."""
+    random = np.random.default_rng(seed)
+    logits = random.normal(0, 2, (n, 4))
+    labels = np.array([random.choice(4, p=np.exp(row)) for row in log_softmax(logits, axis=1)])
+    return log_softmax(sureness * logits, axis=1).astype(np.float16), labels
+
+
+def test_an_overconfident_classifier_is_cooled_and_its_thresholds_keep_their_promise_elsewhere():
+    said, labels = _single(4000, 3.0, seed=0)
+    fitted = calibrate(CLASSES, said, labels, multi_label=False, precision=0.9, background="none")
+    assert fitted.temperature == pytest.approx(3.0, rel=0.1)
+    assert (fitted.n_clips, fitted.precision, set(fitted.thresholds)) == (4000, 0.9, set(CLASSES[:3]))
+    other, other_labels = _single(4000, 3.0, seed=1)
+    before, after = (probabilities(other.astype(np.float64), t, multi_label=False) for t in (1.0, fitted.temperature))
+    right = other.argmax(1) == other_labels
+    assert expected_calibration_error(after.max(1), right) < expected_calibration_error(before.max(1), right) / 2
+    for k, label in enumerate(CLASSES[:3]):
+        counted = (after.argmax(1) == k) & (after[:, k] >= fitted.thresholds[label].probability)
+        assert (other_labels[counted] == k).mean() == pytest.approx(0.9, abs=0.04)
+
+
+def test_several_labels_are_fitted_one_by_one():
+    random = np.random.default_rng(0)
+    logits = random.normal(-1, 2, (400, 2))
+    truth = (random.uniform(size=(400, 2)) < expit(logits)).astype(np.float32)
+    said = log_expit(0.5 * logits).astype(np.float16)
+    fitted = calibrate(CLASSES[:2], said, truth, multi_label=True, precision=0.8)
+    assert fitted.temperature == pytest.approx(0.5, rel=0.15)
+    for k, label in enumerate(CLASSES[:2]):
+        shown = expit(0.5 * logits[:, k] / fitted.temperature)
+        counted = shown >= fitted.thresholds[label].probability - 1e-3
+        assert truth[counted, k].mean() == pytest.approx(0.8, abs=0.03)
+
+
+@pytest.mark.parametrize("multi_label", [False, True])
+def test_answers_that_are_all_right_make_no_classifier_surer(multi_label):
+    truth = np.eye(4)[[0, 1, 2, 3, 0]].astype(np.float32)
+    logits = 2 * truth - 1
+    said = log_expit(logits) if multi_label else log_softmax(logits, axis=1)
+    targets = truth if multi_label else truth.argmax(1)
+    assert calibrate(CLASSES, said, targets, multi_label=multi_label, precision=0.9).temperature == 1.0
+
+
+def test_without_clips_nothing_is_fitted():
+    nothing = np.zeros((0, 4), np.float16)
+    assert calibrate(CLASSES, nothing, np.zeros(0, np.int64), multi_label=False, precision=0.9) == UNFITTED

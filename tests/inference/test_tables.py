@@ -1,0 +1,79 @@
+"""Tables and label tracks, read again by others: csv, json, and the reader of annotations."""
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from cohear.data.annotations import is_audacity, is_raven, read_audacity, read_raven
+from cohear.data.clips import Clip
+from cohear.inference.answers import Prediction
+from cohear.inference.tables import (
+    CSV_COLUMNS,
+    TRACK_ENDINGS,
+    audacity_track,
+    csv_line,
+    csv_row,
+    json_row,
+    raven_table,
+)
+
+ROWS = [Prediction(0.0, 1.5, 'frog, "green"', 0.91234567), Prediction(7261.0001, 7262.25, "Kröte", 0.5)]
+
+
+def test_csv_is_read_again_whatever_the_names_hold():
+    path = Path('a "pond", june/1.wav')
+    text = csv_line(CSV_COLUMNS) + "".join(csv_row(path, row) for row in ROWS)
+    read = list(csv.DictReader(io.StringIO(text)))
+    assert read[0] == {
+        "path": str(path),
+        "start_s": "0.000",
+        "end_s": "1.500",
+        "label": 'frog, "green"',
+        "probability": "0.9123",
+    }
+    assert read[1]["label"] == "Kröte"
+
+
+def test_json_lines_are_objects_with_the_columns_of_the_table():
+    first, second = (json_row(Path("a/1.wav"), row) for row in ROWS)
+    assert json.loads(first) == {
+        "path": "a/1.wav",
+        "start_s": 0.0,
+        "end_s": 1.5,
+        "label": 'frog, "green"',
+        "probability": 0.912346,
+    }
+    assert "Kröte" in second
+    assert second.count("\n") == 1
+
+
+@pytest.mark.parametrize("format", ["audacity", "raven"])
+def test_label_tracks_beside_their_recordings_are_annotations(tmp_path, format):
+    recording = tmp_path / "pond.june.flac"
+    recording.touch()
+    path = tmp_path / f"pond.june{TRACK_ENDINGS[format]}"
+    text = audacity_track(ROWS) if format == "audacity" else raven_table(ROWS, recording, 11025.0)
+    path.write_text(text, encoding="utf-8")
+    assert (is_audacity(path), is_raven(path)) == (format == "audacity", format == "raven")
+    clips = read_audacity(path) if format == "audacity" else read_raven(path)
+    assert clips == [Clip("pond.june.flac", row.label, start_s=row.start_s, end_s=row.end_s) for row in ROWS]
+
+
+def test_a_raven_table_elsewhere_finds_its_recording(tmp_path):
+    (tmp_path / "sounds").mkdir()
+    (tmp_path / "sounds" / "pond.wav").touch()
+    path = tmp_path / "pond.Table.1.selections.txt"
+    path.write_text(raven_table(ROWS[1:], tmp_path / "sounds" / "pond.wav", 4000))
+    assert [clip.path for clip in read_raven(path)] == [(tmp_path / "sounds" / "pond.wav").as_posix()]
+    header, row = (line.split("\t") for line in path.read_text().splitlines())
+    assert dict(zip(header, row, strict=True))["High Freq (Hz)"] == "4000"
+    assert dict(zip(header, row, strict=True))["Probability"] == "0.5000"
+
+
+def test_a_label_stays_in_its_cell():
+    rows = [Prediction(0, 1, "frog\tor\ntoad", 0.5)]
+    assert audacity_track(rows) == "0.000000\t1.000000\tfrog or toad\n"
+    assert raven_table(rows, Path("a.wav"), 4000).count("\n") == 2
