@@ -11,14 +11,15 @@ no torch.
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cohear.inference.classifier import Classifier, load
+    from cohear.inference.classifier import Classifier
+    from cohear.inference.loading import load
 
 __all__ = ["Classifier", "load"]
 
 
 def __getattr__(name: str) -> Any:
     if name in __all__:
-        from cohear.inference import classifier
+        from cohear.inference import classifier, loading
 
-        return getattr(classifier, name)
+        return getattr(loading if name == "load" else classifier, name)
     raise AttributeError(f"module 'cohear' has no attribute '{name}'")

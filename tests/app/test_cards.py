@@ -11,8 +11,8 @@ import pytest
 import soundfile
 from PIL import Image
 
-from cohear.app.cards import TITLES, HeardClip, heading, said, summary, view_card
-from cohear.app.hearing import hear_changed, hear_clean
+from cohear.app.cards import TITLES, heading, said, summary, view_card
+from cohear.app.hearing import HeardClip, hear_changed, hear_clean
 from cohear.evaluation.calibration import Calibration
 
 NASTY = "<script>alert('x')</script> & \"quotes\" ${1} {{2}}"

@@ -32,11 +32,11 @@ def test_what_is_no_run_is_refused(capsys, tmp_path):
 
 
 def test_a_port_is_taken_at_once_and_by_one():
-    with take_port("127.0.0.1", 0) as door:
-        port = door.getsockname()[1]
-        assert address_of(door, "127.0.0.1") == f"http://127.0.0.1:{port}/"
-        assert address_of(door, "0.0.0.0") == f"http://127.0.0.1:{port}/"
-        assert address_of(door, "::") == f"http://[::1]:{port}/"
+    with take_port("127.0.0.1", 0) as listener:
+        port = listener.getsockname()[1]
+        assert address_of(listener, "127.0.0.1") == f"http://127.0.0.1:{port}/"
+        assert address_of(listener, "0.0.0.0") == f"http://127.0.0.1:{port}/"
+        assert address_of(listener, "::") == f"http://[::1]:{port}/"
         socket.create_connection(("127.0.0.1", port)).close()
         with pytest.raises(UserError, match=rf"--port {port} of 127.0.0.1 cannot be used \(Address already in use\)"):
             take_port("127.0.0.1", port)
@@ -45,18 +45,24 @@ def test_a_port_is_taken_at_once_and_by_one():
 def test_where_the_usual_port_is_taken_a_free_one_is(monkeypatch):
     with take_port("127.0.0.1", 0) as taken:
         monkeypatch.setattr(server, "USUAL_PORT", taken.getsockname()[1])
-        with take_port("127.0.0.1", None) as door:
-            assert 0 < door.getsockname()[1] != server.USUAL_PORT
-    with take_port("127.0.0.1", None) as door:
-        assert door.getsockname()[1] == server.USUAL_PORT
+        with take_port("127.0.0.1", None) as listener:
+            assert 0 < listener.getsockname()[1] != server.USUAL_PORT
+    with take_port("127.0.0.1", None) as listener:
+        assert listener.getsockname()[1] == server.USUAL_PORT
 
 
 def test_only_addresses_of_this_machine_can_be_answered_at():
     with pytest.raises(UserError, match=r"--host 192\.0\.2\.1 cannot be used"):  # RFC 5737: nobody's
         take_port("192.0.2.1", None)
-    assert is_loopback("127.0.0.1")
-    assert is_loopback("::1")
-    assert not is_loopback("0.0.0.0")
+
+
+@pytest.mark.parametrize(("host", "alone"), [("127.0.0.1", True), ("127.0.1.1", True), ("0.0.0.0", False)])
+def test_a_port_is_on_loopback_by_its_address_and_not_by_its_name(monkeypatch, host, alone):
+    monkeypatch.setattr(
+        socket, "getaddrinfo", lambda *_, **__: [(socket.AF_INET, socket.SOCK_STREAM, 0, "", (host, 0))]
+    )
+    with take_port("127.someone.example", 0) as listener:
+        assert is_loopback(listener) == alone
 
 
 def test_gradio_is_kept_offline_and_its_files_are_gone_at_the_end(monkeypatch):

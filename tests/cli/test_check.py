@@ -125,9 +125,36 @@ def test_groups_are_written_for_training_which_then_divides_none(cohear, tmp_pat
     assert "24 clips in 4 groups" in said.err
     again = cohear("check", table, *options)
     assert again.status == 0
-    assert "recordings" not in again.out.split("warning")[0]
     assert "look by their names" not in again.out
     assert cohear("check", table, *options, "--groups", tmp_path / "groups.txt").status == 2
+
+
+def test_copies_on_both_sides_of_the_validation_part_are_told(cohear, tmp_path):
+    rows = ["path,label,fold"]
+    for index in range(40):
+        soundfile.write(tmp_path / f"{index}.wav", noise(index // 2), SAMPLE_RATE)
+        rows.append(f"{index}.wav,{'dog' if index % 4 < 2 else 'rain'},{1 + index // 4 % 2}")
+    table = tmp_path / "sounds.csv"
+    table.write_text("\n".join(rows))
+    said = cohear("check", table, *OPTIONS, "--set", "data.validation_share=0.5")
+    assert "kept back for validation" in " ".join(said.out.split())
+
+
+def test_a_handful_of_clips_can_be_checked(cohear, tmp_path):
+    for index in range(6):
+        soundfile.write(tmp_path / f"{index}.wav", noise(index), SAMPLE_RATE)
+    table = tmp_path / "few.csv"
+    table.write_text("path,label\n" + "".join(f"{index}.wav,{'xy'[index % 2]}\n" for index in range(6)))
+    said = cohear("check", table, *OPTIONS, "--set", "data.n_folds=2", "--set", "data.validation_share=0.15")
+    assert said.status == 0
+    assert "3 training clips are too few to spare 10 of them" in " ".join(said.out.split())
+
+
+@pytest.mark.parametrize("option", ["--groups", "--json", "--html"])
+def test_nothing_is_written_over_the_data(cohear, copied, option):
+    before = copied.read_text()
+    assert cohear("check", copied, *OPTIONS, option, copied).refuses("would write over the data")
+    assert copied.read_text() == before
 
 
 def test_help_has_an_example_and_fits_a_narrow_terminal(cohear, monkeypatch):

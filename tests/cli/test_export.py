@@ -15,7 +15,7 @@ import soxr
 
 from cohear.experiments.predictions import read_predictions
 from cohear.inference import onnx_check
-from cohear.inference.classifier import load
+from cohear.inference.loading import load
 from cohear.inference.onnx_check import Agreement
 from tiny import OPTIONS
 

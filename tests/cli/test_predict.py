@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import shutil
 import struct
 import subprocess
@@ -163,6 +164,16 @@ def test_of_a_damaged_recording_what_comes_before_is_kept(cohear, trained, pond,
     assert said.err.splitlines()[-1] == (
         f"cohear: 1 of 3 files could not be read and 1 of 3 could be read only in part; the others are in '{tracks}'"
     )
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
+def test_a_name_that_is_no_text_is_left_out_and_said(cohear, trained, pond, tmp_path):
+    shutil.copy(pond / "june.wav", tmp_path / "whole.wav")
+    shutil.copy(pond / "june.wav", tmp_path / os.fsdecode(b"Fr\xf6sche.wav"))  # Latin-1
+    said = cohear("predict", trained, tmp_path)
+    assert said.status == 2
+    assert {row["path"] for row in table(said.out)} == {str(tmp_path / "whole.wav")}
+    assert r"Fr\udcf6sche.wav' has a name that is no text: rename it." in said.err
 
 
 def test_a_recording_nearly_whole_is_heard_and_said_to_be_shorter(cohear, trained, pond, tmp_path):

@@ -23,20 +23,20 @@ def segment(path: str, label: str, start_s: float, end_s: float | None, **kwargs
 
 
 def test_clips_are_cut_from_the_middle_of_what_no_label_is_near_to():
-    labelled = (segment("a", "frog", 3, 5), segment("a", "toad", 4, 6), segment("a", "frog", 7, 9))
-    made = with_background(dataset(*labelled), "none", 2.0, files(a=12))
-    assert made.clips[:3] == labelled
+    labeled = (segment("a", "frog", 3, 5), segment("a", "toad", 4, 6), segment("a", "frog", 7, 9))
+    made = with_background(dataset(*labeled), "none", 2.0, files(a=12))
+    assert made.clips[:3] == labeled
     # 0 to 2.9 s, 6.1 to 6.9 s, 9.1 to 12 s are free: a clip fits into the first and the last, two are the middle class
     assert made.clips[3:] == (segment("a", "none", 0.45, 2.45), segment("a", "none", 9.55, 11.55))
     assert made.notes == (
-        "2 clips of 'none' (none of these) cut from the unlabelled parts of 1 recording; recordings without any label "
+        "2 clips of 'none' (none of these) cut from the unlabeled parts of 1 recording; recordings without any label "
         "are not used",
     )
 
 
 def test_clips_are_as_many_as_the_middle_class_and_spread_over_all_recordings():
-    labelled = [segment(path, label, 10 * k, 10 * k + 1) for path in "abcd" for k, label in enumerate("xxxxyyz")]
-    made = with_background(dataset(*labelled), "none", 1.0, files(a=70, b=70, c=70, d=70))
+    labeled = [segment(path, label, 10 * k, 10 * k + 1) for path in "abcd" for k, label in enumerate("xxxxyyz")]
+    made = with_background(dataset(*labeled), "none", 1.0, files(a=70, b=70, c=70, d=70))
     cut = [clip for clip in made.clips if clip.label == "none"]
     assert len(cut) == 8  # of 16, 8 and 4
     assert [sum(clip.path == path for clip in cut) for path in "abcd"] == [2, 2, 2, 2]
@@ -44,14 +44,14 @@ def test_clips_are_as_many_as_the_middle_class_and_spread_over_all_recordings():
 
 
 def test_a_class_of_long_segments_counts_by_its_windows():
-    labelled = [segment("a", "x", 0, 6), segment("a", "y", 100, 106)]
-    assert len(with_background(dataset(*labelled), "none", 2.0, files(a=200)).clips) == 2 + 3
+    labeled = [segment("a", "x", 0, 6), segment("a", "y", 100, 106)]
+    assert len(with_background(dataset(*labeled), "none", 2.0, files(a=200)).clips) == 2 + 3
 
 
-def test_lengths_are_those_of_the_labelled_segments():
+def test_lengths_are_those_of_the_labeled_segments():
     lengths_s = [0.5, 0.5, 1.0, 9.0] * 2
-    labelled = [segment("a", "xy"[k % 2], 20 * k, 20 * k + s) for k, s in enumerate(lengths_s)]
-    made = with_background(dataset(*labelled), "none", 2.0, files(a=160))
+    labeled = [segment("a", "xy"[k % 2], 20 * k, 20 * k + s) for k, s in enumerate(lengths_s)]
+    made = with_background(dataset(*labeled), "none", 2.0, files(a=160))
     cut_s = sorted(round(duration_s(clip, None) or 0, 3) for clip in made.clips if clip.label == "none")
     assert len(cut_s) == 8  # x has 4 windows, y has 12
     assert cut_s[:3] == [0.5] * 3
@@ -61,17 +61,17 @@ def test_lengths_are_those_of_the_labelled_segments():
 
 def test_clips_have_the_fold_and_the_group_of_the_nearest_segment():
     june, july = {"fold": 1, "group": "june"}, {"fold": 2, "group": "july"}
-    labelled = [segment("a", label, start_s, start_s + 1, **june) for label, start_s in (("x", 0), ("y", 2))]
-    labelled += [segment("a", label, start_s, start_s + 1, **july) for label, start_s in (("x", 30), ("y", 32))]
-    made = with_background(dataset(*labelled), "none", 1.0, files(a=33))
+    labeled = [segment("a", label, start_s, start_s + 1, **june) for label, start_s in (("x", 0), ("y", 2))]
+    labeled += [segment("a", label, start_s, start_s + 1, **july) for label, start_s in (("x", 30), ("y", 32))]
+    made = with_background(dataset(*labeled), "none", 1.0, files(a=33))
     assert [(clip.fold, clip.group) for clip in made.clips[4:]] == [(1, "june"), (2, "july")]
 
 
 def test_in_multi_label_data_background_has_no_label():
-    labelled = (segment("a", "x;y", 0, 1, multi_label=True), segment("a", "x", 2, None, multi_label=True))
-    made = with_background(dataset(*labelled, segment("b", "y", 5, 6, multi_label=True)), "none", 1.0, files(a=9, b=9))
+    labeled = (segment("a", "x;y", 0, 1, multi_label=True), segment("a", "x", 2, None, multi_label=True))
+    made = with_background(dataset(*labeled, segment("b", "y", 5, 6, multi_label=True)), "none", 1.0, files(a=9, b=9))
     assert [(clip.path, clip.labels) for clip in made.clips[3:]] == [("b", ())] * 5  # x has 8 windows, y has 2
-    empty = dataset(*labelled, Clip("c", "", multi_label=True))
+    empty = dataset(*labeled, Clip("c", "", multi_label=True))
     assert with_background(empty, "none", 1.0, {}).clips == empty.clips
 
 

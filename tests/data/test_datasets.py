@@ -140,7 +140,7 @@ def test_esc10_of_another_data_set_is_refused(tmp_path):
 def test_label_file_without_labels_is_refused(tmp_path):
     touch(tmp_path, "a.wav")
     (tmp_path / "a.selections.txt").write_text("Begin Time (s)\tEnd Time (s)\tSpecies\n")
-    with pytest.raises(UserError, match="has no labelled clips"):
+    with pytest.raises(UserError, match="has no labeled clips"):
         read_dataset(tmp_path)
 
 

@@ -27,12 +27,13 @@ def test_lengths_and_rates_come_of_one_look_at_each_file(tmp_path, monkeypatch):
         Clip("a.wav", "x"),
         Clip("a.wav", "x", start_s=1.0),
         Clip("b.flac", "y", end_s=0.25),
+        Clip("b.flac", "y", start_s=3.0),  # 0.5 s long
         Clip("gone.wav", "y"),
         Clip("gone.wav", "y", start_s=1.0, end_s=1.5),
     )
     read = read_headers(Dataset("d", tmp_path, clips, "table"))
     assert looked_at == {"a.wav": 1, "b.flac": 1, "gone.wav": 1}
-    assert read.durations_s == (2.5, 1.5, 0.25, 0.5)
+    assert read.durations_s == (2.5, 1.5, 0.25, 0.0, 0.5)
     assert read.sample_rates == [8000, 96000]
     assert set(read.files) == {"a.wav", "b.flac"}
 

@@ -1,5 +1,7 @@
 """Each corruption does what its table says, measured independently, and a higher severity does more of it."""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -118,7 +120,7 @@ def test_dropouts_are_gaps_of_the_share_of_the_table_and_grow_from_each_other():
     lost = [_apply(BY_NAME["dropouts"], sounds, severity) == 0 for severity in SEVERITIES]
     shares = [gaps.mean() for gaps in lost]
     assert shares == pytest.approx(np.array(BY_NAME["dropouts"].levels) / 100, abs=0.1)  # of six stretches
-    assert all((less <= more).all() for less, more in zip(lost[:-1], lost[1:], strict=True))
+    assert all((less <= more).all() for less, more in itertools.pairwise(lost))
     edges = np.flatnonzero(np.diff(lost[0][0].astype(int)))
     assert np.isin((edges + 1) % round(GAP_S * RATE), (0,)).all()
     assert not np.array_equal(lost[2][0], lost[2][1])

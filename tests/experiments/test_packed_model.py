@@ -131,6 +131,7 @@ def patched(name: str, offset: int, value: bytes) -> Callable[[Entries], bytes]:
         (lambda e: zipped({**e, "a\nb.md": b""}), r"it has an entry 'a\nb.md', which is no plain file name"),
         (lambda e: zipped({**e, "code.py": b""}), "it has an unknown entry 'code.py'"),
         (lambda e: zipped({**e, **{f"a{i}.md": b"" for i in range(20)}}), "it has 23 entries, more than 16"),
+        (lambda e: zipped(e) + b"PK\x01\x02" * 1001, "it has more entries than 16"),
         *((lambda e, n=n: zipped({k: v for k, v in e.items() if k != n}), f"it has no '{n}'") for n in unzip(DATA)),
         (lambda e: zipped({**e, CARD: b"\xff"}), "its 'README.md' is no text"),
         (lambda e: zipped({**e, CARD: bytes(2**22 + 1)}), "its 'README.md' is larger than"),

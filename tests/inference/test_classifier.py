@@ -1,9 +1,7 @@
 """Windows against hand-computed times, answers against the network applied by hand to the whole recording."""
 
-import sys
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,18 +9,14 @@ import soundfile
 import torch
 from torch import nn
 
-import cohear
 from cohear.data.audio_files import decode, resample
+from cohear.data.audio_stream import AudioStream
 from cohear.data.fitting import fit
 from cohear.errors import UserError
 from cohear.evaluation.calibration import Calibration, Threshold
-from cohear.experiments.build import prepare_data
-from cohear.experiments.presets import change, parse_override, preset
-from cohear.experiments.runs import RunRequest, execute
 from cohear.inference import classifier as classifier_module
 from cohear.inference.classifier import Classifier
 from cohear.models import VGG, LogMel
-from tiny import SAMPLE_RATE, TINY
 
 RATE = 8000
 
@@ -54,16 +48,6 @@ def drawn() -> Classifier:
     network.linear.weight.data /= 20  # answers that are not sure of themselves show small differences
     front_end = LogMel(11025, n_fft=256, hop_length=150, n_mels=16)
     return Classifier(("a", "b", "c"), 11025, 0.4, "pad", front_end, network)
-
-
-@pytest.fixture(scope="module")
-def run(tones: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("run")
-    config = change(preset("small"), dict(parse_override(text) for text in (*TINY, "training.epochs=1")))
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("COHEAR_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
-        execute(RunRequest(tones, config, track="end"), prepare_data(tones, config), folder)
-    return folder
 
 
 def write(path: Path, *levels: float, part_s: float = 0.25, rate: int = RATE, n_channels: int = 1) -> Path:
@@ -172,12 +156,11 @@ def test_waveforms_are_answered_as_files_and_batches_one_by_one(drawn, tmp_path)
     soundfile.write(tmp_path / "a.wav", waveform, 16000, subtype="FLOAT")
     expected = drawn.predict(tmp_path / "a.wav", top=2, hop_s=0.3)
     assert drawn.predict(waveform, top=2, hop_s=0.3, sample_rate=16000) == expected
-    assert drawn.predict(torch.from_numpy(waveform), 2, 0.3, sample_rate=16000) == expected
+    assert drawn.predict(torch.from_numpy(waveform), top=2, hop_s=0.3, sample_rate=16000) == expected
     batch = drawn.predict([waveform, waveform[:2000], waveform], top=2, hop_s=0.3, sample_rate=16000)
     assert len(batch) == 3
-    for one, like in zip(
-        batch, [expected, drawn.predict(waveform[:2000], 2, sample_rate=16000), expected], strict=True
-    ):
+    of_short = drawn.predict(waveform[:2000], top=2, sample_rate=16000)
+    for one, like in zip(batch, [expected, of_short, expected], strict=True):
         assert [row[:3] for row in one] == [row[:3] for row in like]
         assert [row.probability for row in one] == pytest.approx([row.probability for row in like], abs=1e-5)
     assert len(drawn.predict(np.stack([waveform, waveform]), sample_rate=16000)) == 2
@@ -187,7 +170,7 @@ def test_waveforms_are_answered_as_files_and_batches_one_by_one(drawn, tmp_path)
 def test_the_sample_rate_is_said_once(drawn, tmp_path):
     with pytest.raises(UserError, match="waveforms do not say their sample rate"):
         drawn.predict(np.zeros(8000))
-    with pytest.raises(UserError, match="not 0"):
+    with pytest.raises(UserError, match="a sample rate of 0 Hz"):
         drawn.predict(np.zeros(8000), sample_rate=0)
     with pytest.raises(UserError, match="says its own sample rate"):
         drawn.predict(tmp_path / "a.wav", sample_rate=8000)
@@ -246,6 +229,13 @@ def test_what_was_heard_before_the_damage_is_given_before_the_error(by_loudness,
         by_loudness.predict(path)
 
 
+def test_an_open_file_of_another_rate_is_refused(by_loudness, tmp_path):
+    path = write(tmp_path / "a.wav", 0, 0, 0.9, 0.9, rate=16000)
+    assert len(list(by_loudness.listen(AudioStream(path, RATE)))) == 2
+    with pytest.raises(ValueError, match="a stream of 16000 Hz for a classifier of 8000 Hz"):
+        next(by_loudness.listen(AudioStream(path, 16000)))
+
+
 def test_a_copy_for_another_device_answers_the_same(by_loudness, tmp_path):
     path = write(tmp_path / "a.wav", 0, 0, 0.9, 0.9)
     copy = by_loudness.to("cpu")
@@ -261,46 +251,3 @@ def test_a_gpu_answers_as_the_cpu_does(drawn, tmp_path, monkeypatch):
     on_cpu, on_gpu = (list(classifier.listen(tmp_path / "a.wav")) for classifier in (drawn, drawn.to("cuda")))
     for one, other in zip(on_cpu, on_gpu, strict=True):
         np.testing.assert_allclose(other.probabilities, one.probabilities, atol=1e-4)
-
-
-def test_a_loaded_run_answers_as_its_network_does(tones, run):
-    classifier = cohear.load(run)
-    assert classifier.classes == ("tone0", "tone1", "tone2")
-    assert (classifier.sample_rate, classifier.clip_s) == (SAMPLE_RATE, 0.6)
-    path = tones.parent / "tone1-1-0.wav"
-    waveform, _ = soundfile.read(path, dtype="float32")
-    with torch.inference_mode():
-        log_mel = classifier.front_end(torch.from_numpy(waveform)[None])
-        expected = classifier.network(log_mel).softmax(-1)[0]
-    rows = classifier.predict(path, top=3)
-    assert [row.label for row in rows] == [f"tone{i}" for i in expected.argsort(descending=True)]
-    assert [row.probability for row in rows] == pytest.approx(expected.sort(descending=True).values.tolist())
-    assert classifier.predict(str(path)) == rows[:1]
-
-
-def test_what_is_no_finished_run_or_no_sound_is_refused(tones, run, tmp_path):
-    with pytest.raises(UserError, match="there is no such folder"):
-        cohear.load(tmp_path / "nowhere")
-    with pytest.raises(UserError, match=r"it has no config\.json"):
-        cohear.load(tmp_path)
-    (tmp_path / "config.json").write_bytes((run / "config.json").read_bytes())
-    with pytest.raises(UserError, match="is an unfinished run"):
-        cohear.load(tmp_path)
-    (tmp_path / "metrics.json").write_bytes((run / "metrics.json").read_bytes())
-    (tmp_path / "model.safetensors").write_bytes((run / "model.safetensors").read_bytes()[:-9])
-    with pytest.raises(UserError, match=r"model.safetensors' cannot be used"):
-        cohear.load(tmp_path)
-    with pytest.raises(UserError, match="does not exist"):
-        cohear.load(run).predict(tones.parent / "gone.wav")
-
-
-def test_a_packed_model_is_loaded_by_its_name(by_loudness, tmp_path, monkeypatch):
-    asked = []
-    packed = SimpleNamespace(load_packed=lambda path: asked.append(path) or by_loudness)
-    monkeypatch.setitem(sys.modules, "cohear.inference.packed", packed)
-    (tmp_path / "a.cohear").touch()
-    assert cohear.load(tmp_path / "a.cohear") is by_loudness
-    assert asked == [tmp_path / "a.cohear"]
-    (tmp_path / "folder.cohear").mkdir()
-    with pytest.raises(UserError, match=r"it has no config\.json"):
-        cohear.load(tmp_path / "folder.cohear")

@@ -20,7 +20,7 @@ from cohear.experiments.build import build_front_end, build_network, build_plan,
 from cohear.experiments.config import Config
 from cohear.experiments.presets import change, preset
 from cohear.experiments.resident_clips import ResidentClips
-from cohear.objectives import BERNOULLI, ClassificationObjective, ConsistencyObjective
+from cohear.objectives import BERNOULLI, CATEGORICAL, ClassificationObjective, ConsistencyObjective
 from cohear.tensors import on_device
 from cohear.training.batches import Batch
 from cohear.training.trainer import TrainingClips, _forward, _Step
@@ -107,12 +107,12 @@ def test_nor_does_one_that_reads_kept_versions(n_kept):
     assert take_steps(settings("combination"), versions).device == META
 
 
-def test_nor_does_one_with_class_weights():
-    weights = (1.0, 2.0, 3.0, 4.0, 5.0)
-    assert take_steps(settings("masking"), objective=ConsistencyObjective(class_weights=weights)).device == META
-    many = ConsistencyObjective(likelihood=BERNOULLI, class_weights=weights)
-    present = np.eye(N_CLIPS, 5, dtype=np.float32)
-    assert take_steps(settings("masking"), objective=many, targets=present).device == META
+@pytest.mark.parametrize(("likelihood", "targets"), [
+    (CATEGORICAL, np.arange(N_CLIPS) % 5), (BERNOULLI, np.eye(N_CLIPS, 5, dtype=np.float32)),
+])  # fmt: skip
+def test_nor_does_one_with_class_weights(likelihood, targets):
+    objective = ConsistencyObjective(likelihood=likelihood, class_weights=(1.0, 2.0, 3.0, 4.0, 5.0))
+    assert take_steps(settings("masking"), objective=objective, targets=targets).device == META
 
 
 def _ask_for_another_device(x: torch.Tensor) -> torch.Tensor:

@@ -4,14 +4,12 @@ Every text in them is escaped: labels and file names are other people's.
 """
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 import jinja2
 import numpy as np
 
-from cohear.app.excerpts import Excerpt
-from cohear.app.hearing import HeardView, answered, divergence, probabilities
+from cohear.app.hearing import HeardClip, HeardView, answered, divergence, probabilities
 from cohear.app.pictures import DYNAMIC_RANGE_DB, log_mel_png, waveform_svg
 from cohear.inference.classifier import Classifier
 from cohear.models.log_mel import POWER_FLOOR
@@ -32,15 +30,6 @@ _TEMPLATES = jinja2.Environment(
 )
 _TEMPLATES.filters["nats"] = nats_text
 _TEMPLATES.filters["g"] = "{:g}".format
-
-
-@dataclass(frozen=True, eq=False)
-class HeardClip:
-    """A clip and how it was heard."""
-
-    excerpt: Excerpt
-    views: dict[str, HeardView]
-    """By their names in the order of `TITLES`, the clean one first."""
 
 
 def view_card(classifier: Classifier, heard: HeardClip, name: str) -> str:

@@ -15,6 +15,7 @@ from jaxtyping import Bool, Float32
 from torch import Tensor
 
 from cohear.app.excerpts import Excerpt
+from cohear.evaluation.calibration import probabilities as shown
 from cohear.inference.classifier import Classifier
 from cohear.models import LogMel
 from cohear.objectives import bernoulli_jensen_shannon_divergence, jensen_shannon_divergence
@@ -34,7 +35,6 @@ AMOUNTS: dict[Change, tuple[float, float, float]] = {
 }
 """Smallest and largest amount, and the steps between: semitones, seconds of reverberation time, percent hidden."""
 
-_UNFITTED_THRESHOLD = 0.5
 _SHORTEST_ROOM_S = 0.1
 """A room of a reverberation time below half of it is none at all."""
 
@@ -51,6 +51,15 @@ class HeardView:
     """What the network sees, dB."""
     logits: Float32[np.ndarray, " label"]
     """What it says, already divided by the classifier's temperature."""
+
+
+@dataclass(frozen=True, eq=False)
+class HeardClip:
+    """A clip and how it was heard."""
+
+    excerpt: Excerpt
+    views: dict[str, HeardView]
+    """By what was done to it, the clean one first."""
 
 
 @torch.inference_mode()
@@ -167,21 +176,13 @@ def divergence(classifier: Classifier, views: Sequence[HeardView]) -> float:
 
 def probabilities(classifier: Classifier, view: HeardView) -> Float32[np.ndarray, " label"]:
     """Turn an answer into probabilities, 0 to 1: of one label each, or one distribution."""
-    logits = torch.from_numpy(view.logits)
-    return (logits.sigmoid() if classifier.multi_label else logits.softmax(-1)).numpy()
+    return shown(view.logits[None], multi_label=classifier.multi_label)[0].astype(np.float32)
 
 
 def answered(classifier: Classifier, view: HeardView) -> tuple[str, ...]:
-    """Say which labels are the answer: the likeliest, or of several at once those that reach their threshold.
-
-    A label without a threshold counts from one half on.
-    """
-    shares = probabilities(classifier, view)
-    if not classifier.multi_label:
-        return (classifier.classes[int(shares.argmax())],)
-    fitted = {label: threshold.probability for label, threshold in classifier.calibration.thresholds.items()}
-    answers = zip(classifier.classes, shares, strict=True)
-    return tuple(label for label, share in answers if share >= fitted.get(label, _UNFITTED_THRESHOLD))
+    """Say which labels `predict` would report, in the order of the classes."""
+    chosen = classifier.reporting().choose(probabilities(classifier, view))
+    return tuple(classifier.classes[label] for label in sorted(chosen))
 
 
 def _batch(excerpt: Excerpt) -> Float32[Tensor, "1 time"]:

@@ -9,10 +9,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cohear.app.cards import TITLES, HeardClip, heading, said, summary, view_card
+from cohear.app.cards import TITLES, heading, said, summary, view_card
 from cohear.app.examples import Example
 from cohear.app.excerpts import Excerpt, excerpt_of_file
-from cohear.app.hearing import AMOUNTS, Change, hear_changed, hear_clean
+from cohear.app.hearing import AMOUNTS, Change, HeardClip, hear_changed, hear_clean
 from cohear.errors import UserError
 from cohear.inference.classifier import Classifier
 

@@ -6,11 +6,12 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cohear.app.doors import LOOPBACK_NAMES, Doors
 from cohear.app.excerpts import MAX_UPLOAD_MIB
+from cohear.app.request_filter import LOOPBACK_NAMES, RequestFilter
 from cohear.errors import UserError
 
 if TYPE_CHECKING:
@@ -46,28 +47,28 @@ def take_port(host: str, port: int | None) -> socket.socket:
         raise UserError(f"--host {host} is no address of this machine ({error.strerror}); leave it out") from error
     refusal = OSError()
     for wanted in (USUAL_PORT, 0) if port is None else (port,):
-        door = socket.socket(family, kind, protocol)
+        listener = socket.socket(family, kind, protocol)
         try:
-            door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            door.bind((address[0], wanted))
-            door.listen()
-            return door
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind((address[0], wanted))
+            listener.listen()
+            return listener
         except OSError as error:
-            door.close()
+            listener.close()
             refusal = error
     place = f"--port {port} of {host}" if port else f"--host {host}"
     raise UserError(f"{place} cannot be used ({refusal.strerror}); give another, or leave it out") from refusal
 
 
-def is_loopback(host: str) -> bool:
-    """Say whether only this machine reaches a host."""
-    return host in LOOPBACK_NAMES or host.startswith("127.")
+def is_loopback(listener: socket.socket) -> bool:
+    """Say whether only this machine reaches a port, by its address: a machine's name may mean either."""
+    return ip_address(listener.getsockname()[0]).is_loopback
 
 
-def address_of(door: socket.socket, host: str) -> str:
+def address_of(listener: socket.socket, host: str) -> str:
     """Return what to type into a browser on this machine."""
     name = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-    return f"http://{f'[{name}]' if ':' in name else name}:{door.getsockname()[1]}/"
+    return f"http://{f'[{name}]' if ':' in name else name}:{listener.getsockname()[1]}/"
 
 
 @contextmanager
@@ -88,12 +89,12 @@ def offline_gradio() -> Iterator[Path]:
         os.environ.update(before)
 
 
-def serve(page: "gradio.Blocks", door: socket.socket, host: str, uploads: Path) -> None:
+def serve(page: "gradio.Blocks", listener: socket.socket, host: str, uploads: Path) -> None:
     """Serve a page until a signal comes, which is then given to whoever waited for it before.
 
     Args:
         page: what is served.
-        door: from `take_port`.
+        listener: from `take_port`.
         host: for which it was taken.
         uploads: from `offline_gradio`.
     """
@@ -119,7 +120,7 @@ def serve(page: "gradio.Blocks", door: socket.socket, host: str, uploads: Path) 
         show_error=False,
         **style(),
     )
-    names = LOOPBACK_NAMES | {host} if is_loopback(host) else None
-    app = Doors(outer, uploads, names, max_bytes=(MAX_UPLOAD_MIB + 1) << 20)
+    names = LOOPBACK_NAMES | {host.lower()} if is_loopback(listener) else None
+    app = RequestFilter(outer, uploads, names, max_bytes=(MAX_UPLOAD_MIB + 1) << 20)
     config = uvicorn.Config(app, log_level="critical", timeout_graceful_shutdown=1, server_header=False, ws="none")
-    uvicorn.Server(config).run(sockets=[door])
+    uvicorn.Server(config).run(sockets=[listener])

@@ -46,8 +46,8 @@ def check(
 ) -> None:
     """Listen to a data set and say what is in it, what is wrong with it, and whether training can start.
 
-    Errors are what training refuses, warnings what would mislead it, notes what is good to know. With the options that
-    training will get, the answer is that of training. The status is 0 where training can start, else 2.
+    Errors are what training refuses, warnings what would mislead it, notes what is good to know. With the options
+    by which training will choose its data, the answer is that of training. The status is 0 where it can start, else 2.
 
     cohear check my_sounds/
 
@@ -56,6 +56,11 @@ def check(
     from cohear.data.check.finding import Finding
     from cohear.experiments.data_check import check_data
 
+    if groups is not None and groups.suffix.lower() != ".csv":
+        raise UserError(f"--groups '{groups}' is no table that training would read; give it a name that ends in .csv")
+    for option, path in (("--html", html), ("--json", json_out), ("--groups", groups)):
+        if path is not None and path.exists() and data.exists() and path.samefile(data):
+            raise UserError(f"{option} '{path}' would write over the data; give it another name")
     set_names = options.set_names(settings, {"preset": "--preset"})
     config = options.resolve(
         method="consistency",
@@ -108,11 +113,9 @@ def _write(
 
 def _write_groups(found: "Check", path: Path) -> None:
     """Write the table of groups and say how many there are."""
-    from cohear.data.check.recording_groups import groups_table
+    from cohear.data.check.groups_table import groups_table
     from cohear.runtime.files import write_text
 
-    if path.suffix.lower() != ".csv":
-        raise UserError(f"--groups '{path}' is no table that training would read; give it a name that ends in .csv")
     write_text(path, groups_table(found.dataset, found.kinship, path.absolute().parent))
     n_groups = len(set(found.kinship.groups))
     say(f"groups: {path}, {count_text(found.kinship.heard, 'clip')} in {count_text(range(n_groups), 'group')}")

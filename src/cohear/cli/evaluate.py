@@ -1,7 +1,7 @@
 """`cohear evaluate`: how far a finished run can be trusted, on sounds that it was not trained on."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -90,9 +90,8 @@ def evaluate(
         write_robustness(experiments, out)
     if json_file:
         write_json(json_file, evaluation_values(judged, experiments))
-    if len(judged) == 1:
-        print(accuracy_sentence(judged[0]))
-    _print_tables(tables)
+    first = [accuracy_sentence(judged[0])] if len(judged) == 1 else []
+    print("\n\n".join([*first, *_rendered(tables)]))
     say(f"report: {out}")
 
 
@@ -151,19 +150,19 @@ def _choose(
             chosen.append((folder, clips))
     for note in dict.fromkeys(note for _, clips in chosen for note in clips.notes):
         say(note)
-    which = dict.fromkeys(clips.description for _, clips in chosen)
-    say(f"judging {count_text(folders, 'run')} on {'; '.join(which)}")
+    which = list(dict.fromkeys(clips.description for _, clips in chosen))
+    more = f"; and so on ({len(which) - 1} more)" if len(which) > 1 else ""
+    say(f"judging {count_text(folders, 'run')} on {which[0]}{more}")
     for warning in dict.fromkeys(warning for _, clips in chosen for warning in clips.warnings):
         say(f"WARNING: {warning}")
     return chosen
 
 
-def _print_tables(tables: "Sequence[Table]") -> None:
+def _rendered(tables: "Sequence[Table]") -> Iterator[str]:
     from cohear.reports.tables import to_text
 
-    width = shutil.get_terminal_size().columns
     for table in tables:
         if table.title == "By label" and len(table.rows) > _MOST_LABELS_SHOWN:
-            print(f"\nBy label: {len(table.rows)} labels, on the page.")
-            continue
-        print(f"\n{to_text(table, width)}")
+            yield f"By label: {len(table.rows)} labels, on the page."
+        else:
+            yield to_text(table, shutil.get_terminal_size().columns)

@@ -33,7 +33,7 @@ def export(
     _check_name(out)
     require_onnx()
 
-    from cohear.inference.classifier import load
+    from cohear.inference.loading import load
     from cohear.inference.onnx_check import MAX_DIFFERENCE, check_sounds, compare
     from cohear.inference.onnx_export import to_onnx
     from cohear.runtime.files import write_bytes

@@ -10,7 +10,7 @@ from cohear.cli.progress import say
 
 def listen(
     run: Annotated[
-        Path, typer.Argument(metavar="RUN", show_default=False, help="A finished run folder, or a packed model.")
+        Path, typer.Argument(metavar="RUN", show_default=False, help="A finished run folder, or a .cohear file.")
     ],
     host: Annotated[
         str, typer.Option(metavar="NAME", help="Address to answer at; any but the default lets others in.")
@@ -44,11 +44,11 @@ def listen(
     from cohear.app.page import build_page
 
     classifier = cohear.load(run)
-    with take_port(host, port) as door, offline_gradio() as uploads:
+    with take_port(host, port) as listener, offline_gradio() as uploads:
         whose, offered = examples(classifier, run)
         page = build_page(classifier, run.resolve().name, whose, offered)
-        address = address_of(door, host)
-        if not is_loopback(host):
+        address = address_of(listener, host)
+        if not is_loopback(listener):
             say(
                 f"whoever reaches this machine as {host} can use the page; sounds can be recorded on this machine alone"
             )
@@ -57,4 +57,4 @@ def listen(
             import webbrowser
 
             webbrowser.open(address)
-        serve(page, door, host, uploads)
+        serve(page, listener, host, uploads)

@@ -56,7 +56,7 @@ def predict(
     threshold: Annotated[
         float | None,
         typer.Option(
-            min=0.0, max=1.0, metavar="P", help="Leave out answers that are less probable, in place of --events' own."
+            min=0.0, max=1.0, metavar="P", help="Leave out what is less probable; in place of all fitted thresholds."
         ),
     ] = None,
     format: Annotated[Format, typer.Option(help="A table, or a label track for each recording (with --out).")] = "csv",
@@ -91,9 +91,9 @@ def predict(
     import torch
 
     from cohear.data.audio_stream import AudioStream
-    from cohear.inference.classifier import load
     from cohear.inference.events import join_windows
     from cohear.inference.heard_files import find_recordings
+    from cohear.inference.loading import load
 
     classifier = load(run)
     reporting = classifier.reporting(top, threshold, events)
@@ -201,13 +201,14 @@ def _say_what_is_missing(classifier: "Classifier", threshold: float | None, even
     """Warn where answers mean less than they seem to."""
     if threshold is not None:
         return
+    from cohear.data.wording import some
+
     if events:
         thresholds, background = classifier.calibration.thresholds, classifier.background
         missing = [label for label in classifier.classes if label not in thresholds and label != background]
         if missing:
-            others = f" and {len(missing) - _NAMED_LABELS} more" if len(missing) > _NAMED_LABELS else ""
             say(
-                f"no events of {', '.join(missing[:_NAMED_LABELS])}{others}: the validation clips gave no threshold "
+                f"no events of {some(missing, _NAMED_LABELS)}: the validation clips gave no threshold "
                 "above which answers are right often enough; --threshold P gives one for all labels"
             )
     elif classifier.background is None and not classifier.multi_label:

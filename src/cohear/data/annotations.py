@@ -1,4 +1,4 @@
-r"""Labelled segments of long recordings: Raven selection tables and Audacity label tracks.
+r"""Labeled segments of long recordings: Raven selection tables and Audacity label tracks.
 
 A Raven table is a text separated by tabs, with `Begin Time (s)` and `End Time (s)`; it names its recording in
 `Begin File` or by its own name (`pond.Table.1.selections.txt` lies beside `pond.wav`). An Audacity label

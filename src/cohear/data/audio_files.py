@@ -13,7 +13,7 @@ import soundfile
 import soxr
 from jaxtyping import Float32
 
-from cohear.data.media_files import MEDIA_SUFFIXES, conversion, decode_media, probe_media
+from cohear.data.media_files import MEDIA_SUFFIXES, conversion, decode_media, media_blocks, probe_media
 from cohear.data.promised_lengths import promised_n_samples
 from cohear.errors import UserError
 
@@ -88,7 +88,7 @@ def probe(path: str | Path) -> AudioInfo:
     path = _existing(Path(path))
     if path.suffix.lower() in MEDIA_SUFFIXES:
         return AudioInfo(*probe_media(path))
-    with open_sound(path) as file:
+    with _open(path) as file:
         n_samples = promised_n_samples(path) or file.frames
         return AudioInfo(n_samples / file.samplerate, file.samplerate, file.channels)
 
@@ -122,6 +122,34 @@ def decode_channels(path: str | Path) -> DecodedChannels:
     return DecodedChannels(waveforms, sample_rate, shortfall_s)
 
 
+def declared_blocks(
+    path: Path, n_declared: int, *, mixed: bool, n_samples: int = _BLOCK
+) -> Iterator[Float32[np.ndarray, "channel time"]]:
+    """Decode a file block by block, no more of it than its header declares; of FFmpeg's the channels are always mixed.
+
+    Args:
+        path: a sound file.
+        n_declared: samples that the header declares; 0 where it declares none.
+        mixed: whether blocks are the mean of the channels, one row.
+        n_samples: at most so many in a block, but for FFmpeg's, which are frames of the codec.
+
+    Raises:
+        UserError: where there is nothing in the file, or decoding breaks off.
+    """
+    if path.suffix.lower() in MEDIA_SUFFIXES:
+        n_heard = 0
+        for block in media_blocks(path):
+            kept = block[:, : max(0, n_declared - n_heard)] if n_declared else block
+            n_heard += block.shape[1]
+            if kept.shape[1]:
+                yield kept
+        return
+    if not n_declared:
+        raise _no_samples(path)
+    with _open(path) as file:
+        yield from _read(path, file, 0, n_declared, mixed, n_samples)
+
+
 def resample(waveform: Float32[np.ndarray, " time"], from_rate: int, to_rate: int) -> Float32[np.ndarray, " new_time"]:
     """Change the sample rate by soxr's high-quality filter (20 bits, linear phase).
 
@@ -145,11 +173,11 @@ def _decode(
         first, last = _segment(path, start_s, end_s, sample_rate, n_declared)
         waveforms = whole[:, first:last]
     else:
-        with open_sound(path) as file:
+        with _open(path) as file:
             sample_rate, n_channels = file.samplerate, file.channels
             n_declared = promised_n_samples(path) or file.frames
             first, last = _segment(path, start_s, end_s, sample_rate, n_declared)
-            blocks = list(read_blocks(path, file, first, last, mixed))
+            blocks = list(_read(path, file, first, last, mixed))
         none = np.zeros((1 if mixed else n_channels, 0), np.float32)
         waveforms = np.concatenate(blocks, axis=1) if blocks else none
     if (n_finite := count_finite(waveforms)) < waveforms.shape[1]:
@@ -176,7 +204,7 @@ def _existing(path: Path) -> Path:
     return path
 
 
-def open_sound(path: Path) -> soundfile.SoundFile:
+def _open(path: Path) -> soundfile.SoundFile:
     """Open a file with libsndfile."""
     try:
         return soundfile.SoundFile(path)
@@ -193,7 +221,7 @@ def _segment(path: Path, start_s: float, end_s: float | None, sample_rate: int, 
     first = round(start_s * sample_rate)
     last = n_declared if end_s is None else round(end_s * sample_rate)
     if n_declared == 0:
-        raise no_samples(path)
+        raise _no_samples(path)
     if first >= n_declared:
         raise UserError(
             f"{path} lasts {n_declared / sample_rate:.2f} s, so no segment can begin at {start_s:g} s: check its start."
@@ -201,7 +229,7 @@ def _segment(path: Path, start_s: float, end_s: float | None, sample_rate: int, 
     return first, last
 
 
-def read_blocks(
+def _read(
     path: Path, file: soundfile.SoundFile, first: int, last: int, mixed: bool, n_samples: int = _BLOCK
 ) -> Iterator[Float32[np.ndarray, "channel time"]]:
     """Read samples first to last (excluded) of an open file, as far as they are there; mixed is one row.
@@ -238,7 +266,7 @@ def not_finite(path: Path, where_s: float) -> UserError:
     return UserError(f"{path} holds NaN or infinite samples (the first at {where_s:.3f} s): export it again.")
 
 
-def no_samples(path: Path) -> UserError:
+def _no_samples(path: Path) -> UserError:
     """Word that there is a header and nothing else."""
     return UserError(f"{path} holds no samples: record or copy it again, or leave it out.")
 

@@ -11,16 +11,7 @@ import numpy as np
 import soxr
 from jaxtyping import Float32
 
-from cohear.data.audio_files import (
-    count_finite,
-    missing_s,
-    no_samples,
-    not_finite,
-    open_sound,
-    probe,
-    read_blocks,
-)
-from cohear.data.media_files import MEDIA_SUFFIXES, media_blocks
+from cohear.data.audio_files import count_finite, declared_blocks, missing_s, not_finite, probe
 from cohear.errors import UserError
 
 _BLOCK = 1 << 15
@@ -38,11 +29,13 @@ class AudioStream:
         sample_rate: Hz, > 0; of the blocks.
 
     Raises:
-        UserError: where the file is missing, empty or no sound.
+        UserError: where the file is missing, empty or no sound, or its name is no text.
     """
 
     def __init__(self, path: str | Path, sample_rate: int) -> None:
         self.path, self.sample_rate = Path(path), sample_rate
+        if not _is_text(str(path)):  # neither libsndfile's wrapper nor a table takes it
+            raise UserError(f"{str(path)!a} has a name that is no text: rename it.")
         info = probe(path)
         self.source_rate = info.sample_rate
         """Hz, that of the file."""
@@ -91,18 +84,12 @@ class AudioStream:
 
     def _decoded(self) -> Iterator[Float32[np.ndarray, "1 time"]]:
         """Give the blocks as the decoder does, no more than the header declares."""
+        # Of a file to be spread over more samples less is read at a time, so that what comes out stays small.
+        n_at_once = max(1, min(_BLOCK, _BLOCK * self.source_rate // self.sample_rate))
         n_declared = round(self.declared_s * self.source_rate)
-        if self.path.suffix.lower() in MEDIA_SUFFIXES:
-            n_heard = 0
-            for block in media_blocks(self.path):
-                yield block[:, : n_declared - n_heard] if n_declared else block
-                n_heard += block.shape[1]
-                if n_heard >= n_declared > 0:
-                    return
-            return
-        if not n_declared:
-            raise no_samples(self.path)
-        with open_sound(self.path) as file:
-            # Of a file to be spread over more samples less is read at a time, so that what comes out stays small.
-            n_at_once = max(1, min(_BLOCK, _BLOCK * self.source_rate // self.sample_rate))
-            yield from read_blocks(self.path, file, 0, n_declared, mixed=True, n_samples=n_at_once)
+        yield from declared_blocks(self.path, n_declared, mixed=True, n_samples=n_at_once)
+
+
+def _is_text(name: str) -> bool:
+    """Tell a name from bytes of another encoding, which Python holds as surrogates."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in name)

@@ -1,13 +1,24 @@
 """How many clips each class has, and whether the classes are of unequal size, said in sentences."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import chain
 
-_UNEQUAL = 3
+UNEQUAL = 3
 """How many times the clips of the smallest class the largest may have without a word."""
 
 _N_NAMED = 8
 """Classes that are listed one by one."""
+
+
+def count_clips(label_sets: Iterable[tuple[str, ...]]) -> Counter[str]:
+    """Count the clips of each label; a clip of several counts for each.
+
+    Example:
+        >>> count_clips([("frog", "toad"), ("frog",), ()])
+        Counter({'frog': 2, 'toad': 1})
+    """
+    return Counter(chain.from_iterable(label_sets))
 
 
 def class_lines(label_sets: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
@@ -44,7 +55,7 @@ def imbalance_line(label_sets: Sequence[tuple[str, ...]]) -> str | None:
     """
     ranked = _ranked(label_sets)
     (most, n_most), (fewest, n_fewest) = ranked[0], ranked[-1]
-    if n_most < _UNEQUAL * n_fewest:
+    if n_most < UNEQUAL * n_fewest:
         return None
     return (
         f"'{most}' has {n_most / n_fewest:.0f} times as many clips as '{fewest}': --balance sampling draws the "
@@ -53,5 +64,4 @@ def imbalance_line(label_sets: Sequence[tuple[str, ...]]) -> str | None:
 
 
 def _ranked(label_sets: Sequence[tuple[str, ...]]) -> list[tuple[str, int]]:
-    counts = Counter(label for label_set in label_sets for label in label_set)
-    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return sorted(count_clips(label_sets).items(), key=lambda item: (-item[1], item[0]))

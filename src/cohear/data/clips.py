@@ -1,4 +1,4 @@
-"""A clip: one labelled recording, or a labelled segment of one."""
+"""A clip: one labeled recording, or a labeled segment of one."""
 
 import posixpath
 from collections.abc import Iterable

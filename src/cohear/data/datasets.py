@@ -5,7 +5,6 @@ Reading a data set looks at names and tables only; no sound is decoded.
 
 import dataclasses
 import os
-from collections import Counter
 from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +12,10 @@ from typing import Literal
 
 from cohear.data.annotations import is_audacity, is_raven, read_audacity, read_raven
 from cohear.data.audio_files import is_audio
+from cohear.data.class_counts import count_clips
 from cohear.data.clips import Clip, join_labels, normalized
 from cohear.data.tables import csv_rows, has_table_name, is_table, read_table
+from cohear.data.wording import counted, some
 from cohear.errors import UserError
 
 Layout = Literal["folder", "table", "esc50", "annotations"]
@@ -85,6 +86,7 @@ def read_dataset(path: Path, *, esc10: bool = False) -> Dataset:
         dataset = _read_folder(path)
     else:
         dataset = _read_file(path)
+    _require_text(dataset)
     return _with_two_classes(dataset)
 
 
@@ -96,7 +98,7 @@ def drop_small(dataset: Dataset, n_clips: int) -> Dataset:
     Raises:
         UserError: where fewer than two classes remain.
     """
-    counts = Counter(label for clip in dataset.clips for label in clip.labels)
+    counts = count_clips(clip.labels for clip in dataset.clips)
     small = sorted(label for label, count in counts.items() if count < n_clips)
     if not small:
         return dataset
@@ -105,7 +107,7 @@ def drop_small(dataset: Dataset, n_clips: int) -> Dataset:
             f"of the classes of {dataset.name} fewer than two have at least {n_clips} clips: choose a smaller number."
         )
     clips = tuple(kept for clip in dataset.clips if (kept := _without(clip, small)) is not None)
-    note = f"{_count(len(small), 'class', 'classes')} with fewer than {n_clips} clips left out: {_some(small)}"
+    note = f"{counted(len(small), 'class', 'classes')} with fewer than {n_clips} clips left out: {some(small)}"
     return dataclasses.replace(dataset, clips=clips, notes=(*dataset.notes, note))
 
 
@@ -117,11 +119,20 @@ def _without(clip: Clip, left_out: Container[str]) -> Clip | None:
     return dataclasses.replace(clip, label=join_labels(kept)) if kept else None
 
 
+def _require_text(dataset: Dataset) -> None:
+    """Refuse names that are no UTF-8: neither libsndfile nor a run's tables can take them."""
+    for clip in dataset.clips:
+        try:
+            f"{clip.path}{clip.label}".encode()
+        except UnicodeEncodeError:
+            raise UserError(f"the name of {clip.path!a} is no UTF-8 text: rename the file or its folder.") from None
+
+
 def _with_two_classes(dataset: Dataset) -> Dataset:
     """Refuse a data set in which there is nothing to tell apart."""
     classes = dataset.classes
     if len(classes) < 2:
-        given = f"only the class '{classes[0]}'" if classes else "no labelled clips"
+        given = f"only the class '{classes[0]}'" if classes else "no labeled clips"
         raise UserError(f"{dataset.name} has {given}: a classifier needs at least two classes.")
     return dataset
 
@@ -182,16 +193,16 @@ def _read_folder(path: Path) -> Dataset:
     classes = {clip.label for clip in clips}
     if {name.lower() for name in classes} <= _SPLIT_NAMES:
         raise UserError(
-            f"the sub-folders of {path} are {_some(sorted(classes))}, which are no classes: give one of "
+            f"the sub-folders of {path} are {some(sorted(classes))}, which are no classes: give one of "
             "them, or write a table with the columns path, label and fold."
         )
     notes = []
     if empty := sorted(_visible_folders(path) - classes):
-        notes.append(f"{_count(len(empty), 'folder')} without sounds left out: {_some(empty)}")
+        notes.append(f"{counted(len(empty), 'folder')} without sounds left out: {some(empty)}")
     if n_outside := len(sounds) - len(in_classes):
-        notes.append(f"{_count(n_outside, 'sound file')} outside the class folders left out")
+        notes.append(f"{counted(n_outside, 'sound file')} outside the class folders left out")
     if n_other := len(files) - len(sounds):
-        notes.append(f"{_count(n_other, 'other file')} left out")
+        notes.append(f"{counted(n_other, 'other file')} left out")
     return Dataset(path.name, path, clips, "folder", tuple(notes))
 
 
@@ -207,9 +218,9 @@ def _read_annotations(path: Path, sounds: list[Path], annotations: list[Path]) -
                     f"{path / file}: {moved.id} is marked '{moved.label}', and '{clips[moved.id].label}' in "
                     "another label file; a clip has one label, so delete one of the two."
                 )
-    unlabelled = sorted({file.as_posix() for file in sounds} - {clip.path for clip in clips.values()})
-    n_unlabelled = _count(len(unlabelled), "recording")
-    notes = [f"{n_unlabelled} without labels left out: {_some(unlabelled)}"] if unlabelled else []
+    unlabeled = sorted({file.as_posix() for file in sounds} - {clip.path for clip in clips.values()})
+    n_unlabeled = counted(len(unlabeled), "recording")
+    notes = [f"{n_unlabeled} without labels left out: {some(unlabeled)}"] if unlabeled else []
     return Dataset(path.name, path, tuple(clips.values()), "annotations", tuple(notes))
 
 
@@ -238,13 +249,3 @@ def _visible_files(path: Path) -> Iterable[Path]:
 def _visible_folders(path: Path) -> set[str]:
     """Name the folders right below a folder that may hold a class."""
     return {e.name for e in path.iterdir() if e.is_dir() and not e.name.startswith(".") and e.name != "__MACOSX"}
-
-
-def _count(n: int, one: str, many: str = "") -> str:
-    """Say how many there are."""
-    return f"{n} {one if n == 1 else many or one + 's'}"
-
-
-def _some(names: list[str], n: int = 5) -> str:
-    """Write out the first names of a list."""
-    return ", ".join(names[:n]) + (f" and {len(names) - n} more" if len(names) > n else "")

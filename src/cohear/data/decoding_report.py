@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cohear.data.decoding import DecodedClip, StoreSettings
+from cohear.data.wording import counted, some
 
 _UNSAID_S = 0.01
 """Seconds of padding or cropping that come of rounding and go unsaid."""
@@ -84,8 +85,7 @@ class DecodingReport:
     def lines(self) -> tuple[str, ...]:
         """Say it in lines of text, one per thing that happened."""
         clip_s = self.settings.clip_s
-        clips = "1 clip" if self.n_decoded == 1 else f"{self.n_decoded} clips"
-        lines = [f"{clips} decoded to {clip_s:g} s at {self.settings.sample_rate} Hz"]
+        lines = [f"{counted(self.n_decoded, 'clip')} decoded to {clip_s:g} s at {self.settings.sample_rate} Hz"]
         if self.n_windowed:
             lines.append(
                 f"{self.n_windowed} of them, longer than {1.5 * clip_s:g} s, cut into {self.n_windows} "
@@ -102,9 +102,8 @@ class DecodingReport:
             lines.append(f"{self.n_mixed} mixed to mono")
         if self.n_silent:
             names = [clip_id for clip_id, _ in self.silent]  # none from stores of before they were noted
-            named = f": {', '.join(names[:_N_NAMED])}" if names else ""
-            more = f" and {len(names) - _N_NAMED} more" if len(names) > _N_NAMED else ""
-            lines.append(f"{self.n_silent} silent from end to end{named}{more}")
+            named = f": {some(names, _N_NAMED)}" if names else ""
+            lines.append(f"{self.n_silent} silent from end to end{named}")
         lines += [f"{clip_id} is {missing_s:.2f} s shorter than it declares" for clip_id, missing_s in self.shortfalls]
         lines += [f"skipped: {reason}" for _, reason in self.skipped]
         return tuple(lines)

@@ -1,20 +1,20 @@
 """Which clips are tested together: given folds are obeyed, folds of our own never divide a group.
 
-A group is what would let a classifier recognise the recording instead of the sound: a site, an animal, a long
+A group is what would let a classifier recognize the recording instead of the sound: a site, an animal, a long
 file.
 """
 
 import dataclasses
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
 
 import numpy as np
 from jaxtyping import Int64
 
 from cohear import keys
+from cohear.data.class_counts import count_clips
 from cohear.data.datasets import Dataset
+from cohear.data.wording import quoted
 from cohear.errors import UserError
 
 Labels = Sequence[str] | Sequence[tuple[str, ...]]
@@ -178,13 +178,13 @@ def split(
     train_labels, test_labels = ({label for row in rows for label in label_sets[row]} for rows in (train, test))
     if untrained := sorted(test_labels - train_labels):
         raise UserError(
-            f"with fold {test_fold} as the test, no training clip is left of {name_some(untrained)}: add clips "
-            f"from other recordings, or {_without(untrained, n_clips or Counter(chain(*label_sets)))}."
+            f"with fold {test_fold} as the test, no training clip is left of {quoted(untrained)}: add clips "
+            f"from other recordings, or {_without(untrained, n_clips or count_clips(label_sets))}."
         )
     warnings = []
     if untested := sorted(train_labels - test_labels):
         warnings.append(
-            f"fold {test_fold} has no test clip of {name_some(untested)}: its scores are those of the other labels."
+            f"fold {test_fold} has no test clip of {quoted(untested)}: its scores are those of the other labels."
         )
     train_groups = {groups[row] for row in train.tolist()}
     shared = [row for row in test.tolist() if groups[row] in train_groups]
@@ -208,10 +208,4 @@ def _without(untrained: Sequence[str], n_clips: Mapping[str, int]) -> str:
     too_small = 1 + max(n_clips[label] for label in untrained)
     if sum(n >= too_small for n in n_clips.values()) >= 2:
         return f"leave small classes out with --drop-small {too_small}"
-    return f"take {name_some(untrained)} out of the data"
-
-
-def name_some(labels: Sequence[str]) -> str:
-    """Write out the first labels of a list, in quotes."""
-    more = f" and {len(labels) - 5} more" if len(labels) > 5 else ""
-    return ", ".join(f"'{label}'" for label in labels[:5]) + more
+    return f"take {quoted(untrained)} out of the data"

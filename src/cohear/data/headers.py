@@ -44,6 +44,6 @@ def read_headers(dataset: Dataset) -> Headers:
 
 
 def duration_s(clip: Clip, file: AudioInfo | None) -> float | None:
-    """Return seconds of a clip; None where they depend on a file that cannot be opened."""
+    """Return seconds of a clip, 0 where its file ends before it; None where a file that cannot be opened decides."""
     end_s = clip.end_s if clip.end_s is not None else file and file.duration_s
-    return None if end_s is None else end_s - (clip.start_s or 0.0)
+    return None if end_s is None else max(0.0, end_s - (clip.start_s or 0.0))

@@ -11,7 +11,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from jaxtyping import Bool, Int64
 
-from cohear.data.folds import GroupCounts, Labels, Split, as_label_sets, assign_folds, count_by_group, name_some
+from cohear.data.folds import GroupCounts, Labels, Split, as_label_sets, assign_folds, count_by_group
+from cohear.data.wording import quoted
 
 _FEWEST = 10
 """Clips; what fewer say of probabilities is chance."""
@@ -47,7 +48,7 @@ def with_validation(split: Split, labels: Labels, groups: Sequence[str], share: 
         return dataclasses.replace(split, warnings=(*split.warnings, _refusal(counted, share)))
     n_kept_back = counted.counts[chosen].sum(axis=0).tolist()
     unheard = [label for label, n in zip(counted.labels, n_kept_back, strict=True) if label and not n]
-    warning = f"the validation part has no clip of {name_some(unheard)}: no threshold is fitted there."
+    warning = f"the validation part has no clip of {quoted(unheard)}: no threshold is fitted there."
     is_kept_back = chosen[counted.group_of_clip]
     return dataclasses.replace(
         split,
@@ -120,9 +121,7 @@ def _refusal(counted: GroupCounts, share: float) -> str:
             f"which none with about {share:.0%} of the clips and two labels can be kept back so that every label is "
             "still trained on; add recordings."
         )
-    most_parts = n_clips // _FEWEST
-    more = f", or keep back more by --set data.validation_share={math.ceil(50 / most_parts) / 100}"
-    return (
-        f"{without}: {n_clips} training clips are too few to spare {_FEWEST} of them; add recordings"
-        f"{more if most_parts > 2 else ''}."
-    )
+    most_parts, more = n_clips // _FEWEST, ""
+    if most_parts > 2:
+        more = f", or keep back more by --set data.validation_share={math.ceil(50 / most_parts) / 100}"
+    return f"{without}: {n_clips} training clips are too few to spare {_FEWEST} of them; add recordings{more}."

@@ -3,8 +3,8 @@
 After Hendrycks and Dietterich, "Benchmarking neural network robustness to common corruptions and perturbations", ICLR
 2019, for sounds. A corruption is a function of waveforms, clip keys and severity alone: every run hears the same noise
 in the same clip, and a clip's noise, room, gaps and directions stay the same from one severity to the next, so that a
-higher one is the same damage, only more of it. Nothing of it is drawn as training draws its views: rooms are others,
-with times beyond those of training.
+higher one is the same damage, only more of it. Rooms and pitch are what `combination` makes views of, but other rooms,
+and beyond its range; it makes none of the others.
 """
 
 from collections.abc import Callable
@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Bool, UInt64
 
 from cohear import keys
+from cohear.dsp.noise import Color
 from cohear.dsp.transform_coder import code
 from cohear.tensors import Waveforms, on_device
 from cohear.transforms import AddNoise, Clipping, Gain, HighPass, LowPass, Reverb, TimeShift, pitch_shift
@@ -29,6 +30,8 @@ GAP_S = 0.05
 """Seconds of a dropout."""
 N_ROOMS = 20
 """Rooms of each reverberation time."""
+TRAINED_KINDS = ("rooms", "pitch")
+"""What views of `combination` are like."""
 
 _SEED = keys.hash_text("corruptions")
 _CODED_BAND_SNR_DB = {12000.0: 15.0, 8000.0: 12.0, 6000.0: 9.0, 4000.0: 6.0, 3000.0: 3.0}
@@ -68,12 +71,10 @@ class Corruption:
         return f"{self.name}, {self.levels[severity - 1]:g} {self.unit}"
 
 
-def _noise(color: str) -> Change:
+def _noise(color: Color) -> Change:
     def add(waveforms: Waveforms, own_keys: np.ndarray, snr_db: float, sample_rate: int) -> Waveforms:
-        transform = AddNoise((snr_db, snr_db), color, sample_rate)  # type: ignore[arg-type]
-        return transform.apply(
-            waveforms, AddNoiseParameters(_every(snr_db, own_keys), own_keys, np.full(len(own_keys), color))
-        )
+        parameters = AddNoiseParameters(_every(snr_db, own_keys), own_keys, np.full(len(own_keys), color))
+        return AddNoise((snr_db, snr_db), color, sample_rate).apply(waveforms, parameters)
 
     return add
 

@@ -1,7 +1,7 @@
 """The data of a configuration looked at as training would, with everything that it would refuse found in one go."""
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +42,6 @@ def check_data(
     """
     options, refusals, wanted_rate = config.data, list[str](), config.data.sample_rate
     dataset = read_dataset(path, esc10=options.esc10)
-    _require_text(dataset)
     with _noted(refusals):
         config, _ = settle(path, config, chosen)
     clip_s, rate = known_clip_s(dataset, config), config.data.sample_rate
@@ -57,6 +56,7 @@ def check_data(
         check_settings(config, clip_s)
     form = TrainingForm(rate, clip_s, shortest_s=(MIN_FRAMES - 1) * config.front_end.hop_length / rate)
     found = survey(dataset, on_progress)
+    kept_back, said = _validation(dataset, found.heard, form, config)
     return examine(
         dataset,
         found,
@@ -64,7 +64,8 @@ def check_data(
         skip_bad=options.skip_bad,
         background=options.background,
         refusals=refusals,
-        notes=[*_on_rates(found.heard, rate, wanted_rate), *_on_validation(dataset, found.heard, form, config)],
+        notes=[*_on_rates(found.heard, rate, wanted_rate), *said],
+        kept_back=kept_back,
     )
 
 
@@ -75,25 +76,21 @@ def _on_rates(heard: Sequence[HeardClip], rate: int, wanted_rate: int) -> Iterat
         yield sample_rate_line(rates, rate)
 
 
-def _on_validation(dataset: Dataset, heard: Sequence[HeardClip], form: TrainingForm, config: Config) -> Iterator[str]:
-    """Say why nothing, or not every label, could be kept back where the first fold is tested."""
+def _validation(
+    dataset: Dataset, heard: Sequence[HeardClip], form: TrainingForm, config: Config
+) -> tuple[set[str], tuple[str, ...]]:
+    """Say which groups are kept back where the first fold is tested, and why none is or some label has none."""
     rows = [one.clip for one in heard for _ in range(windows_of(one, form))]
-    folds = np.array([clip.fold for clip in rows if clip.fold is not None], np.int64)
+    folds = [clip.fold for clip in rows if clip.fold is not None]
+    if not rows or len(folds) < len(rows):
+        return set(), ()
     labels, groups = [clip.labels for clip in rows], [clip.undivided_by for clip in rows]
-    with suppress(UserError):  # the labels that stand against this split are findings themselves
-        parts = split(labels, folds, groups, dataset.folds[0]) if len(folds) else None
-        if parts is not None:
-            validated = with_validation(parts, labels, groups, config.data.validation_share or 0.0)
-            yield from validated.warnings[len(parts.warnings) :]
-
-
-def _require_text(dataset: Dataset) -> None:
-    """Refuse names that are no UTF-8: neither libsndfile nor a run's tables can take them."""
-    for clip in dataset.clips:
-        try:
-            f"{clip.path}{clip.label}".encode()
-        except UnicodeEncodeError:
-            raise UserError(f"the name of {clip.path!a} is no UTF-8 text: rename the file or its folder.") from None
+    try:
+        parts = split(labels, np.array(folds), groups, dataset.folds[0])
+    except UserError:  # the labels that stand against this split are findings themselves
+        return set(), ()
+    validated = with_validation(parts, labels, groups, config.data.validation_share or 0.0)
+    return {groups[row] for row in validated.validation.tolist()}, validated.warnings[len(parts.warnings) :]
 
 
 @contextmanager

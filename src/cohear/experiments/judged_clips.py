@@ -138,7 +138,8 @@ def _of_own_data(folder: Path, record: RunRecord, store: Store, fold: JudgedFold
                 f"'{folder}' was trained on every clip of '{record.data_path}'; give other sounds, or --fold all to "
                 "see how well it learned these"
             )
-        return _Choice(np.flatnonzero(is_test), f"{_clips(is_test.sum())} of fold {own}, which it was not trained on")
+        rows = np.flatnonzero(is_test)
+        return _Choice(rows, f"{_clips(len(rows))} of fold {own}, which it was not trained on")
     rows = _rows_of_fold(store, fold)
     n_trained = int((~is_test[rows]).sum())
     where = "of all folds" if fold == "all" else f"of fold {fold}"
@@ -228,7 +229,7 @@ def _trained_rows(record: RunRecord, dataset: Dataset, store: Store) -> Bool[np.
 
 def _with_known_labels(
     rows: Int64[np.ndarray, " clip"], store: Store, record: RunRecord, path: Path
-) -> tuple[Int64[np.ndarray, " clip"], Bool[np.ndarray, "clip label"], tuple[str, ...]]:
+) -> tuple[Int64[np.ndarray, " kept"], Bool[np.ndarray, "kept label"], tuple[str, ...]]:
     """Leave out what a run has no word for, and say which labels of the others are true."""
     if store.multi_label and not record.multi_label:
         raise UserError(

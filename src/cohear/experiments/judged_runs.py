@@ -30,6 +30,15 @@ _SHARES = (0.1, 0.4, 1.0)
 
 
 @dataclass(frozen=True, eq=False)
+class _Run:
+    folder: Path
+    clips: JudgedClips
+    record: RunRecord
+    network: VGG
+    calibration: Calibration
+
+
+@dataclass(frozen=True, eq=False)
 class JudgedRun:
     """What a run says of some clips."""
 
@@ -66,25 +75,24 @@ def judge_runs(
         UserError: where a run's files are missing or damaged.
     """
     groups: dict[str, list[int]] = {}
-    networks = [load_network(folder) for folder, _ in chosen]
-    for place, ((record, _), (_, clips)) in enumerate(zip(networks, chosen, strict=True)):
-        groups.setdefault(_what_is_heard(record, clips), []).append(place)
+    runs = [_Run(folder, clips, *load_network(folder), read_calibration(folder)) for folder, clips in chosen]
+    for place, run in enumerate(runs):
+        groups.setdefault(_what_is_heard(run), []).append(place)
     judged: dict[int, JudgedRun] = {}
     for number, places in enumerate(groups.values()):
 
         def update(share: float, note: str, number: int = number) -> None:
             on_progress((number + share) / len(groups), note)
 
-        group = [(*chosen[place], *networks[place]) for place in places]
-        judged |= zip(places, _judge_group(group, corruptions, update), strict=True)
+        judged |= zip(places, _judge_group([runs[place] for place in places], corruptions, update), strict=True)
     return [judged[place] for place in range(len(chosen))]
 
 
-def _what_is_heard(record: RunRecord, clips: JudgedClips) -> str:
+def _what_is_heard(run: _Run) -> str:
     """Name what has to be the same for runs to hear the same sounds in the same way."""
-    config = record.config
+    config, clips = run.record.config, run.clips
     heard = {
-        "clips": [clips.store.fingerprint, clips.rows.tolist(), record.multi_label, record.classes],
+        "clips": [clips.store.fingerprint, clips.rows.tolist(), run.record.multi_label, run.record.classes],
         "front_end": config.front_end.model_dump(),
         "views": config.views.model_dump(exclude=_NOT_HEARD),
     }
@@ -92,13 +100,11 @@ def _what_is_heard(record: RunRecord, clips: JudgedClips) -> str:
 
 
 def _judge_group(
-    group: Sequence[tuple[Path, JudgedClips, RunRecord, VGG]],
-    corruptions: bool,
-    on_progress: Callable[[float, str], None],
+    group: Sequence[_Run], corruptions: bool, on_progress: Callable[[float, str], None]
 ) -> Iterable[JudgedRun]:
-    _, clips, record, _ = group[0]
+    clips, record = group[0].clips, group[0].record
     device = make_fabric("float32").device
-    networks = [network.to(device) for _, _, _, network in group]
+    networks = [run.network.to(device) for run in group]
     store, rows, read = clips.store, clips.rows, waveform_reader(clips.store, device)
     answering = MULTI_LABEL if record.multi_label else SINGLE_LABEL
     view_maker = build_view_maker(record.config, "combination")
@@ -127,13 +133,13 @@ def _judge_group(
             multi_label=record.multi_label,
             on_progress=during(2, "corrupted clips"),
         )
-    for place, (folder, its_clips, its_record, _) in enumerate(group):
+    for place, run in enumerate(group):
         clean = answers[place].log_probabilities[0]
         yield JudgedRun(
-            folder=folder,
-            record=its_record,
-            calibration=read_calibration(folder),
-            clips=its_clips,
+            folder=run.folder,
+            record=run.record,
+            calibration=run.calibration,
+            clips=run.clips,
             logits=bernoulli_logits(clean) if record.multi_label else clean,
             jsd=answers[place].jsd,
             agreements=agreements[place],

@@ -49,9 +49,13 @@ class Reporting:
         """Return what is reported of a window, the likeliest first."""
         return [
             Prediction(heard.start_s, heard.end_s, self.classes[label], float(heard.probabilities[label]))
-            for label in np.argsort(-heard.probabilities, kind="stable")[: self.top]
-            if heard.probabilities[label] >= self.thresholds[label]
+            for label in self.choose(heard.probabilities)
         ]
+
+    def choose(self, probabilities: Float32[np.ndarray, " label"]) -> list[int]:
+        """Return the places of the labels that are reported, the likeliest first."""
+        likeliest = np.argsort(-probabilities, kind="stable")[: self.top].tolist()
+        return [label for label in likeliest if probabilities[label] >= self.thresholds[label]]
 
 
 def choose_reporting(

@@ -12,14 +12,10 @@ import torch
 from jaxtyping import Float, Float32
 from torch import Tensor, nn
 
-from cohear.data.audio_files import resample
 from cohear.data.audio_stream import AudioStream
 from cohear.data.fitting import Short, fit
 from cohear.errors import UserError
-from cohear.evaluation.calibration import UNFITTED, Calibration, read_calibration
-from cohear.experiments.build import build_front_end
-from cohear.experiments.run_folder import is_finished, read_record
-from cohear.experiments.trained_network import load_network
+from cohear.evaluation.calibration import UNFITTED, Calibration
 from cohear.inference.answers import Heard, Prediction, Reporting, choose_reporting
 from cohear.inference.events import join_windows
 from cohear.inference.given_waveforms import GivenWaveforms, read_waveforms
@@ -60,6 +56,7 @@ class Classifier:
     def predict(
         self,
         sound: str | Path,
+        *,
         top: int | None = None,
         hop_s: float | None = None,
         threshold: float | None = None,
@@ -70,23 +67,23 @@ class Classifier:
     def predict(
         self,
         sound: GivenWaveforms,
+        *,
+        sample_rate: int,
         top: int | None = None,
         hop_s: float | None = None,
         threshold: float | None = None,
         events: bool = False,
-        *,
-        sample_rate: int,
     ) -> list[Prediction] | list[list[Prediction]]: ...
 
     def predict(
         self,
         sound: str | Path | GivenWaveforms,
+        *,
+        sample_rate: int | None = None,
         top: int | None = None,
         hop_s: float | None = None,
         threshold: float | None = None,
         events: bool = False,
-        *,
-        sample_rate: int | None = None,
     ) -> list[Prediction] | list[list[Prediction]]:
         """Say what is heard in each window of a recording, or where in it the events are.
 
@@ -96,13 +93,13 @@ class Classifier:
         Args:
             sound: a sound file of any rate, channel count and length; or a waveform `[time]`; or a batch of them,
                 `[batch time]` or a list.
+            sample_rate: Hz, 100 to 1 000 000, of waveforms, and of nothing else: a file says it itself.
             top: labels per window, >= 1; None is one, and for a multi-label classifier all that reach their thresholds
                 (0.5 where a label has none).
             hop_s: seconds from the beginning of a window to that of the next, 0.01 to `clip_s`; None is `clip_s`.
             threshold: the probability below which no label is reported, 0 to 1, in place of the fitted thresholds.
             events: whether windows become events (`inference/events.py`). A label takes part from its fitted threshold
                 on; one without a threshold, and the background, take no part.
-            sample_rate: Hz, of waveforms, and of nothing else: a file says it itself.
 
         Returns:
             Windows in the order of time, the likeliest label of each first; or events in the order of their beginning.
@@ -118,36 +115,41 @@ class Classifier:
             rows = (row for window in heard for row in reporting.report(window))
             return join_windows(rows) if events else list(rows)
 
-        return self._of_each(tabulate, sound, hop_s, sample_rate)
+        return self._of_each(tabulate, sound, sample_rate, hop_s)
 
     def embed(
-        self, sound: str | Path | GivenWaveforms, hop_s: float | None = None, *, sample_rate: int | None = None
+        self, sound: str | Path | GivenWaveforms, *, sample_rate: int | None = None, hop_s: float | None = None
     ) -> Float32[np.ndarray, "window feature"] | list[Float32[np.ndarray, "_ feature"]]:
         """Return what the network's last layer but one makes of each window, in the order of `predict`'s windows.
 
         Args:
             sound: as for `predict`; of a batch, the result is a list of arrays.
-            hop_s: as for `predict`.
             sample_rate: as for `predict`.
+            hop_s: as for `predict`.
 
         Raises:
             UserError: as `predict` does.
         """
-        return self._of_each(lambda heard: np.stack([w.embedding for w in heard]), sound, hop_s, sample_rate)
+        return self._of_each(lambda heard: np.stack([w.embedding for w in heard]), sound, sample_rate, hop_s)
 
     def listen(self, sound: str | Path | AudioStream, hop_s: float | None = None) -> Iterator[Heard]:
         """Hear a file window by window, each soon after it is decoded, in memory that does not grow with the file.
 
         Args:
-            sound: a sound file; or an open one, which `AudioStream` gives.
+            sound: a sound file; or an open one, which `AudioStream` gives at the classifier's own rate.
             hop_s: as for `predict`.
 
         Raises:
             UserError: where the file cannot be read; where it is damaged, after what was heard before the damage. Of an
                 open file its `damage` says so instead.
+            ValueError: if an open file has another rate.
         """
         hop_samples = self._hop_samples(hop_s)
         stream = sound if isinstance(sound, AudioStream) else AudioStream(sound, self.sample_rate)
+        if stream.sample_rate != self.sample_rate:
+            raise ValueError(
+                f"a stream of {stream.sample_rate} Hz for a classifier of {self.sample_rate} Hz; open it anew"
+            )
         yield from self._hear(cut_windows(stream, self.n_samples, hop_samples))
         if stream.damage is not None and stream is not sound:
             raise stream.damage
@@ -193,22 +195,17 @@ class Classifier:
         self,
         make: Callable[[Iterable[Heard]], Made],
         sound: str | Path | GivenWaveforms,
-        hop_s: float | None,
         sample_rate: int | None,
+        hop_s: float | None,
     ) -> Made | list[Made]:
         """Make something of what is heard in a file, in a waveform, or in each waveform of a batch."""
         if isinstance(sound, str | Path):
             if sample_rate is not None:
                 raise UserError(f"'{sound}' says its own sample rate; leave sample_rate={sample_rate} out")
             return make(self.listen(sound, hop_s))
-        if sample_rate is None or not sample_rate > 0:
-            raise UserError(f"waveforms do not say their sample rate; give sample_rate=, in Hz, not {sample_rate}")
-        waveforms, is_batch = read_waveforms(sound)
+        waveforms, is_batch = read_waveforms(sound, sample_rate, self.sample_rate)
         hop_samples = self._hop_samples(hop_s)
-        windows = [
-            list(cut_windows([resample(waveform, sample_rate, self.sample_rate)], self.n_samples, hop_samples))
-            for waveform in waveforms
-        ]
+        windows = [list(cut_windows([waveform], self.n_samples, hop_samples)) for waveform in waveforms]
         heard = self._hear(chain.from_iterable(windows))
         made = [make(list(islice(heard, len(of_one)))) for of_one in windows]
         return made if is_batch else made[0]
@@ -238,37 +235,3 @@ class Classifier:
     def _probabilities(self, logits: Float[Tensor, "batch label"]) -> Float32[np.ndarray, "batch label"]:
         calibrated = logits / self.calibration.temperature
         return (calibrated.sigmoid() if self.multi_label else calibrated.softmax(-1)).cpu().numpy()
-
-
-def load(path: str | Path) -> Classifier:
-    """Load a finished run, or a model packed into one file.
-
-    Args:
-        path: the run folder, or a `.cohear` file.
-
-    Raises:
-        UserError: where there is no finished run, or the file cannot be used.
-    """
-    folder = Path(path)
-    if folder.suffix == ".cohear" and not folder.is_dir():
-        from cohear.inference.packed import load_packed
-
-        return load_packed(folder)
-    record = read_record(folder)
-    if not is_finished(folder):
-        raise UserError(
-            f"'{folder}' is an unfinished run; go on with it by `cohear train ... --resume --out {folder}`, or give "
-            "another"
-        )
-    _, network = load_network(folder)
-    return Classifier(
-        record.classes,
-        record.config.data.sample_rate,
-        record.clip_s,
-        record.config.data.short,
-        build_front_end(record.config),
-        network,
-        multi_label=record.multi_label,
-        background=record.config.data.background,
-        calibration=read_calibration(folder),
-    )

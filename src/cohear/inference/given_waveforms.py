@@ -1,35 +1,53 @@
-"""Waveforms as people have them (NumPy arrays, torch tensors, lists, integers) as float32 in [-1, 1]."""
+"""Waveforms as people have them (NumPy arrays, torch tensors, lists, integers) as a classifier wants them."""
 
 from collections.abc import Sequence
+from os import PathLike
 
 import numpy as np
 import torch
 from jaxtyping import Float32
 
+from cohear.data.audio_files import resample
 from cohear.errors import UserError
 
 GivenWaveforms = np.ndarray | torch.Tensor | Sequence[np.ndarray | torch.Tensor]
 """One waveform `[time]`, or a batch `[batch time]` or a list of waveforms of any lengths."""
 
+_RATES_HZ = (100, 1_000_000)
+"""What recorders write lies between."""
 _FEWEST_SAMPLES = 64
 """What is shorter is no sound, but a stereo recording `[time channel]` taken for a batch."""
+_LOUDEST = 100.0
+"""Floats beyond it are no waveform a little too loud, but integers that were not divided by their full scale."""
 
 
-def read_waveforms(given: GivenWaveforms) -> tuple[list[Float32[np.ndarray, " _"]], bool]:
-    """Read one waveform or a batch of them, and say whether it was a batch.
+def read_waveforms(
+    given: object, sample_rate: int | None, wanted_rate: int
+) -> tuple[list[Float32[np.ndarray, " _"]], bool]:
+    """Read one waveform or a batch of them at the rate that is wanted, and say whether it was a batch.
 
     Args:
-        given: floats, full scale [-1, 1], or signed integers, full scale that of their type.
+        given: should be `GivenWaveforms`: floats, full scale [-1, 1], or signed integers, full scale that of their
+            type.
+        sample_rate: Hz, 100 to 1 000 000, of what is given.
+        wanted_rate: Hz, of what is returned.
 
     Raises:
-        UserError: where there are more axes than two, a waveform is shorter than 64 samples, or a sample is no number.
+        UserError: where it is a list of files, the rate is missing or out of its range, there are more axes than two, a
+            waveform is shorter than 64 samples, or a sample is no number or far beyond full scale.
     """
-    if isinstance(given, list | tuple):
-        return [_read(each) for each in given], True
-    array = _array(given)
-    if array.ndim == 2:
-        return [_read(row) for row in array], True
-    return [_read(array)], False
+    if isinstance(given, list | tuple) and any(isinstance(each, str | PathLike) for each in given):
+        raise UserError("a list of files cannot be heard at once; give one file at a time")
+    if sample_rate is None:
+        raise UserError("waveforms do not say their sample rate; give sample_rate=, in Hz")
+    low, high = _RATES_HZ
+    if not low <= sample_rate <= high:
+        raise UserError(f"a sample rate of {sample_rate} Hz cannot be heard; give {low} to {high} Hz")
+    if not isinstance(given, list | tuple):
+        given = _array(given)
+    is_batch = isinstance(given, list | tuple) or given.ndim == 2
+    waveforms = [_read(each) for each in given] if is_batch else [_read(given)]
+    return [resample(waveform, sample_rate, wanted_rate) for waveform in waveforms], is_batch
 
 
 def _array(given: object) -> np.ndarray:
@@ -54,4 +72,9 @@ def _read(given: object) -> Float32[np.ndarray, " time"]:
         raise UserError(f"a waveform of {array.dtype} cannot be heard; give floats in [-1, 1] or signed integers")
     if not np.isfinite(waveform).all():
         raise UserError(f"a waveform holds NaN or infinite samples (the first is {np.isfinite(waveform).argmin()})")
+    if (loudest := np.abs(waveform).max()) > _LOUDEST:
+        raise UserError(
+            f"a waveform of floats up to {loudest:g} is far beyond full scale, which is 1; divide it by the full scale "
+            "of its integers, 32768 for 16 bits"
+        )
     return waveform

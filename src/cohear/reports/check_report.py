@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from cohear.data.check.check import Check
-from cohear.data.check.finding import SEVERITIES, Finding
+from cohear.data.check.finding import Finding, can_train
+from cohear.data.clips import Clip
 from cohear.reports.check_text import (
     counts_text,
     duration_text,
@@ -38,7 +39,7 @@ def write_check_page(path: Path, name: str, findings: Sequence[Finding], check: 
         path,
         "check.html",
         name=printable(name),
-        can_train=all(finding.severity != "error" for finding in findings),
+        can_train=can_train(findings),
         counts=severity_counts(findings),
         findings=[_shown(finding) for finding in findings],
         facts=None if check is None else _facts(check),
@@ -57,7 +58,7 @@ def check_json(name: str, findings: Sequence[Finding], check: Check | None) -> d
     return {
         "schema": SCHEMA,
         "dataset": name,
-        "can_train": all(finding.severity != "error" for finding in findings),
+        "can_train": can_train(findings),
         "findings": [asdict(finding) for finding in findings],
         "overview": None if check is None else asdict(check.overview),
         "training": None if check is None else asdict(check.form),
@@ -68,9 +69,7 @@ def check_json(name: str, findings: Sequence[Finding], check: Check | None) -> d
 def _clips(check: Check) -> list[dict[str, Any]]:
     heard = [
         {
-            **_clip(one.clip.path, one.clip.labels, one.clip.fold),
-            "start_s": one.clip.start_s,
-            "end_s": one.clip.end_s,
+            **_clip(one.clip),
             "group": group,
             "duration_s": one.sound.duration_s,
             "sample_rate": one.sound.sample_rate,
@@ -82,18 +81,20 @@ def _clips(check: Check) -> list[dict[str, Any]]:
         }
         for one, group in zip(check.survey.heard, check.kinship.groups, strict=True)
     ]
-    unusable = [
-        {**_clip(one.clip.path, one.clip.labels, one.clip.fold), "reason": one.reason} for one in check.survey.unusable
-    ]
-    return heard + unusable
+    return heard + [{**_clip(one.clip), "reason": one.reason} for one in check.survey.unusable]
 
 
-def _clip(path: str, labels: Sequence[str], fold: int | None) -> dict[str, Any]:
-    return {"path": path, "labels": list(labels), "fold": fold}
+def _clip(clip: Clip) -> dict[str, Any]:
+    return {
+        "path": clip.path,
+        "labels": list(clip.labels),
+        "fold": clip.fold,
+        "start_s": clip.start_s,
+        "end_s": clip.end_s,
+    }
 
 
 def _shown(finding: Finding) -> dict[str, Any]:
-    assert finding.severity in SEVERITIES
     return {
         "severity": finding.severity,
         "sentence": printable(finding.sentence),

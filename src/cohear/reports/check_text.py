@@ -5,8 +5,9 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from cohear.data.check.check import Check
-from cohear.data.check.finding import SEVERITIES, Finding, Item, Severity, counted
+from cohear.data.check.finding import SEVERITIES, Finding, Item, Severity, can_train
 from cohear.data.check.overview import Counts, Overview
+from cohear.data.wording import counted
 
 _FACTS_INDENT, _FINDINGS_INDENT = 2, 9
 _ITEMS_LETTERS: dict[Severity, int] = {"error": 180, "warning": 90, "note": 60}
@@ -42,8 +43,7 @@ def verdict(name: str, findings: Sequence[Finding]) -> str:
         >>> verdict("my_sounds", [Finding("silent", "warning", "2 clips are silent.")])
         'my_sounds: training can start; 1 warning'
     """
-    is_refused = any(finding.severity == "error" for finding in findings)
-    can = "training cannot start" if is_refused else "training can start"
+    can = "training can start" if can_train(findings) else "training cannot start"
     return f"{printable(name)}: {can}; {severity_counts(findings) or 'nothing was found wrong'}"
 
 

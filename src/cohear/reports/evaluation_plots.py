@@ -20,6 +20,7 @@ from cohear.metrics.calibration import ReliabilityBin
 from cohear.reports.drawing import STYLE, WIDTH_IN, svg
 
 _COLUMNS = 3
+_MOST_WITH_BARS = 2
 _KIND_TITLES: dict[Kind, str] = {"pitch": "pitch", "reverb": "rooms", "masking": "masks"}
 _SMALL = {**STYLE, "font.size": 9, "legend.fontsize": 9, "axes.titlesize": 9}
 
@@ -56,7 +57,7 @@ class Agreements:
 
 
 def reliability_diagram(lines: Sequence[tuple[Line, Sequence[ReliabilityBin]]]) -> bytes:
-    """Draw shares of right answers over their probabilities; bars are 95 % intervals of the shares (Wilson)."""
+    """Draw shares of right answers over their probabilities; of one or two lines with 95 % intervals (Wilson)."""
     with mpl.rc_context(STYLE):
         figure = Figure((WIDTH_IN, 4.6), layout="constrained")
         axes = figure.subplots()
@@ -65,10 +66,10 @@ def reliability_diagram(lines: Sequence[tuple[Line, Sequence[ReliabilityBin]]]) 
             x = [100 * b.probability for b in bins]
             y = np.array([100 * b.share_right for b in bins])
             ends = [wilson_interval(round(b.share_right * b.n_answers), b.n_answers) for b in bins]
-            bars = np.abs(100 * np.array(ends).T - y)
+            bars = np.abs(100 * np.array(ends).T - y) if len(lines) <= _MOST_WITH_BARS else None
             axes.errorbar(x, y, bars, elinewidth=0.8, capsize=2, **_style(line))
         axes.set(xlim=(0, 100), ylim=(0, 102), xlabel="probability, %", ylabel="right, %", aspect="equal")
-        axes.legend(loc="upper left")
+        figure.legend(*axes.get_legend_handles_labels(), loc="outside upper left", ncols=2)
         return svg(figure)
 
 

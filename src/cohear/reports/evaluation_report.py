@@ -12,12 +12,12 @@ from cohear.reports import evaluation_plots, plots
 from cohear.reports.evaluation_plots import Agreements, Line, Robustness
 from cohear.reports.evaluation_tables import accuracy_sentence, judgement_of, single_tables, warning_lines
 from cohear.reports.judged_experiments import JudgedExperiment
+from cohear.reports.judged_pairs import paired_tables
 from cohear.reports.pages import picture, write_page
 from cohear.reports.robustness_tables import (
     agreements_table,
     belief_table,
     corruptions_table,
-    paired_tables,
     robustness_table,
 )
 from cohear.reports.tables import Table, to_html

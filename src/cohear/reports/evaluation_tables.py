@@ -30,7 +30,8 @@ def accuracy_sentence(judged: JudgedRun) -> str:
     made = judgement_of(judged)
     low, high = (100 * bound for bound in made.interval)
     what = " with all labels" if judged.record.multi_label else ""
-    return f"{made.n_right} of {made.n_clips} clips{what} right: {made.accuracy:.2%}, 95% interval {low:.1f} to {high:.1f}%"
+    count = f"{made.n_right} of {made.n_clips} clips{what} right"
+    return f"{count}: {made.accuracy:.2%}, 95% interval {low:.1f} to {high:.1f}%"
 
 
 def probability_table(judged: JudgedRun) -> Table:
@@ -170,8 +171,8 @@ def _threshold_notes(judged: JudgedRun, counted: Bool[np.ndarray, "clip label"])
     rate = false_alarms_per_hour(n_alarms, n_clips, judged.clips.clip_s)
     low, high = (bound * 3600 / judged.clips.clip_s for bound in wilson_interval(n_alarms, n_clips))
     yield (
-        f"False alarms: {rate:.3g} per hour of background, 95% interval {low:.3g} to {high:.3g} ({n_alarms} of {n_clips} "
-        f"clips of {judged.clips.clip_s:g} s)."
+        f"False alarms: {rate:.3g} per hour of background, 95% interval {low:.3g} to {high:.3g} ({n_alarms} of "
+        f"{n_clips} clips of {judged.clips.clip_s:g} s)."
     )
 
 
@@ -240,5 +241,5 @@ def warning_lines(judged: JudgedRun) -> list[str]:
     return [WARNING + warning for warning in judged.clips.warnings]
 
 
-def _share(n: int, of: int) -> str:
+def _share(n: int | np.integer, of: int | np.integer) -> str:
     return f"{n / of:.0%}" if of else "-"

@@ -11,7 +11,7 @@ from cohear.evaluation.robustness import answers_right, error_rates, mean_corrup
 from cohear.experiments.judged_runs import JudgedRun
 from cohear.reports.evaluation_tables import judgement_of
 from cohear.reports.judged_experiments import JudgedExperiment, baseline_of
-from cohear.reports.robustness_tables import tested_pairs
+from cohear.reports.judged_pairs import tested_pairs
 
 SCHEMA = 1
 """Raised when the meaning of a value changes."""

@@ -1,21 +1,16 @@
-"""Several runs beside each other: robustness, probabilities, consistency, and paired tests of them."""
+"""Several runs beside each other: errors clean and corrupted, probabilities, consistency."""
 
-import dataclasses
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from cohear.evaluation.consistency import PERTURBATIONS
-from cohear.evaluation.corruptions import CORRUPTIONS
-from cohear.evaluation.robustness import answers_right, mean_corruption_error
+from cohear.evaluation.corruptions import CORRUPTIONS, TRAINED_KINDS
+from cohear.evaluation.robustness import mean_corruption_error
 from cohear.experiments.judged_runs import JudgedRun
-from cohear.metrics.accuracy import standard_error
-from cohear.metrics.paired_tests import grouped_bootstrap, mcnemar
-from cohear.reports.evaluation_tables import judgement_of, levels_text, perturbation_text
-from cohear.reports.grouping import Experiment
+from cohear.reports.evaluation_tables import judgement_of, perturbation_text
 from cohear.reports.judged_experiments import JudgedExperiment, OverFolds, baseline_of
 from cohear.reports.method_table import count_text
-from cohear.reports.paired_table import N_RESAMPLES, Comparison, MatchedAnswers, paired_table_of
 from cohear.reports.tables import WARNING, Table, nats_text
 
 
@@ -32,7 +27,7 @@ def _error_cells(its: JudgedExperiment, baseline: JudgedExperiment, corrupted: b
     clean = _percent(its.over_folds(lambda judged: 1 - judgement_of(judged).accuracy))
     if not corrupted:
         return (clean,)
-    relative = its.relative_error(baseline)
+    relative = its.relative_error(baseline) if its is not baseline else OverFolds(1.0, None)
     return clean, _percent(its.over_folds(_corruption_error)), "-" if relative is None else _number(relative, 3)
 
 
@@ -50,8 +45,9 @@ def _robustness_notes(experiments: Sequence[JudgedExperiment]) -> Iterable[str]:
     for its in experiments:
         if len(its.experiment.folds) < len(every):
             folds = ", ".join(map(str, its.experiment.folds))
+            there = f"{'fold' if len(its.experiment.folds) == 1 else 'folds'} {folds}"
             yield (
-                f"{WARNING}{its.label} has only fold {folds} of the {len(every)} of this table: its mean does not "
+                f"{WARNING}{its.label} has only {there} of the {len(every)} of this table: its mean does not "
                 "compare with means over others."
             )
     warnings = {warning for its in experiments for judged in its.judged for warning in judged.clips.warnings}
@@ -63,18 +59,17 @@ def belief_table(experiments: Sequence[JudgedExperiment]) -> Table:
     rows = [
         (
             its.label,
-            _number(its.over_folds(lambda judged: judgement_of(judged).nll), 3),
+            _number(its.over_folds(lambda judged: judgement_of(judged).nll), 2),
             _number(its.over_folds(lambda judged: judgement_of(judged).brier), 3),
-            f"{its.pooled.ece:.1%}",
+            f"{its.pooled.ece:.1%} ({its.pooled.ece_by_chance:.1%})",
             _number(its.over_folds(lambda judged: float(judged.jsd.mean(dtype=np.float64))), 4),
             _percent(its.over_folds(_flips)),
         )
         for its in experiments
     ]
-    by_chance = ", ".join(sorted({f"{its.pooled.ece_by_chance:.1%}" for its in experiments}))
     notes = (
         "Of clean clips, as trained, without temperatures. NLL: negative log-likelihood, nats. ECE: calibration error "
-        f"of all runs' answers together; were every probability true, so many would still give about {by_chance}.",
+        "of all runs' answers together, in brackets what so many would give on average, were every probability true.",
         "JSD: nats, over a clip and two views of `combination`. Flips: answers that change with the clip, mean over "
         f"{len(PERTURBATIONS)} changes of pitch, room and masks.",
     )
@@ -85,11 +80,14 @@ def corruptions_table(experiments: Sequence[JudgedExperiment]) -> Table:
     """Build the table of error rates by corruption."""
     of_each = [100 * np.mean(list(its.rates_by_fold().values()), axis=0).mean(axis=1) for its in experiments]
     rows = [
-        (levels_text(corruption), *(f"{rates[place]:.1f}" for rates in of_each))
-        for place, corruption in enumerate(CORRUPTIONS)
+        (corruption.name, *(f"{rates[place]:.1f}" for rates in of_each)) for place, corruption in enumerate(CORRUPTIONS)
     ]
+    is_new = np.array([corruption.name not in TRAINED_KINDS for corruption in CORRUPTIONS])
+    rows.append(("all", *(f"{rates.mean():.1f}" for rates in of_each)))
+    rows.append((f"all but {' and '.join(TRAINED_KINDS)}", *(f"{rates[is_new].mean():.1f}" for rates in of_each)))
     header = ("Corruption", *(its.label for its in experiments))
-    return Table("Error by corruption", header, tuple(rows), ("Percent, mean over folds and severities.",))
+    notes = ("Percent, mean over folds and severities. The views of `combination` are of rooms and pitch.",)
+    return Table("Error by corruption", header, tuple(rows), notes)
 
 
 def agreements_table(experiments: Sequence[JudgedExperiment]) -> Table:
@@ -105,111 +103,6 @@ def agreements_table(experiments: Sequence[JudgedExperiment]) -> Table:
     header = ("Change", *(its.label for its in experiments))
     notes = ("JSD of the answers to a clip and to the changed clip, nats, mean over clips and folds.",)
     return Table("Divergence by change", header, tuple(rows), notes)
-
-
-def paired_tables(experiments: Sequence[JudgedExperiment]) -> list[Table]:
-    """Test each step of the method for each transform: on clean clips, and on corrupted ones where there are any."""
-    kinds = (False, True) if experiments[0].is_corrupted else (False,)
-    tables = [_paired_table(experiments, corrupted) for corrupted in kinds]
-    return [table for table in tables if table is not None]
-
-
-def tested_pairs(experiments: Sequence[JudgedExperiment], *, corrupted: bool) -> list[Comparison]:
-    """Return the tests behind `paired_tables`, in their order."""
-    return _test_pairs(experiments, corrupted)[1]
-
-
-def _test_pairs(experiments: Sequence[JudgedExperiment], corrupted: bool) -> tuple[Table | None, list[Comparison]]:
-    judged_of = {its.experiment: its for its in experiments}
-    tested: list[Comparison] = []
-
-    def test(a: Experiment, b: Experiment) -> Comparison | None:
-        comparison = compare_judged(judged_of[a], judged_of[b], corrupted=corrupted)
-        tested.extend([] if comparison is None else [comparison])
-        return comparison
-
-    return paired_table_of(list(judged_of), test), tested
-
-
-def _paired_table(experiments: Sequence[JudgedExperiment], corrupted: bool) -> Table | None:
-    table, tested = _test_pairs(experiments, corrupted)
-    if table is None or not table.rows:
-        return table
-    judged_of = {its.experiment: its for its in experiments}
-    errors = [_error_over_folds(judged_of[pair.a], judged_of[pair.b], corrupted) for pair in tested]
-    rows = tuple((*row[:2], error, *row[2:]) for row, error in zip(table.rows, errors, strict=True))
-    over_folds = "± folds: standard error of the difference over folds, seeds averaged."
-    return dataclasses.replace(
-        table,
-        title=f"{table.title}, {'corrupted' if corrupted else 'clean'} clips",
-        header=(*table.header[:2], "± folds", *table.header[2:]),
-        rows=rows,
-        notes=(*(_CORRUPTED_NOTES if corrupted else table.notes), over_folds),
-    )
-
-
-_CORRUPTED_NOTES = (
-    "Points: difference of accuracy on corrupted clips, mean over corruptions and severities, in percentage points; "
-    "positive: the first survives more. The same clips, corrupted alike, matched by fold, seed and path; n: "
-    "clips/recordings/seeds.",
-    f"Interval and p: {N_RESAMPLES} bootstrap resamples of source recordings, each with all its clips, seeds and "
-    "corruptions; how another seed would come out stays open. Holm p: corrected for the pairs of this table. "
-    "Detectable: the smallest true difference, in points, that runs like these would find significant four times in "
-    "five.",
-)
-
-
-def compare_judged(a: JudgedExperiment, b: JudgedExperiment, *, corrupted: bool) -> Comparison | None:
-    """Test A against B on the clips that both were judged on.
-
-    Clean clips of one seed by McNemar's exact test; several seeds, and corrupted clips, whose many versions are no
-    independent evidence, by a bootstrap over source recordings.
-
-    Returns:
-        None where they share no clip, or a bootstrap would have one recording only.
-    """
-    runs_b = {(run.fold, run.seed): judged for run, judged in zip(b.experiment.runs, b.judged, strict=True)}
-    right_a, right_b, recordings, clips, seeds, n_unmatched = [], [], [], set(), set(), 0
-    for run, its in zip(a.experiment.runs, a.judged, strict=True):
-        other = runs_b.get((run.fold, run.seed))
-        if other is None:
-            continue
-        place_of = {path: place for place, path in enumerate(other.clips.paths)}
-        shared = [(i, place_of[path]) for i, path in enumerate(its.clips.paths) if path in place_of]
-        n_unmatched += len(its.clips.paths) + len(other.clips.paths) - 2 * len(shared)
-        rows_a, rows_b = (np.array(rows, np.int64) for rows in zip(*shared, strict=True)) if shared else ([], [])
-        right_a.append(_right(its, corrupted)[:, rows_a].ravel())
-        right_b.append(_right(other, corrupted)[:, rows_b].ravel())
-        groups = [its.clips.groups[i] for i in rows_a]
-        recordings += groups * len(_right(its, corrupted))
-        clips |= {(run.fold, its.clips.paths[i]) for i in rows_a}
-        seeds.add(run.seed)
-    if not clips:
-        return None
-    answers = MatchedAnswers(
-        np.concatenate(right_a), np.concatenate(right_b), tuple(recordings), len(clips), len(seeds), n_unmatched
-    )
-    if answers.n_seeds == 1 and not corrupted:
-        return Comparison(a.experiment, b.experiment, answers, mcnemar(answers.correct_a, answers.correct_b))
-    if answers.n_recordings == 1:
-        return None
-    differences = answers.correct_a.astype(float) - answers.correct_b.astype(float)
-    _, numbers = np.unique(answers.recordings, return_inverse=True)
-    return Comparison(a.experiment, b.experiment, answers, grouped_bootstrap(differences, numbers, N_RESAMPLES))
-
-
-def _right(judged: JudgedRun, corrupted: bool) -> np.ndarray:
-    """Return whether clips were answered rightly, `[version, clip]`: as they are, or in each way corrupted."""
-    if not corrupted:
-        return answers_right(judged.logits, judged.clips.truth, multi_label=judged.record.multi_label)[None]
-    assert judged.right_when_corrupted is not None
-    return judged.right_when_corrupted.reshape(-1, len(judged.clips.rows))
-
-
-def _error_over_folds(a: JudgedExperiment, b: JudgedExperiment, corrupted: bool) -> str:
-    of_a, of_b = (its.by_fold(lambda judged: float(_right(judged, corrupted).mean())) for its in (a, b))
-    error = standard_error([100 * (of_a[fold] - of_b[fold]) for fold in of_a if fold in of_b])
-    return "-" if error is None else f"{error:.2f}"
 
 
 def _corruption_error(judged: JudgedRun) -> float:

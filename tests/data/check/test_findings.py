@@ -60,6 +60,18 @@ def test_training_needs_two_labels_that_can_be_used():
     assert finding.severity == "error"
 
 
+def test_training_needs_clips_that_can_be_used_in_its_test_fold_and_in_another():
+    def bad(label: str, fold: int) -> UnusableClip:
+        return UnusableClip(Clip(f"{label} {fold}.wav", label, fold), "it holds NaN", is_missing=False)
+
+    usable = [heard("a.wav", "dog", 2), heard("b.wav", "rain", 2)]
+    for others in ((bad("dog", 1),), (bad("dog", 3), bad("rain", 3))):
+        assert found("untestable", usable, unusable=others, skip_bad=True) is not None
+    assert found("untestable", [*usable, heard("c.wav", "dog", 3)], unusable=(bad("rain", 4),), skip_bad=True) is None
+    nothing = check([], unusable=(bad("dog", 1), bad("rain", 2)), skip_bad=True)
+    assert not nothing.can_train
+
+
 @pytest.mark.parametrize(("rare_folds", "severity"), [((1,), "error"), ((2, 2), "warning"), ((1, 2), None)])
 def test_a_label_in_one_fold_alone_is_refused_as_training_refuses_it(rare_folds, severity):
     clips = [*two_labels(), *(heard(f"x{i}.wav", "rare", fold) for i, fold in enumerate(rare_folds))]
@@ -80,6 +92,13 @@ def test_a_label_in_one_fold_alone_is_refused_as_training_refuses_it(rare_folds,
         assert f"--drop-small {len(rare_folds) + 1}" in finding.remedy
 
 
+def test_clips_without_a_fold_are_in_no_fold():
+    clips = [heard("a.wav", "dog", None, content="A"), heard("b.wav", "dog", 1, content="A"), heard("c.wav", "rain", 1)]
+    kinds = {finding.kind for finding in check(clips).findings}
+    assert "repeated" in kinds
+    assert not kinds & {"repeated_across_folds", "untrained"}
+
+
 def test_a_label_in_some_folds_is_noted_with_the_number_of_folds_that_would_do():
     clips = [heard(f"{label}{i}.wav", label, 1 + i % 3) for label in ("dog", "rain") for i in range(9)]
     finding = found("untested", [*clips, heard("x.wav", "rare", 1), heard("y.wav", "rare", 3)])
@@ -91,6 +110,28 @@ def test_a_label_in_some_folds_is_noted_with_the_number_of_folds_that_would_do()
 def test_groups_that_given_folds_divide_are_found():
     clips = [*two_labels(), heard("a.wav", "dog", 1, group="pond"), heard("b.wav", "rain", 2, group="pond")]
     assert names(found("divided_groups", clips, folds_were_made=False)) == ["pond"]
+
+
+def test_files_that_given_folds_divide_are_found_under_whatever_group_or_path_they_stand():
+    clips = [
+        *(*two_labels(), heard("a.wav", "dog", 1, group="june"), heard("a.wav", "rain", 2, group="july")),
+        *(heard("c.wav", "dog", 1), heard("/data/c.wav", "rain", 2)),
+        *(heard("d.wav", "dog", 1), heard("d.wav", "rain", 2)),  # known by its path already
+    ]
+    assert names(found("divided_files", clips)) == ["a.wav", "/data/c.wav"]
+    assert names(found("divided_groups", clips)) == ["d.wav"]
+
+
+def test_what_the_validation_part_alone_divides_is_found():
+    clips = [*two_labels(), *(heard(f"{name}.wav", "dog", 2, content="copy") for name in "ab")]
+    clips += [heard(f"site_{i}.wav", "rain", 1, content=f"{i}") for i in range(3)]  # tested together
+    (finding,) = [
+        finding
+        for finding in examine(dataset_of(clips), survey_of(clips), FORM, kept_back={"b.wav", "site_1.wav"}).findings
+        if finding.kind == "divided_by_validation"
+    ]
+    assert [(item.name, item.detail) for item in finding.items] == [("a.wav", "2 clips")]
+    assert found("divided_by_validation", clips) is None
 
 
 def test_recordings_that_folds_divide_are_found_by_name_where_no_group_is_given():

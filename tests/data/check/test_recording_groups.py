@@ -1,11 +1,6 @@
-import numpy as np
-import pytest
-import soundfile
+import dataclasses
 
-from cohear.data.check.recording_groups import find_kinship, groups_table
-from cohear.data.datasets import read_dataset
-from cohear.data.folds import with_folds
-from cohear.errors import UserError
+from cohear.data.check.recording_groups import find_kinship
 from surveyed import dataset_of, heard
 
 
@@ -28,45 +23,13 @@ def test_the_folder_that_is_the_label_is_no_part_of_a_recordings_name():
     assert set(find_kinship(dataset_of(clips, "table"), clips).groups) == {"dog/p", "dog/q", "rain/p", "rain/q"}
 
 
-@pytest.mark.parametrize("folder", ["", "tables"])
-def test_the_table_can_be_trained_on_and_its_folds_divide_nothing(tmp_path, folder):
-    names = ["-dash first.wav", 'comma, "quotes".wav', "é.wav", "site1_1.wav", "site1_2.wav", "x/site2_1.wav"]
-    for index, name in enumerate([*names, "x/site2_2.wav", "copy of é.wav"]):
-        for label in ("dog", "rain"):
-            path = tmp_path / label / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            soundfile.write(path, np.full(80, 0.1 + index / 100), 8000)
-    dataset = read_dataset(tmp_path)
+def test_a_file_is_one_whatever_its_clips_are_called_or_grouped(tmp_path):
+    (tmp_path / "link.wav").symlink_to(tmp_path / "a.wav")
     clips = [
-        heard(clip.path, clip.label, content=f"{clip.label} é" if "é" in clip.path else None) for clip in dataset.clips
+        heard("a.wav", "dog", group="june"),
+        heard("a.wav", "dog", group="july"),
+        *(heard(path, "rain") for path in ("link.wav", f"{tmp_path}/a.wav", "b.wav")),
     ]
-    (tmp_path / folder).mkdir(exist_ok=True)
-    table = tmp_path / folder / "groups.csv"
-    table.write_text(groups_table(dataset, find_kinship(dataset, clips), table.parent))
-    read = with_folds(read_dataset(table), 2, seed=0)
-    files = {(read.root / clip.path).resolve(): clip for clip in read.clips}
-    assert set(files) == {(tmp_path / clip.path).resolve() for clip in dataset.clips}
-    for one, other in (("site1_1", "site1_2"), ("x/site2_1", "x/site2_2"), ("é", "copy of é")):
-        first, second = files[tmp_path / f"dog/{one}.wav"], files[tmp_path / f"dog/{other}.wav"]
-        assert (first.group, first.fold, first.label) == (second.group, second.fold, "dog")
-    assert files[tmp_path / "dog/site1_1.wav"].group == files[tmp_path / "rain/site1_1.wav"].group
-    assert len({clip.group for clip in read.clips}) == 8  # 2 sites, 2 pairs of copies, 4 others
-
-
-@pytest.mark.parametrize(("second_fold", "keeps_folds"), [(1, True), (2, False)])
-def test_folds_of_the_data_are_kept_where_they_divide_no_group(tmp_path, second_fold, keeps_folds):
-    clips = [heard("a.wav", "dog", 1, content="A"), heard("b.wav", "dog", second_fold, content="A")]
-    clips.append(heard("c.wav", "rain", 2))
-    dataset = dataset_of(clips, folds_were_made=False)
-    header = groups_table(dataset, find_kinship(dataset, clips), tmp_path).splitlines()[0]
-    assert header == ("path,label,group,fold" if keeps_folds else "path,label,group")
-
-
-def test_multi_label_data_stay_so_and_a_label_with_a_semicolon_is_refused(tmp_path):
-    several = [heard("a.wav", "dog", multi_label=True), heard("b.wav", "", multi_label=True)]
-    dataset = dataset_of(several)
-    text = groups_table(dataset, find_kinship(dataset, several), dataset.root)
-    assert text.splitlines()[1:] == ["a.wav,dog;,a.wav", "b.wav,;,b.wav"]
-    one = [heard("a.wav", "dog;old")]
-    with pytest.raises(UserError, match="'dog;old' cannot stand in a table"):
-        groups_table(dataset_of(one), find_kinship(dataset_of(one), one), tmp_path)
+    kinship = find_kinship(dataclasses.replace(dataset_of(clips), root=tmp_path), clips)
+    assert len(set(kinship.groups[:4])) == 1
+    assert kinship.groups[4] == "b.wav"

@@ -1,10 +1,10 @@
 """Everything that can be found about a data set before training, in the order of its importance."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 
-from cohear.data.check.finding import SEVERITIES, Finding
-from cohear.data.check.fold_findings import find_leaks, find_repeated, find_small
+from cohear.data.check.finding import SEVERITIES, Finding, can_train
+from cohear.data.check.fold_findings import find_kept_back, find_leaks, find_repeated, find_small, find_untestable
 from cohear.data.check.label_findings import find_alike, find_imbalance, find_no_background, find_telltale
 from cohear.data.check.overview import Overview, TrainingForm, summarize
 from cohear.data.check.recording_groups import Kinship, find_kinship
@@ -28,7 +28,7 @@ class Check:
     @property
     def can_train(self) -> bool:
         """Whether training would not be refused."""
-        return all(finding.severity != "error" for finding in self.findings)
+        return can_train(self.findings)
 
 
 def examine(
@@ -40,6 +40,7 @@ def examine(
     background: str | None = None,
     refusals: Sequence[str] = (),
     notes: Sequence[str] = (),
+    kept_back: Container[str] = (),
 ) -> Check:
     """Look at a data set from all sides.
 
@@ -51,6 +52,7 @@ def examine(
         background: the label that was named as 'none of these'.
         refusals: sentences with which training refuses the data as a whole.
         notes: what else training says of it.
+        kept_back: groups, or else files, of the validation part where the first fold is tested.
     """
     overview, kinship = summarize(dataset, survey.heard, form), find_kinship(dataset, survey.heard)
     used = [one.clip for one in survey.heard] if skip_bad else dataset.clips
@@ -59,16 +61,19 @@ def examine(
         yield from (Finding("refused", "error", sentence) for sentence in refusals)
         yield from find_unusable(dataset, survey.unusable, skip_bad)
         yield from find_emptied(dataset, survey, skip_bad)
+        yield from find_untestable(dataset, used)
         yield from find_small(dataset, used)
         yield from find_repeated(kinship)
         yield from find_leaks(kinship)
+        if dataset.folds:
+            yield from find_kept_back(kinship, kept_back, dataset.folds[0])
         yield from find_telltale(dataset, survey.heard)
         yield from find_alike(overview)
         yield from find_flawed(survey.heard, form)
         yield from find_long(survey.heard, form)
         yield from find_imbalance(overview)
         yield from find_no_background(dataset, background)
-        for kind, texts in (("said", notes), ("left_out", dataset.notes)):
+        for kind, texts in (("training", notes), ("left_out", dataset.notes)):
             yield from (Finding(kind, "note", f"{text[:1].upper()}{text[1:].rstrip('.')}.") for text in texts)
 
     findings = sorted(found(), key=lambda finding: SEVERITIES.index(finding.severity))

@@ -1,5 +1,6 @@
 """What a check has to say: one finding is one sentence, with what to do and which clips or labels it is about."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -34,16 +35,6 @@ class Finding:
     """All that it is about, the worst first or in the order of the data."""
 
 
-def counted(n: int, one: str, many: str = "") -> str:
-    """Say how many there are.
-
-    Example:
-        >>> counted(2, "clip"), counted(1, "clip"), counted(2, "class", "classes")
-        ('2 clips', '1 clip', '2 classes')
-    """
-    return f"{n} {one if n == 1 else many or one + 's'}"
-
-
-def verb(n: int, one: str, many: str) -> str:
-    """Choose the form of a verb for so many."""
-    return one if n == 1 else many
+def can_train(findings: Iterable[Finding]) -> bool:
+    """Whether training would not be refused."""
+    return all(finding.severity != "error" for finding in findings)

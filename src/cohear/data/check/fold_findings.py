@@ -1,14 +1,33 @@
-"""Whether the data can be divided: labels too small for the folds, and clips of one recording on both sides."""
+"""Whether the data can be divided: labels too small for the folds, and what belongs together on both sides."""
 
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Container, Iterator, Sequence
 
-from cohear.data.check.finding import Finding, Item, counted, verb
+from cohear.data.check.finding import Finding, Item
 from cohear.data.check.recording_groups import Kinship, divided
 from cohear.data.clips import Clip
 from cohear.data.datasets import Dataset
+from cohear.data.wording import counted, some, verb
 
 _TRAIN_ON_GROUPS = "train on the table that --groups FILE.csv writes"
+
+
+def find_untestable(dataset: Dataset, clips: Sequence[Clip]) -> Iterator[Finding]:
+    """Find that bad files leave the first fold, or all others, without clips.
+
+    Args:
+        dataset: with folds, or none where they cannot be made.
+        clips: those that training will use.
+    """
+    folds, there = dataset.folds, sorted({clip.fold for clip in clips if clip.fold is not None})
+    if len(folds) > 1 and there and (folds[0] not in there or len(there) < 2):
+        yield Finding(
+            "untestable",
+            "error",
+            f"Fold {folds[0]} cannot be tested: the clips that can be used are in {verb(len(there), 'fold', 'folds')} "
+            f"{_list(there)}.",
+            "Mend those of the other folds, or give other folds to these.",
+        )
 
 
 def find_small(dataset: Dataset, clips: Sequence[Clip]) -> Iterator[Finding]:
@@ -18,6 +37,9 @@ def find_small(dataset: Dataset, clips: Sequence[Clip]) -> Iterator[Finding]:
         dataset: with folds, or none where they cannot be made.
         clips: those that training will use.
     """
+    folds = dataset.folds
+    if len(folds) < 2:
+        return
     folds_of: dict[str, set[int]] = defaultdict(set)
     n_clips: dict[str, int] = defaultdict(int)
     for clip in clips:
@@ -25,7 +47,6 @@ def find_small(dataset: Dataset, clips: Sequence[Clip]) -> Iterator[Finding]:
             for label in clip.labels:
                 folds_of[label].add(clip.fold)
                 n_clips[label] += 1
-    folds = dataset.folds
     alone = sorted((label for label, there in folds_of.items() if len(there) == 1), key=lambda label: n_clips[label])
     if alone:
         is_refused = any(folds[0] in folds_of[label] for label in alone)
@@ -54,7 +75,7 @@ def find_small(dataset: Dataset, clips: Sequence[Clip]) -> Iterator[Finding]:
 
 
 def find_leaks(kinship: Kinship) -> Iterator[Finding]:
-    """Find what is in several folds and should be in one: a group, a recording by its name, a sound."""
+    """Find what is in several folds and should be in one: a group, a file, a recording by its name."""
     clips = [one.clip for one in kinship.heard]
     folds = [clip.fold for clip in clips]
     groups = divided(kinship.by_group, folds)
@@ -67,19 +88,61 @@ def find_leaks(kinship: Kinship) -> Iterator[Finding]:
             f"The accuracy will be too good to be true: {_TRAIN_ON_GROUPS}, in which no group is divided.",
             tuple(Item(group, f"folds {_list(there)}") for group, there in groups.items()),
         )
+    said = {file for file, group in zip(kinship.by_file, kinship.by_group, strict=True) if group in groups}
+    files = {file: there for file, there in divided(kinship.by_file, folds).items() if file not in said}
+    if files:
+        path_of = {file: clip.path for file, clip in zip(kinship.by_file, clips, strict=True)}
+        yield Finding(
+            "divided_files",
+            "warning",
+            f"{counted(sum(file in files for file in kinship.by_file), 'clip')} are in "
+            f"{counted(len(files), 'file')} that the folds divide, as clips of one file have several groups or paths.",
+            f"The accuracy may be too good to be true: {_TRAIN_ON_GROUPS}.",
+            tuple(Item(path_of[file], f"folds {_list(there)}") for file, there in files.items()),
+        )
     stems = divided(kinship.stems, folds)
     if stems:
-        n = sum(stem in stems for stem in kinship.stems)
-        examples = {stem: [c.path for c, s in zip(clips, kinship.stems, strict=True) if s == stem] for stem in stems}
+        paths_of: dict[str, list[str]] = {stem: [] for stem in stems}
+        for clip, stem in zip(clips, kinship.stems, strict=True):
+            if stem in stems:
+                paths_of[stem].append(clip.path)
         yield Finding(
             "divided_recordings",
             "warning",
-            f"{n} clips look by their names like parts of {counted(len(stems), 'recording')} that the folds divide.",
+            f"{sum(map(len, paths_of.values()))} clips look by their names like parts of "
+            f"{counted(len(stems), 'recording')} that the folds divide.",
             f"If they are, the accuracy will be too good to be true: {_TRAIN_ON_GROUPS}.",
             tuple(
                 Item(stem, f"{_clips(len(paths))}: {', '.join(paths[:2])}, ... in folds {_list(stems[stem])}")
-                for stem, paths in examples.items()
+                for stem, paths in paths_of.items()
             ),
+        )
+
+
+def find_kept_back(kinship: Kinship, kept_back: Container[str], test_fold: int) -> Iterator[Finding]:
+    """Find what no fold divides, and the validation part does.
+
+    Args:
+        kinship: of the clips that can be used.
+        kept_back: groups, or else files, that are the validation part.
+        test_fold: the fold that is tested.
+    """
+    folds = [one.clip.fold for one in kinship.heard]
+    sides = [
+        None if fold in (None, test_fold) else int(group in kept_back)
+        for fold, group in zip(folds, kinship.by_group, strict=True)
+    ]
+    groups = kinship.groups
+    names = divided(groups, sides).keys() - divided(groups, folds).keys()
+    if names:
+        sizes = Counter(group for group in groups if group in names)
+        yield Finding(
+            "divided_by_validation",
+            "warning",
+            f"{counted(sizes.total(), 'clip')} that seem to belong together are in part trained on and in part kept "
+            "back for validation.",
+            f"Temperature and thresholds would be too sure of themselves: {_TRAIN_ON_GROUPS}, or remove copies.",
+            tuple(Item(name, _clips(n)) for name, n in sizes.items()),
         )
 
 
@@ -104,7 +167,7 @@ def find_repeated(kinship: Kinship) -> Iterator[Finding]:
             ),
         )
     agreeing = [clips for clips in repeated if len({clip.labels for clip in clips}) == 1]
-    leaking = [clips for clips in agreeing if len({clip.fold for clip in clips}) > 1]
+    leaking = [clips for clips in agreeing if len({clip.fold for clip in clips} - {None}) > 1]
     if leaking:
         yield Finding(
             "repeated_across_folds",
@@ -114,7 +177,7 @@ def find_repeated(kinship: Kinship) -> Iterator[Finding]:
             f"Remove the copies, or {_TRAIN_ON_GROUPS}.",
             tuple(Item(clips[0].id, _others([clip.id for clip in clips])) for clips in leaking),
         )
-    within = [clips for clips in agreeing if clips not in leaking]
+    within = [clips for clips in agreeing if len({clip.fold for clip in clips} - {None}) <= 1]
     if within:
         yield Finding(
             "repeated",
@@ -127,8 +190,7 @@ def find_repeated(kinship: Kinship) -> Iterator[Finding]:
 
 def _others(names: Sequence[str]) -> str:
     """Name the copies of the first."""
-    more = f" and {len(names) - 4} more" if len(names) > 4 else ""
-    return f"also {', '.join(names[1:4])}{more}"
+    return f"also {some(names[1:], 3)}"
 
 
 def _clips(n: int) -> str:

@@ -1,17 +1,17 @@
 """What is wrong with labels: written in two ways, of unequal size, without 'none of these', told by the recorder."""
 
 import re
+import shlex
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
-from cohear.data.check.finding import Finding, Item, counted, verb
+from cohear.data.check.finding import Finding, Item
 from cohear.data.check.overview import Overview, channels_text, file_type_text, sample_rate_text
 from cohear.data.check.spelling import alike
 from cohear.data.check.survey import HeardClip
+from cohear.data.class_counts import UNEQUAL
 from cohear.data.datasets import Dataset
-
-_UNEQUAL = 3
-"""How many times as many clips as the smallest label the largest may have without a word."""
+from cohear.data.wording import counted, verb
 
 _NONE_OF_THESE = {
     *("ambience", "ambient", "background", "empty", "negative", "negatives", "neither", "noise", "none", "nothing"),
@@ -47,7 +47,7 @@ def find_imbalance(overview: Overview) -> Iterator[Finding]:
         return
     ranked = sorted(overview.labels, key=lambda facts: facts.n_windows)
     smallest, largest = ranked[0], ranked[-1]
-    if largest.n_windows >= _UNEQUAL * smallest.n_windows:
+    if largest.n_windows >= UNEQUAL * smallest.n_windows:
         yield Finding(
             "imbalance",
             "warning",
@@ -67,7 +67,7 @@ def find_no_background(dataset: Dataset, background: str | None) -> Iterator[Fin
             "background_unnamed",
             "note",
             f"'{named[0]}' sounds like a label for 'none of these'.",
-            f"If it is one, say so to training: --background {named[0]}.",
+            f"If it is one, say so to training: --background {shlex.quote(named[0])}.",
             tuple(Item(label) for label in named),
         )
         return

@@ -54,8 +54,11 @@ class Overview:
     duration_s: float
     """Seconds in all."""
     shortest_s: float
+    """Seconds of the shortest clip; 0 where none can be used, like the next two."""
     median_s: float
+    """Seconds."""
     longest_s: float
+    """Seconds."""
     labels: tuple[LabelFacts, ...]
     """The largest first."""
     sample_rates: Counts

@@ -11,7 +11,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
-from cohear.data.check.spelling import squashed_alike
+from cohear.data.check.spelling import bare
 
 _SEPARATORS = r"[\s_.-]+"
 _COUNTER = re.compile(
@@ -53,12 +53,13 @@ def shared_stems(names: Sequence[str], labels: Sequence[tuple[str, ...]]) -> lis
     for stem, of_clip in zip(stems, labels, strict=True):
         if stem is not None:
             n_in_class[stem].update(of_clip)
+    bare_labels = {bare(label) for label in n_of_class}
     telling = {
         stem
         for stem, count in counts.items()
         if 2 <= count <= _MOST_OF_ALL * len(names)
         and any(n <= _MOST_OF_CLASS * n_of_class[label] for label, n in n_in_class[stem].items())
-        and not any(squashed_alike(posixpath.basename(stem), label) for label in n_of_class)
+        and bare(posixpath.basename(stem)) not in bare_labels
     }
     return [stem if stem in telling else None for stem in stems]
 

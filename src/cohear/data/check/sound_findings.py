@@ -2,20 +2,22 @@
 
 import os
 import posixpath
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
-from cohear.data.check.finding import Finding, Item, counted, verb
+from cohear.data.check.finding import Finding, Item
 from cohear.data.check.overview import TrainingForm, windows_of
 from cohear.data.check.survey import HeardClip, Survey, UnusableClip
 from cohear.data.datasets import Dataset
+from cohear.data.wording import counted, verb
 
 _CLIPPED = 0.001
 """The share of a sound's samples on flat tops from which it counts as clipped."""
 
-_WINDOWED_SHARE = 0.5
-"""The share of a label's windows from which one recording is most of it."""
+_MOST = 0.5
+"""The share of a label's windows beyond which one recording is most of it."""
 
 _MOST_FOLDERS = 1000
 """Folders that are searched for a file that is missing."""
@@ -97,34 +99,29 @@ def find_flawed(heard: Sequence[HeardClip], form: TrainingForm) -> Iterator[Find
 
 
 def find_long(heard: Sequence[HeardClip], form: TrainingForm) -> Iterator[Finding]:
-    """Find recordings that are cut into windows, and those that are most of their label."""
+    """Find recordings that are cut into windows, and those of them that are most of their label."""
     windows = [(one, windows_of(one, form)) for one in heard]
-    n_of_label: dict[str, int] = {}
-    n_of_recording: dict[tuple[str, str], int] = {}
-    for one, n in windows:
-        for label in one.clip.labels:
-            n_of_label[label] = n_of_label.get(label, 0) + n
-            key = (label, one.clip.undivided_by)
-            n_of_recording[key] = n_of_recording.get(key, 0) + n
-    long = [(one, n) for one, n in windows if n > 1]
+    long = sorted(((one, n) for one, n in windows if n > 1), key=lambda pair: -pair[1])
     if not long:
         return
-    n_windows = sum(n for _, n in long)
     yield Finding(
         "long",
         "note",
-        f"{counted(len(long), 'clip')} {verb(len(long), 'is', 'are')} cut into {n_windows} windows of {form.clip_s:g} "
-        f"s, each with {verb(len(long), 'its', 'their')} label.",
+        f"{counted(len(long), 'clip')} {verb(len(long), 'is', 'are')} cut into {sum(n for _, n in long)} windows of "
+        f"{form.clip_s:g} s, each with {verb(len(long), 'its', 'their')} label.",
         "Where that is not so, give start and end of what is, in a table or label track.",
-        tuple(Item(one.clip.id, f"{n} windows") for one, n in sorted(long, key=lambda pair: -pair[1])),
+        tuple(Item(one.clip.id, f"{n} windows") for one, n in long),
     )
-    recordings_of: dict[str, int] = {}
-    for label, _ in n_of_recording:
-        recordings_of[label] = recordings_of.get(label, 0) + 1
+    n_of_label, n_clips_of_label = Counter[str](), Counter[str]()
+    for one, n in windows:
+        for label in one.clip.labels:
+            n_of_label[label] += n
+            n_clips_of_label[label] += 1
     most = [
-        Item(recording, f"{n} of {n_of_label[label]} training clips of '{label}'")
-        for (label, recording), n in n_of_recording.items()
-        if n > _WINDOWED_SHARE * n_of_label[label] and recordings_of[label] > 2
+        Item(one.clip.id, f"{n} of {n_of_label[label]} training clips of '{label}'")
+        for one, n in long
+        for label in one.clip.labels
+        if n > _MOST * n_of_label[label] and n_clips_of_label[label] > 2
     ]
     if most:
         yield Finding(
@@ -141,7 +138,7 @@ def find_emptied(dataset: Dataset, survey: Survey, skip_bad: bool) -> Iterator[F
     """Find labels of which no clip can be used."""
     heard = {label for one in survey.heard for label in one.clip.labels}
     emptied = [label for label in dataset.classes if label not in heard]
-    if emptied and heard:
+    if emptied and (heard or skip_bad):
         too_few = len(dataset.classes) - len(emptied) < 2
         yield Finding(
             "emptied",

@@ -39,9 +39,14 @@ def alike(labels: Iterable[str]) -> list[tuple[str, str, str]]:
     return [(*pair, how) for pair, how in sorted(pairs.items())]
 
 
-def squashed_alike(one: str, other: str) -> bool:
-    """Whether two texts differ only in case, accents, blanks or a plural s."""
-    return _squashed(one).removesuffix("s") == _squashed(other).removesuffix("s")
+def bare(text: str) -> str:
+    """Return what is left of a text without case, accents, blanks and a plural s, to be compared.
+
+    Example:
+        >>> bare("Tree Frogs") == bare("tree_frog")
+        True
+    """
+    return _squashed(text).removesuffix("s")
 
 
 def _plain(label: str) -> str:

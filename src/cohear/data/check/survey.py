@@ -1,31 +1,18 @@
-"""Every clip of a data set heard once, in blocks: a recording of hours takes no more memory than one of seconds.
+"""Every clip of a data set heard once, files in blocks: one of hours takes no more memory than one of seconds.
 
 What training refuses is found by the functions that training decodes with, so it is refused here in the same words.
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from jaxtyping import Float32
-
-from cohear.data.audio_files import (
-    count_finite,
-    decode,
-    missing_s,
-    no_samples,
-    not_finite,
-    open_sound,
-    probe,
-    read_blocks,
-)
+from cohear.data.audio_files import count_finite, declared_blocks, decode, missing_s, not_finite, probe
 from cohear.data.check.sound_meter import SoundMeasures, SoundMeter
 from cohear.data.clips import Clip
 from cohear.data.datasets import Dataset
-from cohear.data.media_files import MEDIA_SUFFIXES, media_blocks
 from cohear.errors import UserError
 
 
@@ -126,26 +113,10 @@ def _listen_to_file(path: Path) -> Sound:
     info = probe(path)
     rate, n_declared = info.sample_rate, round(info.duration_s * info.sample_rate)
     meter = SoundMeter(rate)
-    for block in _blocks(path, n_declared):
+    for block in declared_blocks(path, n_declared, mixed=False):
         if (n_finite := count_finite(block)) < block.shape[1]:
             raise not_finite(path, (meter.n_samples + n_finite) / rate)
         meter.add(block)
     duration_s = meter.n_samples / rate
     shortfall_s = missing_s(path, duration_s, info.duration_s or duration_s)
     return Sound(duration_s, rate, info.n_channels, shortfall_s, meter.measures())
-
-
-def _blocks(path: Path, n_declared: int) -> Iterator[Float32[np.ndarray, "channel time"]]:
-    """Decode a file, no more of it than it declares; FFmpeg's sounds, which are lossy, with their channels mixed."""
-    if path.suffix.lower() in MEDIA_SUFFIXES:
-        n_left = n_declared or None
-        for block in media_blocks(path):
-            if n_left is not None:
-                block, n_left = block[:, :n_left], n_left - min(n_left, block.shape[1])
-            if block.shape[1]:
-                yield block
-        return
-    if not n_declared:
-        raise no_samples(path)
-    with open_sound(path) as file:
-        yield from read_blocks(path, file, 0, n_declared, mixed=False)

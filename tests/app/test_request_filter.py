@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from cohear.app.doors import LOOPBACK_NAMES, Doors
+from cohear.app.request_filter import LOOPBACK_NAMES, RequestFilter
 
 MAX_BYTES = 1000
 
@@ -24,7 +24,7 @@ def ask(tmp_path):
     (tmp_path / "uploads").mkdir()
 
     def call(path, body=b"", *, names=LOOPBACK_NAMES, parts=1, **headers):
-        doors = Doors(_echo, tmp_path / "uploads", names, MAX_BYTES)
+        checked = RequestFilter(_echo, tmp_path / "uploads", names, MAX_BYTES)
         sent = []
         size = max(1, -(-len(body) // parts))
         pieces = [body[start : start + size] for start in range(0, len(body), size)] or [b""]
@@ -37,8 +37,10 @@ def ask(tmp_path):
             sent.append(message)
 
         named = {"host": "127.0.0.1:7860", "content-length": str(len(body)), **headers}
+        if "transfer_encoding" in headers:
+            del named["content-length"]
         raw = [(name.replace("_", "-").encode(), value.encode()) for name, value in named.items()]
-        asyncio.run(doors({"type": "http", "path": path, "headers": raw}, receive, send))
+        asyncio.run(checked({"type": "http", "path": path, "headers": raw}, receive, send))
         return sent[0]["status"], dict(sent[0]["headers"]), sent[1]["body"]
 
     return call
@@ -101,6 +103,7 @@ def test_huge_requests_are_refused_unread(ask):
     assert ask("/gradio_api/upload", content_length=str(MAX_BYTES))[0] == 200
     assert ask("/gradio_api/upload", content_length=str(MAX_BYTES + 1))[0] == 413
     assert ask("/gradio_api/upload", content_length="many")[0] == 413
+    assert ask("/gradio_api/upload", transfer_encoding="chunked")[0] == 413
 
 
 @pytest.mark.parametrize("parts", [1, 7])

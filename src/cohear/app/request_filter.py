@@ -45,7 +45,7 @@ class _Refusal(NamedTuple):
     reason: str
 
 
-class Doors:
+class RequestFilter:
     """Refuse every request that is not the page's own.
 
     Args:
@@ -85,7 +85,7 @@ class Doors:
         path = unquote(scope["path"])
         if not _ASKED_FOR.fullmatch(path) or (path.startswith(_FILE) and not self._is_upload(path[len(_FILE) :])):
             return _Refusal(404, "nothing is here")
-        length = headers.get(b"content-length", "0")
+        length = headers.get(b"content-length", "" if b"transfer-encoding" in headers else "0")  # chunks tell no length
         if not length.isdigit() or int(length) > self._max_bytes:
             return _Refusal(413, f"at most {self._max_bytes} bytes are taken")
         return None

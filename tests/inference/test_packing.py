@@ -17,13 +17,11 @@ from cohear.experiments.packed_model import parse_packed
 from cohear.experiments.predictions import round_predictions, write_predictions
 from cohear.experiments.presets import change, parse_override, preset
 from cohear.experiments.run_folder import RunRecord
-from cohear.inference.packed import load_packed
 from cohear.inference.packing import pack_run
 from cohear.metrics.accuracy import wilson_interval
 from cohear.metrics.thresholds import Threshold
 from cohear.models import VGG
 from cohear.training.checkpoints import save_weights
-from made_models import DESCRIPTION, make_model
 from tiny import SAMPLE_RATE, TINY
 
 CLASSES = ("frog", "Kröte", "noise")
@@ -64,7 +62,7 @@ def test_a_packed_run_answers_exactly_as_the_run(tmp_path, is_multi_label):
     settings = ("data.short=repeat", "data.background=noise")
     run = write_run(tmp_path / "run", settings, multi_label=is_multi_label)
     write_calibration(run, Calibration(1.7, {"frog": Threshold(0.4, 0.9, 0.5, 12)}, 0.9, 30))
-    there, packed = cohear.load(run), load_packed(pack(run, tmp_path / "frogs.cohear"))
+    there, packed = cohear.load(run), cohear.load(pack(run, tmp_path / "frogs.cohear"))
     waveforms = np.random.default_rng(0).uniform(-1, 1, (3, round(0.6 * SAMPLE_RATE))).astype(np.float32)
     assert np.array_equal(packed.probabilities(waveforms), there.probabilities(waveforms))
     soundfile.write(tmp_path / "a.wav", np.tile(waveforms.ravel(), 3), 2 * SAMPLE_RATE)
@@ -150,20 +148,3 @@ def test_a_run_with_damaged_files_is_refused(tmp_path):
     (run / "model.safetensors").unlink()
     with pytest.raises(UserError, match=r"the weights '.*model.safetensors' are missing"):
         pack_run(run)
-
-
-@pytest.mark.parametrize(
-    ("changes", "reason"),
-    [
-        ({"f_min": 9000.0}, "mel bands from 9000 to 8000 Hz cannot be made at a sample rate of 16000 Hz"),
-        ({"n_fft": 64, "n_mels": 64}, "of 64 mel bands hold no frequency bin"),
-        ({"hop_length": 4000}, "a spectrogram of 32 bands and 7 frames is too small for the network"),
-    ],
-)
-def test_a_front_end_that_cannot_be_is_refused(tmp_path, changes, reason):
-    path = tmp_path / "frogs.cohear"
-    path.write_bytes(make_model(front_end=DESCRIPTION.front_end.model_copy(update=changes)).to_bytes())
-    with pytest.raises(UserError) as error:
-        load_packed(path)
-    assert str(error.value).startswith(f"'{path}' is no packed model that can be used")
-    assert reason in str(error.value)

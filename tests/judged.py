@@ -1,0 +1,93 @@
+"""Judged runs made by hand, for tests of what is shown of them."""
+
+from pathlib import Path
+
+import numpy as np
+
+from cohear.data.decoding import StoreSettings
+from cohear.data.decoding_report import DecodingReport
+from cohear.data.store import Store, StoredClip
+from cohear.evaluation.calibration import UNFITTED, Calibration
+from cohear.evaluation.consistency import PERTURBATIONS, Agreement
+from cohear.evaluation.corruptions import CORRUPTIONS, SEVERITIES
+from cohear.experiments.judged_clips import JudgedClips
+from cohear.experiments.judged_runs import JudgedRun
+from cohear.experiments.presets import change, small
+from cohear.experiments.run_folder import RunRecord
+
+CLASSES = ("dog", "rain", "siren", "bird")
+
+
+def judged_run(
+    logits: np.ndarray,
+    truth: np.ndarray,
+    *,
+    right_when_corrupted: np.ndarray | None = None,
+    classes: tuple[str, ...] = CLASSES,
+    folder: Path = Path("runs/made-up"),
+    fold: int = 1,
+    seed: int = 0,
+    multi_label: bool = False,
+    calibration: Calibration = UNFITTED,
+    background: str | None = None,
+    clip_s: float = 2.0,
+    flips: float = 0.25,
+    path: str = "fold{fold}/{clip}.wav",
+    warnings: tuple[str, ...] = (),
+) -> JudgedRun:
+    """Make a run that was judged: two clips of each recording, and the first `flips` of them change their answer."""
+    n_clips = len(truth)
+    config = change(small(), {"fold": fold, "seed": seed, "data.background": background})
+    stored = tuple(
+        StoredClip(path.format(fold=fold, clip=clip), "", ("dog",), fold, f"{fold}-{clip // 2}", 0.0, clip_s)
+        for clip in range(n_clips)
+    )
+    settings = StoreSettings(8000, clip_s)
+    store = Store(
+        clips=stored,
+        waveforms=np.zeros((n_clips, settings.n_samples), np.int16),
+        scales=np.ones(n_clips, np.float32),
+        settings=settings,
+        contents="",
+        fingerprint="",
+        report=DecodingReport(settings),
+    )
+    clips = JudgedClips("ponds", store, np.arange(n_clips), truth, f"{n_clips} clips of fold {fold}", (), warnings)
+    record = RunRecord(
+        config=config,
+        model="Combination-CL",
+        identity="",
+        experiment="",
+        numerics=2,
+        data_path="ponds",
+        dataset="ponds",
+        data_fingerprint="",
+        classes=classes,
+        clip_s=clip_s,
+        track="end",
+        multi_label=multi_label,
+    )
+    flipped = np.arange(n_clips) < flips * n_clips
+    agreements = tuple(Agreement(its, np.full(n_clips, its.strength**2 / 100), flipped) for its in PERTURBATIONS)
+    return JudgedRun(
+        folder=folder,
+        record=record,
+        calibration=calibration,
+        clips=clips,
+        logits=logits,
+        jsd=np.full(n_clips, 0.05),
+        agreements=agreements,
+        right_when_corrupted=right_when_corrupted,
+    )
+
+
+def answers(n_clips: int, wrong: tuple[int, ...], sureness: float = 2.0) -> tuple[np.ndarray, np.ndarray]:
+    """Make logits and truth of one label per clip; the clips numbered `wrong` are taken for the next class."""
+    labels = np.arange(n_clips) % len(CLASSES)
+    said = (labels + np.isin(np.arange(n_clips), wrong)) % len(CLASSES)
+    return sureness * np.eye(len(CLASSES))[said], labels[:, None] == np.arange(len(CLASSES))
+
+
+def survived(n_clips: int, n_right: int) -> np.ndarray:
+    """Make corrupted answers of which the first clips are right under every corruption."""
+    return np.broadcast_to(np.arange(n_clips) < n_right, (len(CORRUPTIONS), len(SEVERITIES), n_clips)).copy()
