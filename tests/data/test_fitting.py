@@ -47,5 +47,5 @@ def test_clip_length_follows_the_recordings_within_bounds():
 
 def test_what_a_clip_length_means_is_said():
     assert clip_s_line([2.0, 2.0], 2.5) == (
-        "clips of 2.5 s, which hold every sound (2 s) whole; --set data.clip_s chooses another length"
+        "clips of 2.5 s, which hold every sound (2.00 s) whole; --set data.clip_s chooses another length"
     )

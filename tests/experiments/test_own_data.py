@@ -123,7 +123,7 @@ def test_several_labels_per_clip_are_learned_measured_and_kept(table, tmp_path):
 
 @pytest.mark.slow
 def test_training_begins_with_the_weights_of_another_run(folders, crossval, tmp_path):
-    initial = f"network.initial_run={crossval / '1'}"
+    initial = f"training.initial_run={crossval / '1'}"
     run(folders, tmp_path / "same", initial, "optimizer.learning_rate=1e-12", "optimizer.weight_decay=0")
     theirs, ours = (load_file(folder / "model.safetensors") for folder in (crossval / "1", tmp_path / "same"))
     learned = [name for name in theirs if name.endswith(".weight")]
@@ -134,7 +134,7 @@ def test_training_begins_with_the_weights_of_another_run(folders, crossval, tmp_
     with pytest.raises(UserError, match=r"has front_end.n_mels=16, and 20 was chosen now"):
         run(folders, tmp_path / "deaf", initial, "front_end.n_mels=20")
     with pytest.raises(UserError, match="is no finished run and no packed model"):
-        run(folders, tmp_path / "none", f"network.initial_run={tmp_path / 'nothing'}")
+        run(folders, tmp_path / "none", f"training.initial_run={tmp_path / 'nothing'}")
 
 
 @pytest.mark.slow

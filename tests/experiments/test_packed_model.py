@@ -67,7 +67,7 @@ def test_keys_are_those_of_format_1():
         *("front_end", "network", "calibration", "provenance"),
     }
     assert sections["front_end"] == {"n_fft", "hop_length", "n_mels", "f_min", "f_max"}
-    assert sections["network"] == {"initial_run", "width", "pooling", "global_pooling", "normalize_input"}
+    assert sections["network"] == {"width", "pooling", "global_pooling", "normalize_input"}
     assert sections["calibration"] == {"temperature", "thresholds", "precision", "n_clips"}
     assert set(values["calibration"]["thresholds"]["frog"]) == {"probability", "precision", "recall", "n_answers"}
 

@@ -74,7 +74,7 @@ def test_a_packed_run_answers_exactly_as_the_run(tmp_path, is_multi_label):
 
 
 def test_equal_runs_give_equal_bytes_and_nobody_s_folders(tmp_path):
-    first = pack_run(write_run(tmp_path / "first", ("network.initial_run=/home/somebody/run",))).to_bytes()
+    first = pack_run(write_run(tmp_path / "first", ("training.initial_run=/home/somebody/run",))).to_bytes()
     assert pack_run(write_run(tmp_path / "second")).to_bytes() == first
     assert b"somebody" not in first
 

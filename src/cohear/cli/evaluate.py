@@ -50,8 +50,8 @@ def evaluate(
     """Judge finished runs: accuracy, calibration, consistency, robustness.
 
     Of one run: accuracy with its interval, by label, whether probabilities mean what they say (before and after the
-    temperature that was fitted to validation clips), thresholds, and how alike it answers clips whose pitch, room or
-    visible part changes. Of several: one table, with standard errors over folds and paired tests.
+    temperature that was fitted to validation clips), thresholds, and how alike it answers a clip in another pitch, in
+    another room, or with parts hidden. Of several: one table, with standard errors over folds and paired tests.
 
     DATA may be what the run was trained on, of which its own test fold is judged, or other sounds with the same labels.
 

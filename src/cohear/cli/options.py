@@ -136,7 +136,7 @@ def resolve(
         "data.drop_small": drop_small,
         "data.validation_share": validation,
         "data.background": background,
-        "network.initial_run": init,
+        "training.initial_run": init,
         "training.balance": balance,
         "training.patience": patience,
         **({} if fold is None else {"fold": fold}),

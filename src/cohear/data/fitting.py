@@ -9,6 +9,8 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float32, Int64
 
+from cohear.data.wording import duration_text
+
 Short = Literal["pad", "repeat"]
 """How a short waveform is filled up: zeros at the end, or itself again."""
 
@@ -76,10 +78,10 @@ def clip_s_line(durations_s: Sequence[float], clip_s: float) -> str:
 
     Example:
         >>> clip_s_line([0.5, 2, 30], 2)
-        'clips of 2 s, which hold 2 of 3 sounds (0.5 to 30 s) whole; --set data.clip_s chooses another length'
+        'clips of 2 s, which hold 2 of 3 sounds (0.50 s to 30 s) whole; --set data.clip_s chooses another length'
     """
     n_held = sum(duration_s <= clip_s for duration_s in durations_s)
     held = "every sound" if n_held == len(durations_s) else f"{n_held} of {len(durations_s)} sounds"
-    shortest_s, longest_s = min(durations_s), max(durations_s)
-    between = f"{shortest_s:.3g} s" if shortest_s == longest_s else f"{shortest_s:.3g} to {longest_s:.3g} s"
+    shortest, longest = (duration_text(f(durations_s)) for f in (min, max))
+    between = shortest if shortest == longest else f"{shortest} to {longest}"
     return f"clips of {clip_s:g} s, which hold {held} ({between}) whole; --set data.clip_s chooses another length"

@@ -37,3 +37,15 @@ def quoted(labels: Sequence[str], n_named: int = 5) -> str:
         "'frog', 'toad' and 1 more"
     """
     return some([f"'{label}'" for label in labels], n_named)
+
+
+def duration_text(seconds: float) -> str:
+    """Write a length of sound.
+
+    Example:
+        >>> duration_text(0.1), duration_text(42), duration_text(400), duration_text(10800)
+        ('0.10 s', '42 s', '6.7 min', '3.0 h')
+    """
+    if seconds < 100:
+        return f"{seconds:.2f} s" if seconds < 10 else f"{seconds:.0f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -124,8 +124,6 @@ class FrontEndConfig(_Section):
 class NetworkConfig(_Section):
     """The VGG."""
 
-    initial_run: str | None = None
-    """A run or packed model whose weights to begin with; classes that it does not know begin with drawn ones."""
     width: PositiveFloat = 1.0
     """Factor on the feature maps 64, 128, 256, 512."""
     pooling: Literal["max", "average"] = "max"
@@ -183,6 +181,8 @@ class TrainingConfig(_Section):
     """Signals in a batch, counting every view."""
     precision: Precision = "float32"
     """`bf16`: bfloat16 autocast with the loss in float32."""
+    initial_run: str | None = None
+    """A run or packed model whose weights to begin with; classes that it does not know begin with drawn ones."""
     balance: Literal["none", "weights", "sampling"] = "none"
     """What is done about classes of unequal size: weigh their loss, or draw them equally often."""
     patience: Positive | None = None

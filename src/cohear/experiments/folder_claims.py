@@ -150,5 +150,5 @@ def _difference(there: RunRecord, config: Config, data_fingerprint: str, rooms: 
     if there.rooms != rooms:
         return f"its rooms '{there.config.views.room_bank}' are no longer what they were"
     if there.initial_weights != initial_weights_hash(config):
-        return f"the weights '{there.config.network.initial_run}' that it began with are no longer what they were"
+        return f"the weights '{there.config.training.initial_run}' that it began with are no longer what they were"
     return None

@@ -35,13 +35,13 @@ def identify(
         config: resolved.
         data_fingerprint: of clips, labels, folds and their order.
         rooms: hash of the bank that `views.room_bank` names; None for made-up rooms.
-        initial_weights: hash of the weights that `network.initial_run` names; None for drawn ones.
+        initial_weights: hash of the weights that `training.initial_run` names; None for drawn ones.
     """
     assert (rooms is None) == (config.views.room_bank == MADE_UP)
-    assert (initial_weights is None) == (config.network.initial_run is None)
+    assert (initial_weights is None) == (config.training.initial_run is None)
     settings = config.model_dump(exclude={"preset", "data"})
     del settings["training"]["compile"]  # like the device and the version of torch: the environment's, not the run's
-    del settings["network"]["initial_run"], settings["training"]["threshold_precision"]
+    del settings["training"]["initial_run"], settings["training"]["threshold_precision"]
     for name, unset in _OWN_DATA.items():
         if settings["training"][name] == unset:
             del settings["training"][name]

@@ -1,4 +1,4 @@
-"""From `network.initial_run` to the weights that training begins with: those of a finished run or a packed model."""
+"""From `training.initial_run` to the weights that training begins with: those of a finished run or a packed model."""
 
 import hashlib
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class InitialRun:
 
     def settings(self) -> dict[str, Any]:
         """Return the settings by which it hears, and those of its network, by dotted name."""
-        parts = {"front_end": self.front_end.model_dump(), "network": self.network.model_dump(exclude={"initial_run"})}
+        parts = {"front_end": self.front_end.model_dump(), "network": self.network.model_dump()}
         named = {f"{part}.{name}": value for part, values in parts.items() for name, value in values.items()}
         return {"data.sample_rate": self.sample_rate, **named}
 
@@ -45,14 +45,14 @@ class InitialRun:
 
 
 def read_initial_run(config: Config) -> InitialRun | None:
-    """Read what `network.initial_run` names; None where weights are drawn.
+    """Read what `training.initial_run` names; None where weights are drawn.
 
     Raises:
         UserError: where it is neither a finished run nor a packed model.
     """
-    if config.network.initial_run is None:
+    if config.training.initial_run is None:
         return None
-    path = Path(config.network.initial_run).expanduser()
+    path = Path(config.training.initial_run).expanduser()
     if path.is_file() or path.suffix == PACKED_SUFFIX:
         packed = read_packed(path)
         tensors = {name: torch.from_numpy(array) for name, array in packed.weights.items()}
@@ -66,7 +66,7 @@ def read_initial_run(config: Config) -> InitialRun | None:
 
 
 def initial_weights_hash(config: Config) -> str | None:
-    """Identify the weights that `network.initial_run` names; None where they are drawn.
+    """Identify the weights that `training.initial_run` names; None where they are drawn.
 
     Raises:
         UserError: as `read_initial_run`.
@@ -76,7 +76,7 @@ def initial_weights_hash(config: Config) -> str | None:
 
 
 def use_initial_run(network: VGG, config: Config, classes: tuple[str, ...]) -> None:
-    """Give a network the weights that `network.initial_run` names; classes new to them keep the drawn ones.
+    """Give a network the weights that `training.initial_run` names; classes new to them keep the drawn ones.
 
     Raises:
         UserError: where they are of another network, or heard another front end.
@@ -88,7 +88,7 @@ def use_initial_run(network: VGG, config: Config, classes: tuple[str, ...]) -> N
     for name, value in initial.settings().items():
         if now[name] != value:
             raise UserError(
-                f"'{config.network.initial_run}' has {name}={value}, and {now[name]} was chosen now; its weights are "
+                f"'{config.training.initial_run}' has {name}={value}, and {now[name]} was chosen now; its weights are "
                 "of no use so, leave that setting to it"
             )
     start_from(network, initial.tensors, initial.classes, classes)

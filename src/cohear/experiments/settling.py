@@ -63,7 +63,7 @@ def _fit_to_sounds(
     if initial is not None:
         n_known = len({*dataset.classes} & {*initial.classes})
         said.append(
-            f"training begins with the weights of '{config.network.initial_run}', which knows {n_known} of the "
+            f"training begins with the weights of '{config.training.initial_run}', which knows {n_known} of the "
             f"{len(dataset.classes)} classes"
         )
     return settled, tuple(said)

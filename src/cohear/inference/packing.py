@@ -62,7 +62,7 @@ def _describe(
         clip_s=record.clip_s,
         short=config.data.short,
         front_end=config.front_end,
-        network=config.network.model_copy(update={"initial_run": None}),  # it would show somebody's folders
+        network=config.network,
         multi_label=record.multi_label,
         background=config.data.background,
         calibration=calibration,

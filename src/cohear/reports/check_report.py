@@ -8,9 +8,9 @@ from typing import Any
 from cohear.data.check.check import Check
 from cohear.data.check.finding import Finding, can_train
 from cohear.data.clips import Clip
+from cohear.data.wording import duration_text
 from cohear.reports.check_text import (
     counts_text,
-    duration_text,
     lengths_text,
     printable,
     severity_counts,

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from cohear.data.check.check import Check
 from cohear.data.check.finding import SEVERITIES, Finding, Item, Severity, can_train
 from cohear.data.check.overview import Counts, Overview
-from cohear.data.wording import counted
+from cohear.data.wording import counted, duration_text
 
 _FACTS_INDENT, _FINDINGS_INDENT = 2, 9
 _ITEMS_LETTERS: dict[Severity, int] = {"error": 180, "warning": 90, "note": 60}
@@ -61,18 +61,6 @@ def printable(text: str) -> str:
         'bird?[2J.wav'
     """
     return "".join(letter if letter.isprintable() else "?" for letter in text)
-
-
-def duration_text(seconds: float) -> str:
-    """Write a length of sound.
-
-    Example:
-        >>> duration_text(0.1), duration_text(42), duration_text(400), duration_text(10800)
-        ('0.10 s', '42 s', '6.7 min', '3.0 h')
-    """
-    if seconds < 100:
-        return f"{seconds:.2f} s" if seconds < 10 else f"{seconds:.0f} s"
-    return f"{seconds / 60:.1f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def lengths_text(overview: Overview) -> str:
