@@ -1,9 +1,9 @@
 """Write anew what the documentation shows of results: `python docs/regenerate.py`.
 
-From `results/esc10-small`: the table and the tests in README.md, Figure 1 on ESC-10. From `results/esc10-robustness`,
-what `cohear evaluate` printed, in robustness.md, and its picture. From `results/table1`, the paper's own experiment, and
-`results/table1-small`, its rehearsal, each as far as it is there: a page with Figure 1, and the section on Table 1 in
-README.md.
+From `results/esc10-small`: the table and the tests in README.md, and Figure 1 on ESC-10. From
+`results/esc10-robustness`: what `cohear evaluate` printed, in robustness.md, and its picture. From `results/table1`,
+the paper's own experiment, and `results/table1-small`, its rehearsal, each as far as it is there: a page with
+Figure 1, and the section on Table 1 in README.md.
 """
 
 import json
