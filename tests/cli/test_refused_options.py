@@ -74,7 +74,7 @@ WRONG = [
     (("report", "{tones}"), ("tones.csv' is a file",)),
     (("predict", "{tmp}", "{tones}"), ("is no run (it has no config.json)",)),
     (("predict", "{tmp}/nowhere", "{tones}"), ("nowhere' is no run (there is no such folder)",)),
-    (("predict", "{tones}", "{tones}"), ("tones.csv' is no run",)),
+    (("predict", "{tones}", "{tones}"), ("tones.csv' is no packed model",)),
     (("predict", "{tmp}"), ("FILE_OR_FOLDER", "cohear predict --help")),
     (("predict", "{tmp}", "{tones}", "--top", "0"), ("'--top'",)),
     (("prdict",), ("'prdict'", "cohear --help")),

@@ -159,7 +159,7 @@ def test_patience_without_validation_clips_is_refused(folders, tmp_path):
 
 def test_what_the_data_decide(folders, tones):
     settled, said = settle(folders, preset("small"))
-    assert (settled.data.sample_rate, settled.data.clip_s) == (8000, 0.6)
+    assert (settled.data.sample_rate, prepare_data(folders, settled).clip_s) == (8000, 0.6)
     small = preset("small").front_end  # windows and steps last as long as the preset's
     assert settled.front_end.n_fft / 8000 == pytest.approx(small.n_fft / 22050, rel=0.01)
     assert settled.front_end.hop_length / 8000 == pytest.approx(small.hop_length / 22050, rel=0.01)

@@ -16,7 +16,7 @@ from cohear.data.headers import read_headers
 from cohear.data.sample_rates import sample_rate_line
 from cohear.data.validation import with_validation
 from cohear.errors import UserError
-from cohear.experiments.build import known_clip_s
+from cohear.experiments.build import known_clip_s, usual_clip_s
 from cohear.experiments.config import Config
 from cohear.experiments.runs import check_settings
 from cohear.experiments.settling import settle
@@ -42,9 +42,11 @@ def check_data(
     """
     options, refusals, wanted_rate = config.data, list[str](), config.data.sample_rate
     dataset = read_dataset(path, esc10=options.esc10)
+    clip_s = known_clip_s(dataset, config)
     with _noted(refusals):
         config, _ = settle(path, config, chosen)
-    clip_s, rate = known_clip_s(dataset, config), config.data.sample_rate
+        clip_s = known_clip_s(dataset, config) or usual_clip_s(dataset)
+    rate = config.data.sample_rate
     if options.background is not None and clip_s is not None:
         with _noted(refusals):
             dataset = with_background(dataset, options.background, clip_s, read_headers(dataset).files)

@@ -57,7 +57,8 @@ def _fit_to_sounds(
             if f"front_end.{name}" not in chosen:
                 changes[f"front_end.{name}"] = round(getattr(config.front_end, name) * rate / wanted)
     clip_s = config.data.clip_s or choose_clip_s(headers.durations_s)
-    changes["data.clip_s"] = clip_s
+    if config.data.background is not None:  # clips of background are added, which must not change it
+        changes["data.clip_s"] = clip_s
     settled = change(config, changes)
     said = [sample_rate_line(headers.sample_rates, settled.data.sample_rate), clip_s_line(headers.durations_s, clip_s)]
     if initial is not None:
