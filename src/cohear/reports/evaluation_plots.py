@@ -19,7 +19,7 @@ from cohear.metrics.accuracy import wilson_interval
 from cohear.metrics.calibration import ReliabilityBin
 from cohear.reports.drawing import STYLE, WIDTH_IN, svg
 
-_COLUMNS = 3
+_COLUMNS = 2
 _MOST_WITH_BARS = 2
 _KIND_TITLES: dict[Kind, str] = {"pitch": "pitch", "reverb": "rooms", "masking": "masks"}
 _SMALL = {**STYLE, "font.size": 9, "legend.fontsize": 9, "axes.titlesize": 9}
@@ -77,7 +77,7 @@ def corruption_panels(models: Sequence[Robustness]) -> bytes:
     """Draw the accuracy under each corruption over its severity, one small plot for each, and last their mean."""
     n_rows = -(-(len(CORRUPTIONS) + 1) // _COLUMNS)
     with mpl.rc_context(_SMALL):
-        figure = Figure((7.4, 0.5 + 1.7 * n_rows), layout="constrained")
+        figure = Figure((WIDTH_IN, 0.5 + 1.6 * n_rows), layout="constrained")
         panels = figure.subplots(n_rows, _COLUMNS, sharex=True, sharey=True).ravel()
         for place, axes in enumerate(panels[: len(CORRUPTIONS) + 1]):
             is_mean = place == len(CORRUPTIONS)
@@ -100,7 +100,7 @@ def corruption_panels(models: Sequence[Robustness]) -> bytes:
 def agreement_panels(models: Sequence[Agreements]) -> bytes:
     """Draw divergence and flips over the strength of each transform."""
     with mpl.rc_context(_SMALL):
-        figure = Figure((7.4, 4.0), layout="constrained")
+        figure = Figure((WIDTH_IN, 3.8), layout="constrained")
         panels = figure.subplots(2, len(_KIND_TITLES), sharex="col", sharey="row", squeeze=False)
         for column, (kind, title) in enumerate(_KIND_TITLES.items()):
             places = [place for place, perturbation in enumerate(PERTURBATIONS) if perturbation.kind == kind]

@@ -171,8 +171,8 @@ def _threshold_notes(judged: JudgedRun, counted: Bool[np.ndarray, "clip label"])
     rate = false_alarms_per_hour(n_alarms, n_clips, judged.clips.clip_s)
     low, high = (bound * 3600 / judged.clips.clip_s for bound in wilson_interval(n_alarms, n_clips))
     yield (
-        f"False alarms: {rate:.3g} per hour of background, 95% interval {low:.3g} to {high:.3g} ({n_alarms} of "
-        f"{n_clips} clips of {judged.clips.clip_s:g} s)."
+        f"False alarms: {_rate(rate)} per hour of background, 95% interval {_rate(low)} to {_rate(high)} ({n_alarms} "
+        f"of {n_clips} clips of {judged.clips.clip_s:g} s)."
     )
 
 
@@ -239,6 +239,10 @@ def single_tables(judged: JudgedRun) -> list[Table]:
 def warning_lines(judged: JudgedRun) -> list[str]:
     """Return what must be known before any number is read."""
     return [WARNING + warning for warning in judged.clips.warnings]
+
+
+def _rate(per_hour: float) -> str:
+    return f"{per_hour:.0f}" if per_hour >= 100 else f"{per_hour:.2g}"
 
 
 def _share(n: int | np.integer, of: int | np.integer) -> str:

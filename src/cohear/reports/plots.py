@@ -8,7 +8,7 @@ and Ito, told apart by the color-blind; lines differ in their dashes too.
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import matplotlib as mpl
 import numpy as np
@@ -17,6 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from cohear.reports.drawing import STYLE, WIDTH_IN, svg
 from cohear.reports.grouping import Experiment
 from cohear.reports.method_table import MethodRow
 from cohear.reports.run_folders import TrainedRun
@@ -34,20 +35,7 @@ _METHOD_STYLES = {
 }
 _MORE_COLORS = ("#cc79a7", "#56b4e9", "#b8860b", "#000000")
 """For a second experiment of the same method."""
-_WIDTH_IN = 5.4
 _MOST_ANNOTATED_CLASSES = 12
-_STYLE: dict[Any, Any] = {
-    "font.size": 11,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.color": "#e4e4e4",
-    "grid.linewidth": 0.8,
-    "axes.axisbelow": True,
-    "legend.frameon": False,
-    "legend.fontsize": 10,
-    "svg.hashsalt": "cohear",
-}
 
 
 @dataclass(frozen=True)
@@ -70,14 +58,14 @@ def training_curves(run: TrainedRun) -> bytes:
     )
     losses = [Curve(label, color, dashes, (_points(run, key),)) for key, label, color, dashes in parts]
     weight = [Curve("weight", "#d55e00", "-", (_points(run, "consistency_weight"),))]
-    with mpl.rc_context(_STYLE):
-        figure = Figure((_WIDTH_IN, 4.6), layout="constrained")
+    with mpl.rc_context(STYLE):
+        figure = Figure((WIDTH_IN, 4.6), layout="constrained")
         upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
         _draw_curves(upper, losses)
         upper.set(ylabel="training loss, nats", xlabel=None)
         _draw_curves(lower, weight, legend=False)
         lower.set(ylabel="weight")
-        return _svg(figure)
+        return svg(figure)
 
 
 def accuracy_curves(run: TrainedRun) -> bytes:
@@ -123,8 +111,8 @@ def experiment_styles(experiments: Sequence[Experiment]) -> list[tuple[str, str]
 
 def accuracy_by_model(rows: Sequence[MethodRow]) -> bytes:
     """Draw each model's mean accuracy with its standard error, and its folds as dots (SVG)."""
-    with mpl.rc_context(_STYLE):
-        figure = Figure((_WIDTH_IN, 1.0 + 0.34 * len(rows)), layout="constrained")
+    with mpl.rc_context(STYLE):
+        figure = Figure((WIDTH_IN, 1.0 + 0.34 * len(rows)), layout="constrained")
         axes = figure.subplots()
         for y, row in enumerate(rows):
             color, _ = _METHOD_STYLES[row.experiment.method]
@@ -137,15 +125,15 @@ def accuracy_by_model(rows: Sequence[MethodRow]) -> bytes:
         axes.set_ylim(len(rows) - 0.5, -0.5)
         axes.set_xlabel("test accuracy, %")
         axes.grid(axis="y", visible=False)
-        return _svg(figure)
+        return svg(figure)
 
 
 def confusion_picture(counts: Int64[np.ndarray, "label label"], classes: Sequence[str]) -> bytes:
     """Draw a confusion matrix, each row as shares of its class, with counts where there is room (SVG)."""
     n_classes = len(classes)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    size = min(max(_WIDTH_IN, 0.17 * n_classes), 9.0)
-    with mpl.rc_context({**_STYLE, "axes.grid": False, "font.size": 11 if n_classes <= 12 else 7}):
+    size = min(max(WIDTH_IN, 0.17 * n_classes), 9.0)
+    with mpl.rc_context({**STYLE, "axes.grid": False, "font.size": 11 if n_classes <= 12 else 7}):
         figure = Figure((size, size), layout="constrained")
         axes = figure.subplots()
         axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, interpolation="nearest")
@@ -157,7 +145,7 @@ def confusion_picture(counts: Int64[np.ndarray, "label label"], classes: Sequenc
         axes.set_xticks(range(n_classes), classes, rotation=90)
         axes.set_yticks(range(n_classes), classes)
         axes.set(xlabel="answered", ylabel="label")
-        return _svg(figure)
+        return svg(figure)
 
 
 def class_accuracy_bars(counts: Int64[np.ndarray, "label label"], classes: Sequence[str]) -> bytes:
@@ -166,8 +154,8 @@ def class_accuracy_bars(counts: Int64[np.ndarray, "label label"], classes: Seque
     present = np.flatnonzero(n_clips)
     order = present[np.argsort(-n_right[present] / n_clips[present], kind="stable")]
     percent = 100 * n_right[order] / n_clips[order]
-    with mpl.rc_context(_STYLE):
-        figure = Figure((_WIDTH_IN, 0.9 + 0.27 * len(order)), layout="constrained")
+    with mpl.rc_context(STYLE):
+        figure = Figure((WIDTH_IN, 0.9 + 0.27 * len(order)), layout="constrained")
         axes = figure.subplots()
         axes.barh(range(len(order)), percent, color="#0072b2", height=0.7)
         for y, label in enumerate(order):
@@ -178,7 +166,7 @@ def class_accuracy_bars(counts: Int64[np.ndarray, "label label"], classes: Seque
         axes.set_xticks(range(0, 101, 25))
         axes.set_xlabel("accuracy, % of the class's test clips")
         axes.grid(axis="y", visible=False)
-        return _svg(figure)
+        return svg(figure)
 
 
 def spectrogram_picture(log_mel: Float[np.ndarray, "band frame"], duration_s: float, loudest_db: float) -> bytes:
@@ -190,7 +178,7 @@ def spectrogram_picture(log_mel: Float[np.ndarray, "band frame"], duration_s: fl
         loudest_db: the brightest color; the darkest is 80 dB below. The same for all views of a clip, so that
             their pictures compare.
     """
-    with mpl.rc_context({**_STYLE, "axes.grid": False}):
+    with mpl.rc_context({**STYLE, "axes.grid": False}):
         figure = Figure((3.6, 2.1), layout="constrained", dpi=110)
         axes = figure.subplots()
         axes.imshow(
@@ -223,12 +211,12 @@ def _run_curves(run: TrainedRun, quantity: str, y_label: str, scale: float = 1.0
 
 
 def _curves(curves: Sequence[Curve], y_label: str) -> bytes:
-    with mpl.rc_context(_STYLE):
-        figure = Figure((_WIDTH_IN, 3.4), layout="constrained")
+    with mpl.rc_context(STYLE):
+        figure = Figure((WIDTH_IN, 3.4), layout="constrained")
         axes = figure.subplots()
         _draw_curves(axes, curves)
         axes.set_ylabel(y_label)
-        return _svg(figure)
+        return svg(figure)
 
 
 def _points(run: TrainedRun, key: str, scale: float = 1.0) -> tuple[tuple[int, float], ...]:
@@ -255,9 +243,3 @@ def _draw_curves(axes: Axes, curves: Sequence[Curve], legend: bool = True) -> No
     axes.set_ylim(bottom=0)
     if legend and n_drawn:  # above the curves, which leave no corner free for sure
         axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
-
-
-def _svg(figure: Figure) -> bytes:
-    output = io.BytesIO()
-    figure.savefig(output, format="svg", metadata={"Date": None, "Creator": None})
-    return output.getvalue()
