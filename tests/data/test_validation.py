@@ -81,8 +81,7 @@ def test_too_few_clips_are_kept_together_and_the_advice_helps():
     assert (len(kept.train), len(kept.validation)) == (32, 0)
     (warning,) = kept.warnings
     assert warning.endswith(
-        "32 training clips are too few to spare 10 of them; add recordings, or keep back more by "
-        "--set data.validation_share=0.17."
+        "32 training clips are too few to spare 10 of them; add recordings, or keep back more by --validation 0.17."
     )
     assert 10 <= len(keep_back(labels, groups, 0.17).validation) <= 11
     for n in (20, 9, 2):

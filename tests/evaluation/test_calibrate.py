@@ -47,11 +47,19 @@ def test_several_labels_are_fitted_one_by_one():
 
 @pytest.mark.parametrize("multi_label", [False, True])
 def test_answers_that_are_all_right_make_no_classifier_surer(multi_label):
-    truth = np.eye(4)[[0, 1, 2, 3, 0]].astype(np.float32)
+    truth = np.eye(4)[[0, 1, 2, 3, 0] * 6].astype(np.float32)
     logits = 2 * truth - 1
     said = log_expit(logits) if multi_label else log_softmax(logits, axis=1)
     targets = truth if multi_label else truth.argmax(1)
     assert calibrate(CLASSES, said, targets, multi_label=multi_label, precision=0.9).temperature == 1.0
+
+
+def test_of_few_clips_no_temperature_is_fitted():
+    said, labels = _single(30, 5.0, seed=2)
+    whole, part = (calibrate(CLASSES, said[:n], labels[:n], multi_label=False, precision=0.9) for n in (30, 29))
+    assert whole.temperature > 1.5
+    assert (part.temperature, part.n_clips) == (1.0, 29)
+    assert part.thresholds
 
 
 def test_without_clips_nothing_is_fitted():

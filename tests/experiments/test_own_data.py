@@ -131,6 +131,9 @@ def test_training_begins_with_the_weights_of_another_run(folders, crossval, tmp_
     record = read_record(tmp_path / "same")
     assert record.initial_weights is not None
     assert record.identity != read_record(crossval / "1").identity
+    assert not read_metrics(tmp_path / "same")["warnings"]  # it left out the same fold
+    run(folders, tmp_path / "leak", initial, "fold=2")
+    assert "trained on the test clips of fold 2" in " ".join(read_metrics(tmp_path / "leak")["warnings"])
     with pytest.raises(UserError, match=r"has front_end.n_mels=16, and 20 was chosen now"):
         run(folders, tmp_path / "deaf", initial, "front_end.n_mels=20")
     with pytest.raises(UserError, match="is no finished run and no packed model"):
@@ -180,6 +183,7 @@ def test_false_alarms_are_counted_on_background_alone(folders):
     )
     calibration = Calibration(1.0, {"frog": Threshold(0.7, 1.0, 1.0, 1)}, 0.9, 10)
     # Of two seconds of background one is taken for a frog.
-    assert count_false_alarms(test, calibration, "other", clip_s=1.0) == 1800
-    assert count_false_alarms(test, calibration, None, clip_s=1.0) is None
-    assert count_false_alarms(test, UNFITTED, "other", clip_s=1.0) is None
+    counted = {"false_alarms_per_hour": 1800.0, "n_background_clips": 2}
+    assert count_false_alarms(test, calibration, "other", clip_s=1.0) == counted
+    assert count_false_alarms(test, calibration, None, clip_s=1.0)["false_alarms_per_hour"] is None
+    assert count_false_alarms(test, UNFITTED, "other", clip_s=1.0)["false_alarms_per_hour"] is None

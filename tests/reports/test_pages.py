@@ -168,7 +168,7 @@ def test_a_silent_clip_is_drawn_dark(monkeypatch):
         ShownView("clean", np.zeros(800, np.float32), np.full((16, 20), level, np.float32), np.array([1.0], np.float32))
         for level in (-100.0, -99.999)
     )
-    run_report._strip(ShownClip("a.wav", ("dog",), ("dog",), 8000, views, jsd=0.0))
+    run_report._strip(ShownClip("a.wav", ("dog",), ("dog",), 8000, views, jsd=0.0), 2)
     assert drawn == pytest.approx([-20, -20], abs=0.01)
 
 

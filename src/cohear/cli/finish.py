@@ -20,10 +20,14 @@ def result_text(metrics: dict[str, Any]) -> str:
     from cohear.reports.tables import nats_text
 
     if metrics["accuracy"] is not None:
-        return (
-            f"accuracy {metrics['accuracy']:.2%} on {metrics['n_clips']} clips of fold {metrics['fold']}, "
+        exactly = " (all labels right)" if "f1_micro" in metrics else ""
+        text = (
+            f"accuracy {metrics['accuracy']:.2%}{exactly} on {metrics['n_clips']} clips of fold {metrics['fold']}, "
             f"Jensen-Shannon divergence {nats_text(metrics['jsd'])} nats"
         )
+        several = {"mean average precision": "mean_average_precision", "F1": "f1_micro"}
+        more = [f"{what} {metrics[name]:.2%}" for what, name in several.items() if metrics.get(name) is not None]
+        return ", ".join([text, *more])
     expected = metrics["expected"]
     if expected is None:
         return (

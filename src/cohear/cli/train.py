@@ -40,12 +40,13 @@ def train(
     background: options.Background = None,
     init: options.Init = None,
     crossval: Annotated[
-        Path,
+        Path | None,
         typer.Option(
             metavar="DIR",
             help="With --fold all: where `cohear crossval` left its runs; their accuracy is what to expect.",
+            show_default="runs",
         ),
-    ] = Path("runs"),
+    ] = None,
     preset: options.Preset = None,
     settings: options.Settings = None,
     seed: options.Seed = 0,
@@ -96,10 +97,13 @@ def train(
         options.print_settings(config)
         return
 
+    _check_every_clip(config, crossval)
+
     from cohear.cli.finish import result_text, write_report
     from cohear.experiments.build import read_folds
     from cohear.experiments.folder_claims import check_folder
     from cohear.experiments.identity import readable_name
+    from cohear.experiments.initial_run import initial_run_warning
     from cohear.experiments.presets import change
     from cohear.experiments.run_folder import is_finished, read_metrics
     from cohear.experiments.runs import RunRequest, execute
@@ -115,12 +119,13 @@ def train(
     if out and process_rank() == 0:  # the others would find what the first one has begun
         check_folder(out, config, track, resume=resume)
     prepared = prepare(data, config)
-    request = RunRequest(data, config, track=track, crossval=crossval)
+    request = RunRequest(data, config, track=track, crossval=crossval or Path("runs"))
     record = request.describe(prepared)
     folder = out or Path("runs") / readable_name(config, record.model, record.identity)
     split = prepared.split(config)
-    for warning in split.warnings:
-        say(f"WARNING: {warning}")
+    for warning in (*split.warnings, initial_run_warning(config, record.data_fingerprint)):
+        if warning is not None:
+            say(f"WARNING: {warning}")
     epochs = count_text(range(config.training.epochs), "epoch")
     say(f"{record.model}, fold {config.fold}, {epochs}, {prepared.clip_s:g} s clips -> {folder}")
     say(f"{len(split.train)} clips to train on, {len(split.validation)} to validate, {len(split.test)} to test")
@@ -143,6 +148,17 @@ def train(
         write_report(folder)
     print(result_text(read_metrics(folder)) + ("" if ran else " (finished before)"))
     say(f"report: {folder / 'report.html'}")
+
+
+def _check_every_clip(config: "Config", crossval: Path | None) -> None:
+    """Refuse options that have no meaning with the fold, before anything is read."""
+    if config.fold != "all" and crossval is not None:
+        raise UserError("--crossval tells what to expect of a run on every clip; give it with --fold all only")
+    if config.fold == "all" and config.training.patience is not None and not config.data.validation_share:
+        raise UserError(
+            "--patience stops by validation clips, and --fold all keeps none back; give --validation 0.15 too, or "
+            "train without --patience"
+        )
 
 
 def _estimate_s(request: "RunRequest", prepared: "PreparedData") -> float:

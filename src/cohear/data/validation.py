@@ -123,5 +123,5 @@ def _refusal(counted: GroupCounts, share: float) -> str:
         )
     most_parts, more = n_clips // _FEWEST, ""
     if most_parts > 2:
-        more = f", or keep back more by --set data.validation_share={math.ceil(50 / most_parts) / 100}"
+        more = f", or keep back more by --validation {math.ceil(50 / most_parts) / 100}"
     return f"{without}: {n_clips} training clips are too few to spare {_FEWEST} of them; add recordings{more}."

@@ -72,6 +72,9 @@ class Calibration:
         return calibration
 
 
+FEWEST_FOR_TEMPERATURE = 30
+"""Validation clips."""
+
 UNFITTED = Calibration()
 """Of a run without a validation part."""
 
@@ -87,9 +90,10 @@ def calibrate(
 ) -> Calibration:
     """Fit temperature and thresholds to the answers to validation clips.
 
-    Thresholds are of the probabilities after the temperature. Where not one answer is wrong, the likeliest temperature
-    would be as low as there is; since nothing then tells how often the classifier errs, it is not made surer than it
-    was trained to be.
+    Thresholds are of the probabilities after the temperature. Of fewer than 30 clips no temperature is fitted: it would
+    be that of a few answers, and often far too low. Where not one answer is wrong, the likeliest temperature would be
+    as low as there is; since nothing then tells how often the classifier errs, it is not made surer than it was trained
+    to be.
 
     Args:
         classes: the names of the labels.
@@ -108,7 +112,7 @@ def calibrate(
         return UNFITTED
     logits = bernoulli_logits(log_probabilities) if multi_label else log_probabilities.astype(np.float64)
     truth = truth_table(targets, len(classes))
-    temperature = _temperature(logits, truth, multi_label)
+    temperature = _temperature(logits, truth, multi_label) if n_clips >= FEWEST_FOR_TEMPERATURE else 1.0
     shown = probabilities(logits, temperature, multi_label=multi_label)
     thresholds = fit_thresholds(classes, shown, truth, precision, multi_label=multi_label)
     thresholds.pop(background or "", None)

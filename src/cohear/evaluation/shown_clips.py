@@ -44,7 +44,11 @@ class ShownClip:
 
 @torch.no_grad()
 def show_clips(
-    network: nn.Module, store: Store, rows: Int64[np.ndarray, " clip"], view_maker: ViewMaker
+    network: nn.Module,
+    store: Store,
+    rows: Int64[np.ndarray, " clip"],
+    view_maker: ViewMaker,
+    temperature: float = 1.0,
 ) -> tuple[ShownClip, ...]:
     """Make the evaluation views of a few clips again, with everything that a person wants to see and hear of them.
 
@@ -53,12 +57,13 @@ def show_clips(
         store: where the clips are.
         rows: which clips.
         view_maker: the transform to show, its front end on the CPU.
+        temperature: logits are divided by it for the probabilities, as for predictions.
     """
     views = np.repeat(np.arange(N_VIEWS)[:, None], len(rows), axis=1)
     cell_keys = view_keys(EVALUATION_SEED, 0, store.clip_keys[rows], views)
     made = view_maker.make(torch.from_numpy(store.read(rows)), views, cell_keys, clip_facts(store, rows))
     logits, likelihood = network(made.log_mels), answering_of(store.targets).likelihood
-    probabilities = likelihood.log_probabilities(logits).exp().numpy()
+    probabilities = likelihood.log_probabilities(logits / temperature).exp().numpy()
     divergences = likelihood.jensen_shannon_divergence(logits)
     descriptions = np.full(views.size, "clean", dtype=object)
     if made.parameters is not None:

@@ -17,6 +17,7 @@ from cohear.experiments.config import EVERY_CLIP, TransformName
 from cohear.experiments.environment_record import environment_warnings
 from cohear.experiments.expectation import Expectation
 from cohear.experiments.fitted_calibration import count_false_alarms, fit_calibration
+from cohear.experiments.initial_run import initial_run_warning
 from cohear.experiments.predictions import VALIDATION, Predictions, round_predictions, write_predictions, write_table
 from cohear.experiments.run_folder import SCHEMA, RunRecord
 from cohear.experiments.trained_network import weights_path
@@ -54,6 +55,7 @@ def finish(
         expectation: of a run on every clip, where one is known.
     """
     config = record.config
+    began_with = [w for w in [initial_run_warning(config, record.data_fingerprint)] if w is not None]
     save_weights(weights_path(folder), network, {"identity": record.identity})
     calibration = expectation.calibration if expectation else UNFITTED
     if len(split.validation):
@@ -84,7 +86,7 @@ def finish(
             "n_train_clips": len(split.train),
             "n_validation_clips": len(split.validation),
             "kept_epoch": kept_epoch,
-            "warnings": [*split.warnings, *environment_warnings(folder)],
+            "warnings": [*split.warnings, *began_with, *environment_warnings(folder)],
             "data_notes": [*data.dataset.notes, *data.store.report.lines, *data.store.class_lines],
             "schema": SCHEMA,
         },
@@ -117,7 +119,7 @@ def _test(
         "jsd": scores.jsd,
         "jsd_own": own,
         **(_multi_label_scores(common, predictions) if predictions.is_multi_label else {}),
-        "false_alarms_per_hour": count_false_alarms(predictions, calibration, config.data.background, record.clip_s),
+        **count_false_alarms(predictions, calibration, config.data.background, record.clip_s),
     }
 
 

@@ -26,8 +26,8 @@ def fit_calibration(validation: Predictions, config: Config) -> Calibration:
 
 def count_false_alarms(
     test: Predictions, calibration: Calibration, background: str | None, clip_s: float
-) -> float | None:
-    """Count how often something is heard in an hour of test clips of background.
+) -> dict[str, float | None]:
+    """Count how often something is heard in test clips of background.
 
     Args:
         test: answers to test clips.
@@ -36,13 +36,14 @@ def count_false_alarms(
         clip_s: seconds of a clip.
 
     Returns:
-        None where there are no thresholds or no such clips.
+        `false_alarms_per_hour`, None where there are no thresholds or no such clips, and `n_background_clips`.
     """
     truth = truth_table(test.labels, len(test.classes))
     of_background = [name == background for name in test.classes]
     is_background = truth[:, of_background].any(axis=1) | ~truth.any(axis=1)
-    if not calibration.is_fitted or not is_background.any():
-        return None
+    n_clips = int(is_background.sum())
+    if not calibration.is_fitted or not n_clips:
+        return {"false_alarms_per_hour": None, "n_background_clips": n_clips}
     said = test.log_probabilities[is_background]
     shown = probabilities(
         bernoulli_logits(said) if test.is_multi_label else said,
@@ -51,4 +52,5 @@ def count_false_alarms(
     )
     heard = detections(test.classes, shown, calibration.thresholds, multi_label=test.is_multi_label)
     heard[:, of_background] = False
-    return false_alarms_per_hour(int(heard.any(axis=1).sum()), len(heard), clip_s)
+    rate = false_alarms_per_hour(int(heard.any(axis=1).sum()), n_clips, clip_s)
+    return {"false_alarms_per_hour": rate, "n_background_clips": n_clips}

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from cohear.errors import UserError
-from cohear.experiments.config import Config, FrontEndConfig, NetworkConfig
+from cohear.experiments.config import EVERY_CLIP, Config, Fold, FrontEndConfig, NetworkConfig
 from cohear.experiments.packed_model import PACKED_SUFFIX, read_packed
 from cohear.experiments.presets import setting_values
 from cohear.experiments.run_folder import is_finished
@@ -29,6 +29,11 @@ class InitialRun:
     """Hz."""
     front_end: FrontEndConfig
     network: NetworkConfig
+    dataset: str
+    """The name of what it was trained on."""
+    data_fingerprint: str
+    fold: Fold
+    """What it left out, of that data."""
 
     def settings(self) -> dict[str, Any]:
         """Return the settings by which it hears, and those of its network, by dotted name."""
@@ -57,12 +62,19 @@ def read_initial_run(config: Config) -> InitialRun | None:
         packed = read_packed(path)
         tensors = {name: torch.from_numpy(array) for name, array in packed.weights.items()}
         about = packed.description
-        return InitialRun(tensors, about.classes, about.sample_rate, about.front_end, about.network)
+        of = about.provenance
+        return InitialRun(
+            tensors, about.classes, about.sample_rate, about.front_end, about.network,
+            of.dataset, of.data_fingerprint, of.fold,
+        )  # fmt: skip
     if not is_finished(path):
         raise UserError(f"'{path}' is no finished run and no packed model; give one to begin with its weights")
     record, network = load_network(path)
     theirs = record.config
-    return InitialRun(network.state_dict(), record.classes, theirs.data.sample_rate, theirs.front_end, theirs.network)
+    return InitialRun(
+        network.state_dict(), record.classes, theirs.data.sample_rate, theirs.front_end, theirs.network,
+        record.dataset, record.data_fingerprint, theirs.fold,
+    )  # fmt: skip
 
 
 def initial_weights_hash(config: Config) -> str | None:
@@ -73,6 +85,29 @@ def initial_weights_hash(config: Config) -> str | None:
     """
     initial = read_initial_run(config)
     return None if initial is None else initial.hash()
+
+
+def initial_run_warning(config: Config, data_fingerprint: str) -> str | None:
+    """Say where the weights to begin with may have heard the test clips.
+
+    Args:
+        config: of the run that begins with them.
+        data_fingerprint: of its data.
+    """
+    initial = read_initial_run(config)
+    if initial is None or config.fold == EVERY_CLIP:
+        return None
+    if initial.data_fingerprint != data_fingerprint:
+        return (
+            f"the weights that training began with come from '{initial.dataset}': what it shares with these data was "
+            "heard before the test, and would make the accuracy too good to be true."
+        )
+    if initial.fold != config.fold:
+        return (
+            f"the weights that training began with were trained on the test clips of fold {config.fold}: the accuracy "
+            "will be too good to be true."
+        )
+    return None
 
 
 def use_initial_run(network: VGG, config: Config, classes: tuple[str, ...]) -> None:

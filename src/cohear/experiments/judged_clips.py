@@ -107,7 +107,16 @@ def choose_clips(
         truth=truth,
         description=kept + choice.description,
         notes=(*dataset.notes, *store.report.lines, *choice.notes, *notes),
-        warnings=choice.warnings,
+        warnings=(*choice.warnings, *_initial_warning(record)),
+    )
+
+
+def _initial_warning(record: RunRecord) -> tuple[str, ...]:
+    if record.initial_weights is None:
+        return ()
+    return (
+        "the run began with the weights of another, which may have been trained on some of these clips: then the "
+        "numbers are too good to be true.",
     )
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from cohear.errors import UserError
+from cohear.evaluation.calibration import read_calibration
 from cohear.evaluation.shown_clips import ShownClip, show_clips
 from cohear.experiments.build import build_view_maker, prepare_data, shown_transform
 from cohear.experiments.predictions import read_predictions
@@ -55,4 +56,5 @@ def show_test_clips(folder: Path, n_clips: int = 4) -> tuple[ShownClip, ...]:
     ranked = sorted(heard or test, key=lambda row: -divergence.get(data.store.clips[row].id, 0.0))
     chosen = [ranked[round(i)] for i in np.linspace(0, len(ranked) - 1, min(n_clips, len(ranked)))]
     view_maker = build_view_maker(record.config, shown_transform(record.config))
-    return show_clips(network, data.store, np.array(chosen), view_maker)
+    temperature = read_calibration(folder).temperature
+    return show_clips(network, data.store, np.array(chosen), view_maker, temperature)

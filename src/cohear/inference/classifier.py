@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from pathlib import Path
 from typing import TypeVar, cast, overload
@@ -42,8 +42,8 @@ class Classifier:
     """Seconds of a window."""
     short: Short
     """How a recording shorter than a window is filled up, as in training."""
-    front_end: LogMel
-    network: nn.Module
+    front_end: LogMel = field(repr=False)
+    network: nn.Module = field(repr=False)
     """A `VGG` in eval mode, on the device of the front end."""
     multi_label: bool = False
     """Whether several labels may be true of one window: a probability for each instead of one distribution."""

@@ -20,6 +20,7 @@ from cohear.objectives.divergences import (
     euclidean_distance,
     jensen_shannon_divergence,
     kullback_leibler_divergence,
+    largest_divergence,
     log_probabilities,
 )
 from cohear.objectives.likelihoods import BERNOULLI, CATEGORICAL, Likelihood, categorical_cross_entropy
@@ -41,6 +42,7 @@ __all__ = [
     "euclidean_distance",
     "jensen_shannon_divergence",
     "kullback_leibler_divergence",
+    "largest_divergence",
     "linear_ramp",
     "log_probabilities",
     "step_decay",

@@ -38,6 +38,21 @@ def jensen_shannon_divergence(logits: Float[Tensor, "view batch label"]) -> Floa
     return divergence_from_mixture(log_probabilities(logits))
 
 
+def largest_divergence(n_views: int, n_classes: int) -> float:
+    """Return the Jensen-Shannon divergence of views that are certain and disagree as far as they can, nats.
+
+    With as many classes as views it is ln V. With fewer, some views must agree, and it is the entropy of their most
+    even division among the classes.
+
+    Example:
+        >>> round(largest_divergence(3, 10), 4), round(largest_divergence(3, 2), 4)  # ln 3; two against one
+        (1.0986, 0.6365)
+    """
+    sizes = [(n_views + k) // n_classes for k in range(n_classes)]
+    shares = [size / n_views for size in sizes if size]
+    return -sum(share * math.log(share) for share in shares)
+
+
 def kullback_leibler_divergence(logits: Float[Tensor, "view batch label"]) -> Float[Tensor, " batch"]:
     """Measure KL(P_0 || P_1), from the clean view to the transformed one, as Zheng et al. 2016 do.
 

@@ -188,7 +188,7 @@ def agreement_table(judged: JudgedRun) -> Table:
         "JSD: of the answers to a clip and to the changed clip, mean over clips; from 0, the same, to 0.6931 (ln 2), "
         f"certain of something else. Flips: clips of which {several}.",
         "Masks hide up to that share of the bands, and of the frames.",
-        "Over a clip and two views of `combination`, as in metrics.json, JSD is "
+        "Over a clip and two views of `combination`, JSD is "
         f"{nats_text(float(judged.jsd.mean(dtype=np.float64)))} nats.",
     )
     return Table("Does it answer a changed clip alike?", ("Change", "JSD, nats", "Flips"), rows, notes)

@@ -50,6 +50,10 @@ def _robustness_notes(experiments: Sequence[JudgedExperiment]) -> Iterable[str]:
                 f"{WARNING}{its.label} has only {there} of the {len(every)} of this table: its mean does not "
                 "compare with means over others."
             )
+    heard = {frozenset(path for judged in its.judged for path in judged.clips.paths) for its in experiments}
+    if len(heard) > 1:
+        sizes = ", ".join(f"{its.label} on {sum(len(j.clips.rows) for j in its.judged)}" for its in experiments)
+        yield f"{WARNING}the models were judged on different clips ({sizes}): their errors do not compare."
     warnings = {warning for its in experiments for judged in its.judged for warning in judged.clips.warnings}
     yield from (WARNING + warning for warning in sorted(warnings))
 

@@ -7,10 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from cohear.evaluation.calibration import read_calibration
+from cohear.evaluation.calibration import FEWEST_FOR_TEMPERATURE, read_calibration
+from cohear.evaluation.fixed_views import N_VIEWS
 from cohear.evaluation.shown_clips import ShownClip, ShownView
+from cohear.experiments.predictions import Predictions
 from cohear.metrics.accuracy import wilson_interval
 from cohear.models.log_mel import POWER_FLOOR
+from cohear.objectives import largest_divergence
 from cohear.reports import plots
 from cohear.reports.by_class import multi_label_rows, single_label_parts
 from cohear.reports.grouping import flatten
@@ -28,6 +31,10 @@ _METHOD_WORDS = {
     "standard": "standard augmentation",
     "bda": "batched data augmentation",
     "consistency": "consistency learning",
+}
+_BALANCE_WORDS = {
+    "weights": ", a clip of a small class counting for more",
+    "sampling": ", classes drawn equally often",
 }
 _TRANSFORM_WORDS = {
     "none": "no transform",
@@ -63,7 +70,9 @@ def write_run_report(run_folder: Path, strips: Sequence[ShownClip] = ()) -> Path
         n_correct=int(answers.correct.sum()),
         interval=f"{100 * low:.1f} to {100 * high:.1f}",
         n_classes=len(answers.classes),
-        guessing_nll=math.log(2 if answers.is_multi_label else len(answers.classes)),
+        n_choices=_n_choices(answers),
+        guessing_nll=math.log(_n_choices(answers)),
+        largest_jsd=largest_divergence(N_VIEWS, _n_choices(answers)),
         commonest=" ".join(commonest_label_sentences([run])),
         resolution=resolution_sentence([run]),
         data_notes=[note.rstrip(".") for note in run.data_notes],
@@ -71,8 +80,9 @@ def write_run_report(run_folder: Path, strips: Sequence[ShownClip] = ()) -> Path
         by_class=None if answers.is_multi_label else single_label_parts(answers),
         by_label=multi_label_rows(answers) if answers.is_multi_label else None,
         calibration=calibration,
+        fewest_for_temperature=FEWEST_FOR_TEMPERATURE,
         untold=[label for label in answers.classes if label not in calibration.thresholds],
-        strips=[_strip(clip) for clip in strips],
+        strips=[_strip(clip, _n_choices(answers)) for clip in strips],
         settings=flatten(run.config),
         facts=flatten({name: value for name, value in run.facts.items() if name != "classes"}),
         environment=flatten(run.environment),
@@ -95,7 +105,11 @@ def how_trained(run: TrainedRun) -> str:
     how = _METHOD_WORDS[run.method]
     if run.method != "none":
         how += f" over {_TRANSFORM_WORDS[run.transform]}"
+    training = run.config.get("training", {})
+    how += _BALANCE_WORDS.get(training.get("balance"), "")
     epochs = count_text([run.epochs], "epoch")
+    if training.get("patience") is not None:
+        epochs = f"up to {epochs} (weights of epoch {1 + run.measured['kept_epoch']} of {len(run.history)})"
     return f"Trained with {how}, preset {run.preset}, {epochs}, {run.precision}, seed {run.seed}"
 
 
@@ -109,7 +123,12 @@ def curves(run: TrainedRun) -> list[dict[str, Any]]:
     return drawn
 
 
-def _strip(clip: ShownClip) -> dict[str, Any]:
+def _n_choices(answers: Predictions) -> int:
+    """Return the outcomes of one answer: the classes, or yes and no."""
+    return 2 if answers.is_multi_label else len(answers.classes)
+
+
+def _strip(clip: ShownClip, n_choices: int) -> dict[str, Any]:
     loudest_db = max(float(view.log_mel.max()) for view in clip.views)
     if loudest_db <= _SILENCE_DB:  # no louder than nothing: dark, not the brightest there is
         loudest_db += plots.DYNAMIC_RANGE_DB
@@ -117,7 +136,7 @@ def _strip(clip: ShownClip) -> dict[str, Any]:
         "path": clip.path,
         "label": ", ".join(clip.labels) or "none of the labels",
         "jsd": clip.jsd,
-        "largest_jsd": math.log(len(clip.views)),
+        "largest_jsd": largest_divergence(len(clip.views), n_choices),
         "views": [_card(clip, view, loudest_db) for view in clip.views],
     }
 

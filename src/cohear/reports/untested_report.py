@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from cohear.evaluation.calibration import FEWEST_FOR_TEMPERATURE, read_calibration
 from cohear.reports.grouping import flatten
 from cohear.reports.pages import write_page
 from cohear.reports.run_folders import TrainedRun
@@ -14,6 +15,7 @@ def write_untested_report(run: TrainedRun) -> Path:
     Raises:
         UserError: if the page cannot be written.
     """
+    calibration = read_calibration(run.folder)
     return write_page(
         run.folder / REPORT,
         "untested.html",
@@ -23,6 +25,9 @@ def write_untested_report(run: TrainedRun) -> Path:
         expected=run.measured.get("expected"),
         data_notes=[note.rstrip(".") for note in run.data_notes],
         curves=curves(run),
+        calibration=calibration,
+        fewest_for_temperature=FEWEST_FOR_TEMPERATURE,
+        untold=[label for label in run.facts.get("classes", []) if label not in calibration.thresholds],
         settings=flatten(run.config),
         facts=flatten({name: value for name, value in run.facts.items() if name != "classes"}),
         environment=flatten(run.environment),
