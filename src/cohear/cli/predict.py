@@ -125,7 +125,7 @@ def predict(
             elif stream.shortfall_s:
                 say(f"{recording.path} is {stream.shortfall_s:.2f} s shorter than it declares")
     if progress.heard_s:
-        say(f"heard {format_s(progress.heard_s)} of sound, {progress.speed:.3g} times as fast as it was recorded")
+        say(f"heard {format_s(progress.heard_s)} of sound, {progress.speed_text} times as fast as it was recorded")
     failures.raise_if_any(f"in '{out}'" if out else "in the table")
 
 
@@ -144,13 +144,18 @@ class _Progress:
         """Seconds of sound heard in a second."""
         return self.heard_s / (time.monotonic() - self._started)
 
+    @property
+    def speed_text(self) -> str:
+        """The speed in two or more digits."""
+        return f"{self.speed:.1f}" if self.speed < 10 else f"{self.speed:.0f}"
+
     def follow(self, index: int, stream: "AudioStream", heard: "Iterator[Heard]") -> "Iterator[Heard]":
         """Pass the windows of a recording on."""
         before_s, begin, end = self.heard_s, *self._ends[index : index + 2]
         for window in heard:
             self.heard_s = before_s + window.end_s
             share = min(1.0, window.end_s / stream.declared_s) if stream.declared_s else 0.0
-            self._update((begin + share * (end - begin)) / self._ends[-1], f"{self.speed:.3g} x real time")
+            self._update((begin + share * (end - begin)) / self._ends[-1], f"{self.speed_text} x real time")
             yield window
 
 
