@@ -69,6 +69,7 @@ def test_pages_on_transforms_show_python_that_runs(page, monkeypatch):
 COMMANDS = runpy.run_path(str(ROOT / "docs" / "regenerate_transforms.py"))["commands"]()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("page", "words"), COMMANDS.items(), ids=list(COMMANDS))
 def test_commands_on_the_pages_make_the_sounds_beside_them(page, words, monkeypatch, tmp_path):
     monkeypatch.chdir(TRANSFORMS)
@@ -144,6 +145,7 @@ def test_settings_named_in_the_documentation_exist():
             assert name in known
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", MODULES)
 @pytest.mark.filterwarnings("ignore")
 def test_examples_in_docstrings_are_right(module):

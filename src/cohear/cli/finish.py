@@ -29,14 +29,16 @@ def result_text(metrics: dict[str, Any]) -> str:
         more = [f"{what} {metrics[name]:.2%}" for what, name in several.items() if metrics.get(name) is not None]
         return ", ".join([text, *more])
     expected = metrics["expected"]
+    n_kept_back = metrics["n_validation_clips"]
+    all_clips = f"{metrics['n_train_clips']} clips" if n_kept_back else f"all {metrics['n_train_clips']} clips"
     if expected is None:
         return (
-            f"trained on all {metrics['n_train_clips']} clips; what to expect is not known: cross-validate with the "
+            f"trained on {all_clips}; what to expect is not known: cross-validate with the "
             "same settings, and name its folder by --crossval"
         )
     error = "" if expected["standard_error"] is None else f" ± {expected['standard_error']:.2%}"
     return (
-        f"trained on all {metrics['n_train_clips']} clips; expect an accuracy of {expected['accuracy']:.2%}{error}, as "
+        f"trained on {all_clips}; expect an accuracy of {expected['accuracy']:.2%}{error}, as "
         f"cross-validation found on {expected['n_clips']} clips"
     )
 
