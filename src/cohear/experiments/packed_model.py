@@ -6,7 +6,7 @@ The file is a zip of three plain entries:
     weights.safetensors   the network's state
     README.md             the model card, for people
 
-It is read strictly, with neither torch nor pickle, and only in memory: what is missing, unknown or out of range is
+It is read strictly, without torch, and only in memory: what is missing, unknown or out of range is
 refused in one sentence. Limits: a file of 1 GiB, a `model.json` of 4 MiB and 100 000 values, a card of 4 MiB,
 and spectrograms of 1 GiB.
 """
