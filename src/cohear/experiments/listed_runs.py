@@ -6,6 +6,7 @@ from pathlib import Path
 from cohear.data.datasets import Dataset
 from cohear.experiments.config import MADE_UP, Config
 from cohear.experiments.identity import identify
+from cohear.experiments.initial_run import initial_weights_hash
 from cohear.experiments.plans import GridRun, place_among
 from cohear.experiments.run_folder import RunRecord
 from cohear.experiments.runs import RunRequest
@@ -37,7 +38,8 @@ def _find(
     sounds: Sequence[tuple[str, str | None]],
     parent: Path,
 ) -> GridRun | None:
-    identities = [identify(request.config, data_fingerprint, rooms) for data_fingerprint, rooms in sounds]
+    weights = initial_weights_hash(request.config)
+    identities = [identify(request.config, data_fingerprint, rooms, weights) for data_fingerprint, rooms in sounds]
     runs = [place_among(request, identity, same[identity], parent) for identity in identities if identity in same]
     return min(runs, key=lambda run: not run.is_done, default=None)
 
