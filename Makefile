@@ -2,7 +2,7 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 
-.PHONY: demo test test-fast browser check format bench clean
+.PHONY: demo test test-fast faults faults-quick browser check format bench clean
 
 .venv/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -17,6 +17,12 @@ test: .venv/.installed       ## every test
 
 test-fast: .venv/.installed  ## the part that takes under a minute
 	$(BIN)/pytest -m "not slow"
+
+faults: .venv/.installed     ## kills, full disks, strangers' files: an hour; FILE keeps the table as JSON
+	cd tests && ../$(BIN)/python -m faults $(if $(FILE),--json $(abspath $(FILE)))
+
+faults-quick: .venv/.installed  ## a selection of them, under ten minutes
+	cd tests && ../$(BIN)/python -m faults --quick
 
 browser:                     ## Chromium, for the tests of the page; Debian, as root
 	command -v chromium >/dev/null || { apt-get update --quiet && apt-get install --quiet --yes --no-install-recommends chromium; }

@@ -5,11 +5,40 @@ with status 2; any other exception is a defect of ours and keeps its traceback.
 """
 
 import difflib
+import unicodedata
 from collections.abc import Iterable
+
+_MOST_CHARACTERS = 1500
+"""Of a message; a value of a megabyte that it quotes is cut in the middle."""
 
 
 class UserError(ValueError):
-    """Something that the user gave cannot be used; the message is one sentence that says what to do."""
+    """Something that the user gave cannot be used; the message is one sentence that says what to do.
+
+    Names and values of others stand in it, so letters that would break the line or command the terminal are escaped.
+    """
+
+    def __str__(self) -> str:
+        return in_one_line(super().__str__())
+
+
+def in_one_line(text: str) -> str:
+    r"""Escape what is no visible letter or blank, and cut what is too long in the middle.
+
+    Example:
+        >>> in_one_line("two\nlines, caf\u00e9")
+        'two\\nlines, café'
+    """
+    if len(text) > _MOST_CHARACTERS:
+        half = _MOST_CHARACTERS // 2
+        text = f"{text[:half]} [...] {text[-half:]}"
+    if text.isprintable():
+        return text
+    return "".join(letter if _is_visible(letter) else ascii(letter)[1:-1] for letter in text)
+
+
+def _is_visible(letter: str) -> bool:
+    return letter.isprintable() or unicodedata.category(letter) == "Zs"
 
 
 def nearest(word: str, allowed: Iterable[str]) -> str:

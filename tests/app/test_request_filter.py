@@ -23,8 +23,8 @@ async def _echo(scope, receive, send):
 def ask(tmp_path):
     (tmp_path / "uploads").mkdir()
 
-    def call(path, body=b"", *, names=LOOPBACK_NAMES, parts=1, **headers):
-        checked = RequestFilter(_echo, tmp_path / "uploads", names, MAX_BYTES)
+    def call(path, body=b"", *, any_address=False, parts=1, app=_echo, kind="http", **headers):
+        checked = RequestFilter(app, tmp_path / "uploads", LOOPBACK_NAMES, MAX_BYTES, any_address=any_address)
         sent = []
         size = max(1, -(-len(body) // parts))
         pieces = [body[start : start + size] for start in range(0, len(body), size)] or [b""]
@@ -40,7 +40,7 @@ def ask(tmp_path):
         if "transfer_encoding" in headers:
             del named["content-length"]
         raw = [(name.replace("_", "-").encode(), value.encode()) for name, value in named.items()]
-        asyncio.run(checked({"type": "http", "path": path, "headers": raw}, receive, send))
+        asyncio.run(checked({"type": kind, "path": path, "headers": raw}, receive, send))
         return sent[0]["status"], dict(sent[0]["headers"]), sent[1]["body"]
 
     return call
@@ -93,10 +93,35 @@ def test_other_names_and_other_sites_are_refused(ask):
     assert ask("/", host="localhost:1")[0] == ask("/", host="[::1]:1")[0] == 200
     assert ask("/", host="rebound.example:7860")[0] == 421
     assert ask("/", host="")[0] == 421
-    assert ask("/", host="rebound.example:7860", names=None)[0] == 200  # where others are let in
+    for host in ("[evil", "127.0.0.1.evil.example", "localhost.evil.example", "evil.example#@127.0.0.1", "[::1"):
+        assert ask("/", host=host)[0] == 421, host
     assert ask("/gradio_api/upload", origin="http://127.0.0.1:7860")[0] == 200
-    for origin in ("http://evil.example", "http://127.0.0.1:8000", "null"):
+    for origin in ("http://evil.example", "http://127.0.0.1:8000", "null", "http://[::1", ""):
         assert ask("/gradio_api/upload", origin=origin)[0] == 403
+
+
+def test_where_others_are_let_in_they_ask_by_address(ask):
+    for host in ("192.0.2.1:7860", "[2001:db8::1]:7860", "192.0.2.1", "localhost"):
+        assert ask("/", host=host, any_address=True)[0] == 200, host
+    assert ask("/", host="192.0.2.1")[0] == 421
+    for host in ("rebound.example:7860", "192.0.2.1.rebound.example", "[2001:db8::1", ""):
+        assert ask("/", host=host, any_address=True)[0] == 421, host
+
+
+def test_nobody_says_on_whose_behalf_he_asks(ask):
+    async def show(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": repr(scope["headers"]).encode()})
+
+    forwarded = {"x_forwarded_host": "evil.example", "x_forwarded_for": "evil.example", "forwarded": "evil.example"}
+    _, _, seen = ask("/", app=show, cookie="a=b", **forwarded)
+    assert b"evil.example" not in seen
+    assert b"a=b" in seen
+
+
+def test_endless_paths_and_other_protocols_are_refused(ask):
+    assert ask(f"/static/{'x' * 5000}")[0] == 414
+    assert ask("/x", kind="websocket")[0] == 404
 
 
 def test_huge_requests_are_refused_unread(ask):

@@ -127,6 +127,12 @@ def test_groups_are_written_for_training_which_then_divides_none(cohear, tmp_pat
     assert again.status == 0
     assert "look by their names" not in again.out
     assert cohear("check", table, *options, "--groups", tmp_path / "groups.txt").status == 2
+    (tmp_path / "tables").mkdir()
+    elsewhere = tmp_path / "tables" / "groups.csv"
+    said = cohear("check", tmp_path / "sounds", *options, "--groups", elsewhere)
+    assert f"give that table with --sounds {tmp_path / 'sounds'}" in said.err
+    assert cohear("check", elsewhere, *options).status == 2
+    assert cohear("check", elsewhere, *options, "--sounds", tmp_path / "sounds").status == 0
 
 
 def test_copies_on_both_sides_of_the_validation_part_are_told(cohear, tmp_path):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from cohear.training.checkpoint_files import checkpoint_paths
 from tiny import OPTIONS
 
 pytestmark = pytest.mark.slow
@@ -59,7 +60,7 @@ def test_a_disk_that_fills_up_in_training_loses_nothing_and_resume_ends_in_the_s
 ):
     words = ("train", tones, *OPTIONS, *EPOCHS, "--out", disk / "run")
     ballast = fill(64 << 10)  # enough for all but a checkpoint
-    assert cohear(*words).refuses("latest.safetensors' cannot be written", "disk is full", "free some space")
+    assert cohear(*words).refuses("epoch-1-step-0.safetensors' cannot be written", "disk is full", "free some space")
     assert below(disk / "run") == ["config.json", "environment.json", "history.jsonl"]
     ballast.unlink()
     assert cohear(*words).refuses("unfinished run; add --resume")
@@ -72,11 +73,13 @@ def test_a_full_disk_at_the_end_leaves_a_run_that_resumes(cohear, tones, trained
     shutil.copytree(trained, run, ignore=shutil.ignore_patterns("model*", "metrics*", "predictions*", "report*"))
     ballast = disk / "ballast"
     ballast.write_bytes(bytes(shutil.disk_usage(disk).free - (16 << 10)))
-    checkpoint = (run / "checkpoint" / "latest.safetensors").read_bytes()
+    checkpoints = [path.read_bytes() for path in checkpoint_paths(run)]
     words = ("train", tones, *OPTIONS, *EPOCHS, "--resume", "--out", run)
     assert cohear(*words).refuses("model.safetensors' cannot be written", "disk is full")
-    assert (run / "checkpoint" / "latest.safetensors").read_bytes() == checkpoint
-    assert below(run) == ["config.json", "environment.json", "history.jsonl", "latest.safetensors"]
+    assert [path.read_bytes() for path in checkpoint_paths(run)] == checkpoints
+    assert below(run) == sorted(
+        ["config.json", "environment.json", "history.jsonl", *(path.name for path in checkpoint_paths(run))]
+    )
     ballast.unlink()
     assert cohear(*words).status == 0
     assert (run / "model.safetensors").read_bytes() == (trained / "model.safetensors").read_bytes()

@@ -120,7 +120,7 @@ def test_a_signal_while_sounds_are_decoded_leaves_no_part_of_a_store(begin, tone
     table = tmp_path / "many.csv"
     rows = [f"{tones.parent}/tone{i % 3}-1-0.wav,tone{i % 3},{i % 2},{i / 1e5},{0.5 + i / 1e5}" for i in range(9000)]
     table.write_text("\n".join(["path,label,fold,start,end", *rows]) + "\n")
-    process = begin("train", table, *LONG)
+    process = begin("train", table, *LONG, "--sounds", tones.parent)
     wait_until(lambda: any(cache.glob("*.partial")), process)
     process.terminate()
     _, err = process.communicate(timeout=PATIENCE_S)

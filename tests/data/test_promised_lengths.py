@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 import soundfile
 
+from cohear.data.audio_files import AUDIO_SUFFIXES, decode
 from cohear.data.promised_lengths import promised_n_samples
+from faults.fuzz.inputs import CORPUS
 
 
 @pytest.mark.parametrize(
@@ -71,3 +73,25 @@ def test_mp3_with_a_xing_frame_is_left_to_the_decoder(tmp_path):
 def test_formats_that_the_decoder_checks_itself_promise_nothing(tmp_path):
     soundfile.write(tmp_path / "a.flac", np.zeros(5000), 8000)
     assert promised_n_samples(tmp_path / "a.flac") is None
+
+
+def test_compressed_aiff_counts_packets_and_promises_nothing(tmp_path):
+    soundfile.write(tmp_path / "a.aifc", np.zeros(5000), 8000, subtype="IMA_ADPCM", format="AIFF")
+    assert promised_n_samples(tmp_path / "a.aifc") is None
+    for subtype in ("ULAW", "FLOAT", "PCM_S8"):
+        soundfile.write(tmp_path / "b.aifc", np.zeros(5000), 8000, subtype=subtype, format="AIFF")
+        assert promised_n_samples(tmp_path / "b.aifc") == 5000
+
+
+@pytest.mark.parametrize("path", sorted((CORPUS / "audio").iterdir()), ids=lambda path: path.name)
+def test_whole_files_of_every_kind_give_all_of_their_sound(path):
+    assert path.suffix in AUDIO_SUFFIXES
+    audio = decode(path)
+    assert 0.09 <= len(audio.waveform) / audio.sample_rate <= 0.2  # of 0.12 s; codecs pad, and WMA drops its delay
+    assert np.abs(audio.waveform).max() > 0.2
+
+
+def test_a_file_of_nothing_but_chunks_is_left_to_the_decoder(tmp_path):
+    path = tmp_path / "a.wav"
+    path.write_bytes(b"RIFF\0\0\0\0WAVE" + b"note\0\0\0\0" * 100_000 + b"data\x64\0\0\0" + bytes(100))
+    assert promised_n_samples(path) is None

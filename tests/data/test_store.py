@@ -66,7 +66,7 @@ def test_16_bit_sources_come_back_exactly(sounds):
     assert [clip.path for clip in opened.clips] == [f"{c}/{n}.wav" for c in ("cat", "dog") for n in range(3)]
     np.testing.assert_array_equal(opened.read([5, 0]), np.stack([steps(12), steps(0)]) / np.float32(32768))
     assert opened.scales.tolist() == [1.0] * 6
-    assert opened.waveforms.dtype == np.int16
+    assert opened.rows.read([0]).dtype == np.int16
 
 
 def test_labels_groups_and_keys_belong_to_the_rows(sounds):

@@ -2,7 +2,6 @@ import csv
 import errno
 import hashlib
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +11,7 @@ from cohear.data.synthetic import write_sounds
 from cohear.data.synthetic_places import PEAK_LIMIT
 from cohear.data.synthetic_voices import VOICES
 from cohear.errors import UserError
+from cohear.runtime import disk
 
 pytestmark = pytest.mark.slow
 
@@ -80,16 +80,16 @@ def test_an_empty_folder_is_filled(tmp_path):
 
 
 def test_a_full_disk_leaves_nothing_behind(tmp_path, monkeypatch):
-    write_bytes, n_written = Path.write_bytes, 0
+    write, n_written = disk.write, 0
 
-    def fill_up(path, data):
+    def fill_up(file, data):
         nonlocal n_written
         n_written += 1
         if n_written > 3:
             raise OSError(errno.ENOSPC, "No space left on device")
-        return write_bytes(path, data)
+        write(file, data)
 
-    monkeypatch.setattr(Path, "write_bytes", fill_up)
+    monkeypatch.setattr(disk, "write", fill_up)
     with pytest.raises(UserError, match=r"cannot be written to .*sounds \(No space left on device\)"):
         write_sounds(tmp_path / "sounds", clip_s=1.0)
     assert list(tmp_path.iterdir()) == []

@@ -97,7 +97,10 @@ def test_segments_of_one_file_have_names_of_their_own(tmp_path):
         ("path,label\n\na.wav,dog,\nb.wav,big,dog\n", r"t\.csv, line 4: 3 values for 2 columns"),
         ("path,label,fold\na.wav,dog,train\n", r"t\.csv, line 2, column fold: 'train' is not a number"),
         ("path,label,fold\na.wav,dog,1.5\n", r"t\.csv, line 2, column fold: '1\.5' is not a whole number"),
-        ("path,label,start\na.wav,dog,-1\n", r"t\.csv, line 2, column start: '-1' is not a number of at least 0"),
+        (
+            "path,label,start\na.wav,dog,-1\n",
+            r"t\.csv, line 2, column start: '-1' is not a number from 0 to 1000000000",
+        ),
         ("path,label,end\na.wav,dog,nan\n", r"t\.csv, line 2, column end: 'nan' is not a number"),
         (
             "path,label,start,end\na.wav,dog,2,1\n",

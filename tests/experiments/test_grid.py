@@ -1,6 +1,7 @@
 """Grids: what they plan, what they skip, and that one failure does not take the others along."""
 
 import json
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -199,7 +200,7 @@ def test_a_grid_leaves_at_the_deadline_and_ends_in_the_same_bytes(tones, tmp_pat
 def test_an_unfinished_run_that_came_without_its_checkpoint_begins_again(tones, tmp_path, hurried):
     (run,), (unbroken,) = plan(tones, tmp_path / "broken")[:1], plan(tones, tmp_path / "unbroken")[:1]
     assert run_grid([run], 1, lambda _share, _n: None, lambda _folder: None, hurried.time() + 4) == []
-    (run.folder / "checkpoint" / "latest.safetensors").unlink()
+    shutil.rmtree(run.folder / "checkpoint")
     for one in (run, unbroken):
         run_grid([one], 1, lambda _share, _n: None, lambda _folder: None)
     weights = [(one.folder / "model.safetensors").read_bytes() for one in (run, unbroken)]

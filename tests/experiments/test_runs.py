@@ -20,6 +20,7 @@ from cohear.experiments.runs import RunRequest, execute, is_tracked
 from cohear.experiments.shown_runs import show_test_clips
 from cohear.experiments.trained_network import load_network
 from cohear.runtime.interrupts import Interrupted
+from cohear.training.checkpoint_files import checkpoint_paths
 from tiny import TINY, write_tones
 
 
@@ -245,9 +246,9 @@ def test_changed_sounds_make_another_run(tmp_path):
 def test_a_damaged_checkpoint_or_model_is_refused_in_words(tones, tmp_path):
     with pytest.raises(Interrupted):
         run(tones, tmp_path, on_step=stop_after(2))
-    checkpoint = tmp_path / "checkpoint" / "latest.safetensors"
-    checkpoint.write_bytes(checkpoint.read_bytes()[:-100])
-    with pytest.raises(UserError, match=r"latest.safetensors' cannot be used"):
+    for checkpoint in checkpoint_paths(tmp_path):
+        checkpoint.write_bytes(checkpoint.read_bytes()[:-100])
+    with pytest.raises(UserError, match=r"epoch-0-step-2.safetensors' cannot be used"):
         run(tones, tmp_path, resume=True)
 
 

@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 import torch
+from safetensors.torch import save_file
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
@@ -17,6 +18,8 @@ sys.path.insert(0, str(HERE.parent))
 from cohear.experiments.build import prepare_data  # noqa: E402
 from cohear.experiments.presets import change, parse_override, preset  # noqa: E402
 from cohear.experiments.runs import RunRequest, execute  # noqa: E402
+from golden.keys_and_splits import keys_and_splits  # noqa: E402
+from golden.transformed import drawn, log_mels, made_up_clips, transformed  # noqa: E402
 from tiny import TINY, write_tones  # noqa: E402
 
 
@@ -35,3 +38,9 @@ if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
         curve = loss_curve(Path(folder))
     (HERE / "loss_curve.json").write_text(json.dumps(curve, indent=1) + "\n")
+    (HERE / "keys_and_splits.json").write_text(json.dumps(keys_and_splits(), ensure_ascii=False) + "\n", "utf-8")
+    (HERE / "drawn.json").write_text(json.dumps(drawn()) + "\n")
+    clips = made_up_clips()
+    waveforms = {name: waveform.float() for name, waveform in transformed(clips.double()).items()}
+    save_file({"clips": clips, **waveforms}, HERE / "waveforms.safetensors")
+    save_file(log_mels(clips), HERE / "log_mels.safetensors")

@@ -1,7 +1,9 @@
 """Embeddings read again by NumPy."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pytest
@@ -42,13 +44,12 @@ def test_a_place_that_cannot_be_written_is_refused(tmp_path):
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
 def test_a_full_disk_is_told(tmp_path, monkeypatch):
-    monkeypatch.setattr("cohear.inference.embedding_files.replacing", lambda path: _Full())
+    monkeypatch.setattr("cohear.inference.embedding_files.replacing", full_disk)
     with pytest.raises(UserError, match="the disk is full"):
         list(keep_embeddings(windows(EMBEDDINGS), tmp_path / "a.npy"))
 
 
-class _Full:
-    def __enter__(self) -> Path:
-        return Path("/dev/full")
-
-    def __exit__(self, *_: object) -> None: ...
+@contextmanager
+def full_disk(_path: Path) -> Iterator[BinaryIO]:
+    with open("/dev/full", "wb", buffering=0) as file:
+        yield file

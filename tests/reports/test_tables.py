@@ -17,13 +17,19 @@ def test_a_terminal_table_wraps_names_to_the_width():
     ]
 
 
-def test_markdown_escapes_bars():
+def test_in_markdown_a_name_is_but_a_name():
     assert to_markdown(TABLE).splitlines()[2:6] == [
         "| Name | n |",
         "|---|---:|",
-        "| a \\| <b> | 1 |",
+        "| a \\| \\<b> | 1 |",
         "| a long name of five words | 12 |",
     ]
+
+
+def test_notes_keep_their_code_and_lose_the_markup_of_names():
+    note = "Over `combination_x`, p < 0.05: <script>x</script> [y](z) *w* &lt; v."
+    text = to_markdown(Table("A", ("Name",), (("a",),), (note,))).splitlines()[-1]
+    assert text == r"Over `combination_x`, p < 0.05: \<script>x\</script> \[y\](z) \*w\* \&lt; v."
 
 
 def test_html_escapes_every_cell():

@@ -46,8 +46,8 @@ def test_the_new_file_is_on_the_disk_before_it_takes_the_place_of_the_old(tmp_pa
 
 def test_an_interruption_leaves_no_partial_file(tmp_path):
     def write_half() -> None:
-        with replacing(tmp_path / "a") as partial:
-            partial.write_bytes(b"half")
+        with replacing(tmp_path / "a") as file:
+            file.write(b"half")
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

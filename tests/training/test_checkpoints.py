@@ -1,14 +1,14 @@
 """A checkpoint gives back every bit: weights, moments and progress."""
 
-import json
+import errno
 
 import pytest
 import torch
-from safetensors import safe_open
 from torch import nn
 
 from cohear.errors import UserError
-from cohear.training.checkpoints import checkpoint_path, load_checkpoint, load_weights, save_checkpoint, save_weights
+from cohear.training.checkpoint_files import checkpoint_paths, parse_checkpoint
+from cohear.training.checkpoints import load_checkpoint, load_weights, save_checkpoint, save_weights
 
 PROGRESS = {"epoch": 3, "step": 7, "sums": [0.1, 1e-300, 1 / 3], "history": [{"loss": 2 / 3, "note": "é"}]}
 
@@ -45,7 +45,8 @@ def test_training_goes_on_from_a_checkpoint_bit_for_bit(tmp_path):
     save_checkpoint(tmp_path, broken, first, PROGRESS)
     resumed = network(seed=1)
     second = optimizer_of(resumed)
-    assert load_checkpoint(tmp_path, resumed, second) == PROGRESS
+    restored = load_checkpoint(tmp_path, resumed, second)
+    assert (restored.progress, restored.best, restored.refused) == (PROGRESS, {}, [])
     for number in range(3, 6):
         step(resumed, second, number)
     expected = straight.state_dict()
@@ -58,42 +59,85 @@ def test_there_is_nothing_to_go_on_from_without_a_checkpoint(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_new_checkpoint_takes_the_place_of_the_old_one(tmp_path):
+def save_several(folder, *steps: int) -> nn.Module:
     net = network()
     optimizer = optimizer_of(net)
-    save_checkpoint(tmp_path, net, optimizer, {**PROGRESS, "epoch": 1})
-    step(net, optimizer, 0)
-    save_checkpoint(tmp_path, net, optimizer, {**PROGRESS, "epoch": 2})
-    assert [path.name for path in (tmp_path / "checkpoint").iterdir()] == ["latest.safetensors"]
-    with safe_open(checkpoint_path(tmp_path), framework="pt") as archive:
-        assert json.loads(archive.metadata()["progress"])["epoch"] == 2
-        assert {"network.0.weight", "optimizer.0.exp_avg", "optimizer.0.step"} <= set(archive.keys())
+    for number in steps:
+        step(net, optimizer, number)
+        save_checkpoint(folder, net, optimizer, {**PROGRESS, "step": number})
+    return net
 
 
-@pytest.mark.parametrize(
+def test_the_newest_two_checkpoints_are_kept(tmp_path):
+    save_several(tmp_path, 8, 9, 10)
+    assert [path.name for path in checkpoint_paths(tmp_path)] == [
+        "epoch-3-step-10.safetensors",
+        "epoch-3-step-9.safetensors",
+    ]
+    assert len(list((tmp_path / "checkpoint").iterdir())) == 2
+    checkpoint = parse_checkpoint(checkpoint_paths(tmp_path)[0].read_bytes())
+    assert checkpoint.progress == {**PROGRESS, "step": 10}
+    assert {"network.0.weight", "optimizer.0.exp_avg", "optimizer.0.step"} <= checkpoint.tensors.keys()
+
+
+def flip_a_bit(content: bytes) -> bytes:
+    return content[:-20] + bytes([content[-20] ^ 4]) + content[-19:]
+
+
+SPOILT = pytest.mark.parametrize(
     "spoil",
     [
+        flip_a_bit,
         lambda content: content[:-1],
         lambda content: content[:4],
         lambda content: b"",
         lambda content: b"\x80\x04K\x01.",  # a pickle
-        lambda content: content.replace(b'"progress"', b'"progrexx"'),
+        lambda content: content.replace(b"history", b"hixtory"),
     ],
-    ids=["cut", "cut in the header", "empty", "pickle", "without progress"],
+    ids=["a flipped bit", "cut", "cut in the header", "empty", "pickle", "a changed word"],
 )
-def test_a_damaged_checkpoint_is_refused_by_name(tmp_path, spoil):
+
+
+@SPOILT
+def test_a_damaged_checkpoint_is_refused_and_the_one_before_is_used(tmp_path, spoil):
+    save_several(tmp_path, 8, 9)
+    newest, before = checkpoint_paths(tmp_path)
+    newest.write_bytes(spoil(newest.read_bytes()))
     net = network()
-    save_checkpoint(tmp_path, net, optimizer_of(net), PROGRESS)
-    path = checkpoint_path(tmp_path)
+    restored = load_checkpoint(tmp_path, net, optimizer_of(net))
+    assert restored.progress["step"] == 8
+    (refused,) = restored.refused
+    assert (refused.path, refused.is_damaged) == (newest, True)
+    assert str(refused).startswith(f"the checkpoint '{newest}' cannot be used (")
+    expected = parse_checkpoint(before.read_bytes()).tensors["network.0.weight"]
+    assert torch.equal(net.state_dict()["0.weight"], torch.from_numpy(expected))
+
+
+@SPOILT
+def test_without_one_that_is_whole_nothing_is_begun(tmp_path, spoil):
+    save_several(tmp_path, 8)
+    (path,) = checkpoint_paths(tmp_path)
     path.write_bytes(spoil(path.read_bytes()))
-    with pytest.raises(UserError, match=r"latest.safetensors' cannot be used .*; remove the run folder"):
-        load_checkpoint(tmp_path, net, optimizer_of(net))
+    with pytest.raises(UserError, match=r"step-8.safetensors' cannot be used .*; remove the run folder"):
+        load_checkpoint(tmp_path, network(), optimizer_of(network()))
+
+
+def test_a_disk_that_does_not_answer_is_no_reason_to_remove_anything(tmp_path, monkeypatch):
+    save_several(tmp_path, 8, 9)
+
+    def fail(*_) -> bytes:
+        raise OSError(errno.ESTALE, "Stale file handle")
+
+    monkeypatch.setattr("cohear.training.checkpoint_files.read_plain", fail)
+    with pytest.raises(UserError, match=r"step-9.*Stale file handle.*step-8.*; see to the disk, then go on with --res"):
+        load_checkpoint(tmp_path, network(), optimizer_of(network()))
+    assert len(checkpoint_paths(tmp_path)) == 2
 
 
 def test_weights_of_another_network_are_refused(tmp_path):
     save_checkpoint(tmp_path, network(3), optimizer_of(network(3)), PROGRESS)
     save_weights(tmp_path / "model.safetensors", network(3), {})
-    with pytest.raises(UserError, match=r"latest.safetensors' cannot be used .*size mismatch"):
+    with pytest.raises(UserError, match=r"checkpoint in '.*' is of another network .*size mismatch"):
         load_checkpoint(tmp_path, network(4), optimizer_of(network(4)))
     with pytest.raises(
         UserError, match=r"model.safetensors' cannot be used, they are of another network \(size mismatch.*[^.]\); copy"

@@ -13,9 +13,10 @@ from cohear import keys
 from cohear.models import VGG, LogMel
 from cohear.objectives import BERNOULLI, ClassificationObjective, ConsistencyObjective
 from cohear.runtime.interrupts import Interrupted
-from cohear.training.checkpoints import checkpoint_path
+from cohear.training.checkpoint_files import checkpoint_paths
 from cohear.training.early_stopping import is_settled, kept_epoch
-from cohear.training.trainer import TrainingClips, TrainingPlan, Watch, train
+from cohear.training.plan import TrainingClips, TrainingPlan, Watch
+from cohear.training.trainer import train
 from cohear.transforms import ClipFacts
 from cohear.views import ViewMaker
 
@@ -49,7 +50,8 @@ def make_clips(targets: np.ndarray) -> TrainingClips:
     noise = 0.02 * np.random.default_rng(0).standard_normal(tones.shape)
     waveforms = torch.from_numpy((tones + noise).astype(np.float32))
     rows = np.arange(N_CLIPS)
-    return TrainingClips(lambda batch: waveforms[batch], targets, keys.fold_in(np.uint64(7), rows), ClipFacts(rows))
+    clip_keys, ids = keys.fold_in(np.uint64(7), rows), [f"clip {row}" for row in rows]
+    return TrainingClips(lambda batch: waveforms[batch], targets, clip_keys, ClipFacts(rows), ids)
 
 
 def run(
@@ -105,7 +107,7 @@ def test_training_stops_and_leaves_the_weights_of_its_best_epoch(tmp_path):
     short = tmp_path / "short"
     _, of_two_epochs = run(short, n_epochs=2, patience=None)
     assert is_same(weights, of_two_epochs)
-    assert b'"best.' not in checkpoint_path(short).read_bytes()
+    assert b'"best.' not in checkpoint_paths(short)[0].read_bytes()
     assert is_same(run(tmp_path)[1], weights)  # once more, with nothing left to do
 
 

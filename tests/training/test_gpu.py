@@ -15,7 +15,8 @@ from cohear.experiments.resident_clips import ResidentClips, _resident
 from cohear.experiments.runs import RunRequest, execute
 from cohear.runtime.devices import make_fabric
 from cohear.tensors import on_device
-from cohear.training.trainer import TrainingClips, Watch, train
+from cohear.training.plan import TrainingClips, Watch
+from cohear.training.trainer import train
 from cohear.transforms import ClipFacts
 from cohear.views import ViewMaker, view_keys
 from tiny import TINY
@@ -61,6 +62,7 @@ def test_no_step_waits_for_the_device(tones, tmp_path, transform, precision):
         store.targets[rows],
         store.clip_keys[rows],
         ClipFacts(rows, store.sound_lengths[rows]),
+        [store.clips[row].id for row in rows],
     )
     view_maker = ViewMaker(build_transform(config, config.views.transform), build_front_end(config))
     network = build_network(config, 3)

@@ -10,8 +10,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from cohear.training.checkpoints import load_best
+from cohear.training.checkpoint_files import read_newest
 from tiny import TINY
+from training.ranks import METHODS, compare
 
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
 EARLY_STOPPING = """
@@ -63,7 +64,16 @@ def test_two_processes_stop_together_after_the_first_ones_best_epoch(tmp_path):
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     assert len((tmp_path / "run" / "history.jsonl").read_text().splitlines()) == 5
-    of_epoch_1 = load_best(tmp_path / "run")
+    checkpoint, _ = read_newest(tmp_path / "run")
     for rank in (0, 1):
         left = load_file(tmp_path / f"{rank}.safetensors")
-        assert torch.equal(left["linear.weight"], of_epoch_1["linear.weight"])
+        assert torch.equal(left["linear.weight"], torch.from_numpy(checkpoint.tensors["best.linear.weight"]))
+
+
+@pytest.mark.slow
+def test_two_processes_have_the_gradients_of_one_where_batch_norm_is_frozen(tmp_path):
+    found = compare(tmp_path)
+    assert {step.split(",")[0] for step in found["frozen"]} == set(METHODS)
+    assert max(found["frozen"].values()) <= 1e-5
+    # Where it trains, each process has the statistics of its half of a batch, except of a batch of one item.
+    assert 1e-3 < max(found["training, all weights"].values()) < 1

@@ -23,7 +23,9 @@ from cohear.experiments.resident_clips import ResidentClips
 from cohear.objectives import BERNOULLI, CATEGORICAL, ClassificationObjective, ConsistencyObjective
 from cohear.tensors import on_device
 from cohear.training.batches import Batch
-from cohear.training.trainer import TrainingClips, _forward, _Step
+from cohear.training.nonfinite import FiniteSteps, summands
+from cohear.training.plan import TrainingClips
+from cohear.training.trainer import _forward, _Step
 from cohear.transforms import ClipFacts
 from cohear.transforms.cached_pitch_shift import ShiftedVersions
 from cohear.views import ViewMaker
@@ -62,6 +64,7 @@ def take_steps(
     versions: ShiftedVersions | None = None,
     objective: ClassificationObjective | None = None,
     targets: np.ndarray = np.arange(N_CLIPS) % 5,  # noqa: B008
+    drops_nonfinite: bool = False,
 ) -> torch.Tensor:
     """Take a step that brings windows, filters and rooms to the device, and one as all that follow."""
     plan = build_plan(config)
@@ -71,19 +74,23 @@ def take_steps(
     lengths = np.array([N_SAMPLES, 9000, N_SAMPLES, 9000, N_SAMPLES, N_SAMPLES])
     clip_keys = keys.fold_in(np.uint64(0), np.arange(N_CLIPS))
     facts = ClipFacts(np.arange(N_CLIPS), lengths)
-    clips = TrainingClips(resident.read, targets, clip_keys, facts)
+    clips = TrainingClips(resident.read, targets, clip_keys, facts, [f"clip {row}" for row in range(N_CLIPS)])
     front_end = build_front_end(config).to(META)
     view_maker = ViewMaker(build_transform(config, config.views.transform, versions), front_end)
     module = _Step(build_network(config, 5).to(META), objective or plan.objective)
     optimizer = torch.optim.AdamW(module.parameters(), lr=1e-3)
     fabric = FabricWithoutData(accelerator="cpu", devices=1)
+    finite_steps = FiniteSteps(module, optimizer, drops_nonfinite, fabric)
     batch = Batch(np.array([4, 1, 0]), np.array(plan.items[0])[:, None].repeat(3, 1))
 
     def step(epoch: int) -> torch.Tensor:
-        losses, _ = _forward(module, view_maker, clips, 0, epoch, batch, 1.0, fabric)
+        finite_steps.before_forward()
+        losses, share = _forward(module, view_maker, clips, 0, epoch, batch, 1.0, fabric)
         losses.total.backward()
+        bad = finite_steps.judge(losses)
+        vars(optimizer).pop("found_inf", None)  # the fused optimizer reads it, and knows no meta device
         optimizer.step()
-        return losses.total
+        return summands(losses, bad, share, len(batch.clips))
 
     step(0)
     with NoWaiting():
@@ -98,6 +105,10 @@ def _without_autocast(monkeypatch):
 @pytest.mark.parametrize("transform", ["pitch", "reverb", "masking", "combination"])
 def test_no_step_asks_a_device_for_a_value(transform):
     assert take_steps(settings(transform)).device == META
+
+
+def test_nor_does_one_that_may_be_dropped():
+    assert take_steps(settings("masking"), drops_nonfinite=True).device == META
 
 
 @pytest.mark.parametrize("n_kept", [0, 10])

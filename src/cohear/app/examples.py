@@ -58,7 +58,8 @@ def _test_clips(run: Path) -> list[tuple[Path, Clip]]:
     """Return a test clip of each label, of ten labels at most, and their root; none where the data are gone."""
     try:
         record, tested = read_record(run), read_predictions(run).paths
-        dataset = read_dataset(Path(record.data_path), esc10=record.config.data.esc10)
+        options = record.config.data
+        dataset = read_dataset(Path(record.data_path), esc10=options.esc10, sounds=options.sounds)
     except UserError:
         return []
     clips, first_of = {clip.id: clip for clip in dataset.clips}, dict[str, Clip]()

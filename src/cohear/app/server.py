@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cohear.app.excerpts import MAX_UPLOAD_MIB
+from cohear.app.patience import patient_protocol
 from cohear.app.request_filter import LOOPBACK_NAMES, RequestFilter
 from cohear.errors import UserError
 
@@ -63,6 +64,12 @@ def take_port(host: str, port: int | None) -> socket.socket:
 def is_loopback(listener: socket.socket) -> bool:
     """Say whether only this machine reaches a port, by its address: a machine's name may mean either."""
     return ip_address(listener.getsockname()[0]).is_loopback
+
+
+def own_names() -> set[str]:
+    """Return what others in the same network may call this machine; names of the internet may be anybody's."""
+    name = socket.gethostname().lower()
+    return {name, f"{name}.local"}
 
 
 def address_of(listener: socket.socket, host: str) -> str:
@@ -120,7 +127,16 @@ def serve(page: "gradio.Blocks", listener: socket.socket, host: str, uploads: Pa
         show_error=False,
         **style(),
     )
-    names = LOOPBACK_NAMES | {host.lower()} if is_loopback(listener) else None
-    app = RequestFilter(outer, uploads, names, max_bytes=(MAX_UPLOAD_MIB + 1) << 20)
-    config = uvicorn.Config(app, log_level="critical", timeout_graceful_shutdown=1, server_header=False, ws="none")
+    is_open = not is_loopback(listener)
+    names = LOOPBACK_NAMES | {host.lower()} | (own_names() if is_open else set())
+    app = RequestFilter(outer, uploads, names, max_bytes=(MAX_UPLOAD_MIB + 1) << 20, any_address=is_open)
+    config = uvicorn.Config(
+        app,
+        http=patient_protocol(),
+        ws="none",
+        log_level="critical",
+        timeout_graceful_shutdown=1,
+        proxy_headers=False,
+        server_header=False,
+    )
     uvicorn.Server(config).run(sockets=[listener])

@@ -26,7 +26,8 @@ from cohear.experiments.config import Config
 from cohear.experiments.resident_clips import ResidentClips
 from cohear.models import VGG
 from cohear.runtime.devices import make_fabric, wait_for
-from cohear.training.trainer import TrainingClips, TrainingPlan, Watch, train
+from cohear.training.plan import TrainingClips, TrainingPlan, Watch
+from cohear.training.trainer import train
 from cohear.transforms import ClipFacts
 from cohear.transforms.cached_pitch_shift import ShiftedVersions
 from cohear.views import ViewMaker, view_keys
@@ -187,6 +188,7 @@ class StepBench:
             targets=np.tile(np.arange(n_clips) % N_CLASSES, n_visits),
             clip_keys=np.tile(self._clip_keys, n_visits),
             facts=ClipFacts(np.tile(np.arange(n_clips), n_visits)),
+            ids=[f"clip {visit}" for visit in range(n_clips * n_visits)],
         )
         ends: list[float] = []
 

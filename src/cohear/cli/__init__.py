@@ -1,6 +1,7 @@
 """Which command? Each command imports what it needs when it runs, so that help is instant."""
 
 import contextlib
+import logging
 import os
 import sys
 from typing import Annotated, Any
@@ -22,8 +23,10 @@ from cohear.cli import (
     show,
     train,
 )
+from cohear.cli.progress import SayHandler
 from cohear.errors import UserError
 from cohear.runtime.cache import keep_compiled_programs
+from cohear.runtime.free_memory import is_out_of_memory
 from cohear.runtime.interrupts import Interrupted, leave_on_signals
 
 app = typer.Typer(
@@ -82,6 +85,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def run(arguments: list[str]) -> int:
     """Run the command line in this process and return its status."""
+    logging.getLogger("cohear").handlers = [SayHandler()]
     try:
         status = app(arguments, prog_name="cohear", standalone_mode=False)
         print(end="", flush=True)
@@ -106,10 +110,19 @@ def run(arguments: list[str]) -> int:
         print(f"cohear: the output cannot be written ({reason}); send it to another place", file=sys.stderr)
         return 2
     except Exception as error:
+        if is_out_of_memory(error):
+            print(f"cohear: {_OUT_OF_MEMORY}", file=sys.stderr)
+            return 2
         if not hasattr(error, "format_message"):
             raise
         print(_word_misuse(error), file=sys.stderr)
         return 2
+
+
+_OUT_OF_MEMORY = (
+    "the memory ran out; close other programs, or take a model of shorter clips (data.clip_s) or fewer feature maps "
+    "(network.width)"
+)
 
 
 def _output_is_refused() -> bool:

@@ -1,6 +1,7 @@
 """`cohear check`: what is in a data set, and what is wrong with it."""
 
 import json
+import shlex
 import shutil
 import sys
 from pathlib import Path
@@ -40,6 +41,7 @@ def check(
     background: options.Background = None,
     preset: options.Preset = None,
     settings: options.Settings = None,
+    sounds: options.Sounds = None,
     esc10: options.Esc10 = False,
     skip_bad: options.SkipBad = False,
     drop_small: options.DropSmall = 0,
@@ -67,6 +69,7 @@ def check(
         transform=None,
         preset=preset,
         settings=settings,
+        sounds=sounds,
         esc10=esc10,
         skip_bad=skip_bad,
         drop_small=drop_small,
@@ -113,12 +116,16 @@ def _write(
 
 def _write_groups(found: "Check", path: Path) -> None:
     """Write the table of groups and say how many there are."""
-    from cohear.data.check.groups_table import groups_table
+    from cohear.data.check.groups_table import groups_table, sounds_folder
     from cohear.runtime.files import write_text
 
-    write_text(path, groups_table(found.dataset, found.kinship, path.absolute().parent))
+    own = path.absolute().parent
+    folder = sounds_folder(found.dataset, found.kinship, own)
+    write_text(path, groups_table(found.dataset, found.kinship, folder))
     n_groups = len(set(found.kinship.groups))
     say(f"groups: {path}, {count_text(found.kinship.heard, 'clip')} in {count_text(range(n_groups), 'group')}")
+    if folder != own:
+        say(f"the sounds lie elsewhere, so give that table with --sounds {shlex.quote(str(folder))}")
 
 
 def _print_screen(found: "Check") -> None:

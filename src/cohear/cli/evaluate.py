@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cohear.cli import options
 from cohear.cli.progress import count_text, progress_bar, say
 from cohear.errors import UserError
 
@@ -45,6 +46,7 @@ def evaluate(
     json_file: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Where all numbers go, as JSON.", show_default=False)
     ] = None,
+    sounds: options.Sounds = None,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out files that cannot be used.")] = False,
 ) -> None:
     """Judge finished runs: accuracy, calibration, consistency, robustness.
@@ -78,7 +80,7 @@ def evaluate(
     if json_file:
         _check_place(json_file, ".json")
     folders = _finished_runs(runs)
-    chosen = _choose(folders, data, wanted, skip_bad)
+    chosen = _choose(folders, data, wanted, sounds, skip_bad)
     with progress_bar("judging") as update:
         judged = judge_runs(chosen, corruptions=corruptions, on_progress=update)
     if len(judged) == 1:
@@ -130,7 +132,7 @@ def _finished_runs(paths: Sequence[Path]) -> list[Path]:
 
 
 def _choose(
-    folders: Sequence[Path], data: Path, fold: "JudgedFold | None", skip_bad: bool
+    folders: Sequence[Path], data: Path, fold: "JudgedFold | None", sounds: str | None, skip_bad: bool
 ) -> "list[tuple[Path, JudgedClips]]":
     """Choose each run's clips, and say once what is to be known of them."""
     from cohear.experiments.judged_clips import choose_clips
@@ -144,6 +146,7 @@ def _choose(
                 read_record(folder),
                 data,
                 fold,
+                sounds=sounds,
                 skip_bad=skip_bad,
                 on_progress=lambda done, total: update(done / max(total, 1), f"{done} of {total} files"),
             )

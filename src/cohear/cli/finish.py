@@ -47,28 +47,31 @@ def write_report(folder: Path) -> Path:
     """Write a run's `report.html`; without sounds where these or the weights are gone and no page has them.
 
     Raises:
-        UserError: where a file of the run is damaged, or only the page that is there has the sounds.
+        UserError: where a file of the run is damaged, only the page that is there has the sounds, or another process
+            is at work there.
     """
+    from cohear.experiments.folder_claims import locked
     from cohear.experiments.shown_runs import SoundsGoneError, show_test_clips
     from cohear.reports.run_folders import RunSummary, read_trained_run
     from cohear.reports.run_report import has_sounds, write_run_report
     from cohear.reports.untested_report import write_untested_report
 
-    run = read_trained_run(folder)
-    if not isinstance(run, RunSummary):
-        return write_untested_report(run)
-    try:
-        samples = show_test_clips(folder)
-    except SoundsGoneError as error:
-        reason = str(error).rstrip(".")
-        if has_sounds(folder):
-            raise UserError(
-                f"the report of '{folder}' is left as it is, since the sounds that it shows cannot be made again "
-                f"({reason}); {error.remedy}"
-            ) from error
-        say(f"the report of {folder.name} shows no sounds: {reason}")
-        samples = ()
-    return write_run_report(folder, samples)
+    with locked(folder):
+        run = read_trained_run(folder)
+        if not isinstance(run, RunSummary):
+            return write_untested_report(run)
+        try:
+            samples = show_test_clips(folder)
+        except SoundsGoneError as error:
+            reason = str(error).rstrip(".")
+            if has_sounds(folder):
+                raise UserError(
+                    f"the report of '{folder}' is left as it is, since the sounds that it shows cannot be made again "
+                    f"({reason}); {error.remedy}"
+                ) from error
+            say(f"the report of {folder.name} shows no sounds: {reason}")
+            samples = ()
+        return write_run_report(folder, samples)
 
 
 def write_report_of_run(folder: Path) -> None:

@@ -32,14 +32,17 @@ def run_requests(
 
     Raises:
         Interrupted: after a signal; everything is saved.
-        UserError: where runs failed, or cannot be compared.
+        UserError: where runs failed, cannot be compared, or do not fit in memory.
     """
     from cohear.cli.finish import print_comparison, write_report_of_run
     from cohear.experiments.grid import run_grid
+    from cohear.experiments.memory import check_memory
     from cohear.experiments.plans import check_places, place
 
     runs = place(requests, prepared, out)
     check_places(runs)
+    if missing := [run.request.config for run in runs if not run.is_done]:
+        check_memory(missing, prepared.clip_s, len(prepared.store.classes), n_jobs=jobs)
     tested = {request.config.fold: request.config for request in requests}
     splits = [prepared.split(config) for config in tested.values()]
     for warning in dict.fromkeys(warning for split in splits for warning in split.warnings):
@@ -57,6 +60,9 @@ def run_requests(
             update(share, f"{n_done} of {len(runs)} done")
 
         folders = run_grid(runs, jobs, on_progress, write_report_of_run, deadline_s)
+    for folder in folders:
+        if not (folder / "report.html").exists():  # it was killed between its numbers and their page
+            write_report_of_run(folder)
     if len(folders) < len(runs):
         say(
             f"the time is used up: {len(folders)} of {count_text(runs, 'run')} are finished, what was begun is saved; "

@@ -34,6 +34,14 @@ Settings = Annotated[
     typer.Option("--set", metavar="NAME=VALUE", help="Change any setting, as training.epochs=4; repeatable."),
 ]
 ListSettings = Annotated[bool, typer.Option("--settings", help="List every setting with its value, and leave.")]
+Sounds = Annotated[
+    str | None,
+    typer.Option(
+        metavar="DIR",
+        help="Where the sounds of a table lie, if not beneath its own folder; its paths are relative to DIR.",
+        show_default=False,
+    ),
+]
 Esc10 = Annotated[bool, typer.Option("--esc10", help="Use the ESC-10 part of ESC-50.")]
 SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Train without files that cannot be used, and list them.")]
 DropSmall = Annotated[
@@ -64,6 +72,14 @@ Patience = Annotated[
         min=1,
         help="Stop when the validation loss has not fallen for N epochs, and keep the best one.",
         show_default="never",
+    ),
+]
+OnNonfinite = Annotated[
+    str,
+    typer.Option(
+        metavar="stop|skip",
+        help="What to do about a step whose loss or gradients are not finite: stop, or drop the step and count it; "
+        "a stopped run goes on with skip.",
     ),
 ]
 Background = Annotated[
@@ -102,6 +118,7 @@ def resolve(
     transform: str | None,
     preset: str | None,
     settings: list[str] | None,
+    sounds: str | None,
     esc10: bool,
     skip_bad: bool,
     drop_small: int,
@@ -109,6 +126,7 @@ def resolve(
     validation: float | None = None,
     balance: str = "none",
     patience: int | None = None,
+    on_nonfinite: str = "stop",
     background: str | None = None,
     init: str | None = None,
     fold: str | None = None,
@@ -131,6 +149,7 @@ def resolve(
         "method": method,
         "views.transform": transform or ("none" if method == "none" else "combination"),
         "seed": seed,
+        "data.sounds": sounds,
         "data.esc10": esc10,
         "data.skip_bad": skip_bad,
         "data.drop_small": drop_small,
@@ -139,6 +158,7 @@ def resolve(
         "training.initial_run": init,
         "training.balance": balance,
         "training.patience": patience,
+        "training.on_nonfinite": on_nonfinite,
         **({} if fold is None else {"fold": fold}),
     }
     return change(by_name(preset), {**changes, **dict(parse_override(text) for text in settings or [])})

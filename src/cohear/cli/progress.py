@@ -1,5 +1,6 @@
 """What is said while work goes on: always on stderr, a bar in a terminal, a line now and then elsewhere."""
 
+import logging
 import sys
 import time
 from collections.abc import Callable, Iterator, Sized
@@ -14,6 +15,14 @@ def say(message: str) -> None:
     """Print a line to stderr; of several processes that train together, the first one speaks."""
     if process_rank() == 0:
         print(message, file=sys.stderr, flush=True)
+
+
+class SayHandler(logging.Handler):
+    """Says what rooms below the command line log: they know no screen."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print a record's message."""
+        say(f"{record.levelname}: {record.getMessage()}")
 
 
 @contextmanager

@@ -41,9 +41,11 @@ def reproduce(
     out: options.Out = Path("runs"),
     jobs: options.Jobs = 1,
     track: options.Track = None,
+    sounds: options.Sounds = None,
     esc10: options.Esc10 = False,
     skip_bad: options.SkipBad = False,
     drop_small: options.DropSmall = 0,
+    on_nonfinite: options.OnNonfinite = "stop",
     show_list: Annotated[bool, typer.Option("--list", help="Print the runs and their cost, and leave.")] = False,
     budget: Annotated[
         str | None,
@@ -86,8 +88,14 @@ def reproduce(
         if what != "table1":
             raise UserError(f"--report is the page of table1, not of {what}; for others use `cohear compare`")
         choices = {"--models": models, "--folds": folds, "--seeds": seeds, "--preset": preset, "--set": settings}
-        ways = {"--jobs": jobs != 1, "--track": track, "--list": show_list, "--budget": budget}
-        data_options = {"--esc10": esc10, "--skip-bad": skip_bad, "--drop-small": drop_small}
+        ways = {
+            "--jobs": jobs != 1,
+            "--on-nonfinite": on_nonfinite != "stop",
+            "--track": track,
+            "--list": show_list,
+            "--budget": budget,
+        }
+        data_options = {"--sounds": sounds, "--esc10": esc10, "--skip-bad": skip_bad, "--drop-small": drop_small}
         _check_report({**choices, **ways, **data_options})
         print_report(out)
         return
@@ -114,9 +122,11 @@ def reproduce(
         transform=None,
         preset=preset,
         settings=settings,
+        sounds=sounds,
         esc10=esc10,
         skip_bad=skip_bad,
         drop_small=drop_small,
+        on_nonfinite=on_nonfinite,
         seed=0,
     )
     chosen = find_models(names, among, base)

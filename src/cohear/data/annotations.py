@@ -10,7 +10,8 @@ import re
 from pathlib import Path, PureWindowsPath
 
 from cohear.data.audio_files import is_audio
-from cohear.data.clips import Clip, normalized
+from cohear.data.clips import Clip
+from cohear.data.containment import SoundFolder
 from cohear.data.tables import Row, csv_rows, number, read_text, require_segment
 from cohear.errors import UserError
 
@@ -30,12 +31,18 @@ def is_audacity(path: Path) -> bool:
     return bool(_AUDACITY_LINE.match(_first_line(path)))
 
 
-def read_raven(path: Path) -> list[Clip]:
-    """Read the clips of a Raven selection table; paths are relative to its folder.
+def read_raven(path: Path, sounds: Path | None = None) -> list[Clip]:
+    """Read the clips of a Raven selection table.
+
+    Args:
+        path: the table.
+        sounds: the folder of the recordings; None is the table's own.
 
     Raises:
-        UserError: where a column or value is missing or wrong, or the recording is not there.
+        UserError: where a column or value is missing or wrong, the recording is not there, or a path leads out of the
+            folder.
     """
+    folder = SoundFolder(path, sounds)
     clips: dict[str, Clip] = {}
     for line, row in csv_rows(path, (_RAVEN_BEGIN, _RAVEN_END)):
         label_column = next((name for name in _RAVEN_LABELS if name in row), None)
@@ -53,24 +60,30 @@ def read_raven(path: Path) -> list[Clip]:
             # In a table over several files the times run on from file to file; the offset is within the file.
             offset_s = number(path, line, "File Offset (s)", row[_RAVEN_OFFSET])
             start_s, end_s = offset_s, offset_s + end_s - start_s
-        clip = Clip(_raven_recording(path, line, row), row[label_column], start_s=start_s, end_s=end_s)
+        clip = Clip(_raven_recording(folder, line, row), row[label_column], start_s=start_s, end_s=end_s)
         # Raven lists a selection once for each of its views, waveform and spectrogram.
         if clips.setdefault(clip.id, clip) != clip:
             raise _two_labels(path, line, clip, clips[clip.id])
     return list(clips.values())
 
 
-def read_audacity(path: Path) -> list[Clip]:
-    """Read the clips of an Audacity label track; paths are relative to its folder.
+def read_audacity(path: Path, sounds: Path | None = None) -> list[Clip]:
+    """Read the clips of an Audacity label track.
+
+    Args:
+        path: the track.
+        sounds: the folder of its recording; None is the track's own.
 
     Raises:
         UserError: where a line is wrong or the recording is not there.
     """
-    recording = _recording(path, path.stem)
+    folder = SoundFolder(path, sounds)
+    recording = _recording(folder.root, path.stem)
     if recording is None:
-        raise UserError(f"{path} labels a recording {path.stem}.wav (or .flac, .mp3, ...), which is not beside it.")
+        place = "beside it" if sounds is None else f"in {folder.root}"
+        raise UserError(f"{path} labels a recording {path.stem}.wav (or .flac, .mp3, ...), which is not {place}.")
     clips: dict[str, Clip] = {}
-    for line, text in enumerate(read_text(path).splitlines(), start=1):
+    for line, text in enumerate(read_text(path).split("\n"), start=1):
         if not text.strip() or text.startswith("\\"):
             continue
         start, end, label, *_ = (*text.split("\t"), "", "")
@@ -85,9 +98,14 @@ def read_audacity(path: Path) -> list[Clip]:
 
 
 def _first_line(path: Path) -> str:
-    """Return the first line of a file, or nothing where it is no text."""
-    with open(path, "rb") as file:
-        return file.readline(4096).decode("utf-8-sig", errors="replace").rstrip("\r\n")
+    """Return the first line of a plain file, or nothing where it is none."""
+    if not path.is_file():
+        return ""
+    try:
+        with open(path, "rb") as file:
+            return file.readline(4096).decode("utf-8-sig", errors="replace").rstrip("\r\n")
+    except OSError:
+        return ""
 
 
 def _two_labels(path: Path, line: int, clip: Clip, other: Clip) -> UserError:
@@ -98,27 +116,30 @@ def _two_labels(path: Path, line: int, clip: Clip, other: Clip) -> UserError:
     )
 
 
-def _raven_recording(path: Path, line: int, row: Row) -> str:
+def _raven_recording(folder: SoundFolder, line: int, row: Row) -> str:
     """Find the recording of a selection: by `Begin File`, by `Begin Path`, or by the table's own name."""
-    full_path = row.get("begin path", "")
+    table, full_path = folder.table, row.get("begin path", "")
     # Raven often runs on Windows, and the table then travels with the sounds to another machine.
     name = row.get("begin file") or PureWindowsPath(full_path).name
     if not name:
-        stem = _RAVEN_NAME.sub("", path.stem)
-        found = _recording(path, stem)
+        stem = _RAVEN_NAME.sub("", table.stem)
+        found = _recording(folder.root, stem)
         if found is None:
             raise UserError(
-                f"{path} does not say which recording it labels: give it a column 'Begin File', or put "
+                f"{table} does not say which recording it labels: give it a column 'Begin File', or put "
                 f"{stem}.wav (or .flac, .mp3, ...) beside it."
             )
         return found
-    if (path.parent / name).is_file():
-        return normalized(name)
-    if full_path and Path(full_path).is_file():
-        return normalized(Path(full_path).as_posix())
-    raise UserError(f"{path}, line {line}, column Begin File: {name} is not in the folder of the table.")
+    if (folder.root / (path := folder.inside(name, line))).is_file():
+        return path
+    if full_path.startswith("/") and (folder.root / (path := folder.inside(full_path, line))).is_file():
+        return path
+    raise UserError(
+        f"{table}, line {line}, column Begin File: {name} is not in {folder.root}: put it there, or name the folder "
+        "that it lies in by --sounds DIR."
+    )
 
 
-def _recording(path: Path, stem: str) -> str | None:
-    """Return the name of the sound file beside a text that has this stem."""
-    return next((p.name for p in sorted(path.parent.iterdir()) if p.stem == stem and is_audio(p)), None)
+def _recording(root: Path, stem: str) -> str | None:
+    """Return the name of the sound file in a folder that has this stem."""
+    return next((p.name for p in sorted(root.iterdir()) if p.stem == stem and is_audio(p)), None)

@@ -13,7 +13,8 @@ import soundfile
 import soxr
 from jaxtyping import Float32
 
-from cohear.data.media_files import MEDIA_SUFFIXES, conversion, decode_media, media_blocks, probe_media
+from cohear.data.audio_opening import existing, open_sound, require_rate
+from cohear.data.media_files import MEDIA_SUFFIXES, decode_media, media_blocks, probe_media, too_long
 from cohear.data.promised_lengths import promised_n_samples
 from cohear.errors import UserError
 
@@ -30,7 +31,10 @@ _USABLE = 0.95
 """A recording of which at least this part is there is used."""
 
 _BLOCK = 1 << 18
-"""Samples per channel read at a time: the channels of a long file never lie in memory whole."""
+"""Values read at a time, of all channels: those of a long file never lie in memory whole."""
+
+_MOST_VALUES = 1 << 30
+"""Of a waveform that is decoded whole, 4 GiB: a few kilobytes of silence can claim to be weeks."""
 
 _PREROLL = 8192
 """Samples dropped before a segment: after a seek the first block of Vorbis, at most 8192, is not exact."""
@@ -85,10 +89,12 @@ def probe(path: str | Path) -> AudioInfo:
     Raises:
         UserError: where there is no such file or it holds no sound.
     """
-    path = _existing(Path(path))
+    path = existing(Path(path))
     if path.suffix.lower() in MEDIA_SUFFIXES:
-        return AudioInfo(*probe_media(path))
-    with _open(path) as file:
+        info = AudioInfo(*probe_media(path))
+        require_rate(path, info.sample_rate)
+        return info
+    with open_sound(path) as file:
         n_samples = promised_n_samples(path) or file.frames
         return AudioInfo(n_samples / file.samplerate, file.samplerate, file.channels)
 
@@ -146,7 +152,7 @@ def declared_blocks(
         return
     if not n_declared:
         raise _no_samples(path)
-    with _open(path) as file:
+    with open_sound(path) as file:
         yield from _read(path, file, 0, n_declared, mixed, n_samples)
 
 
@@ -167,16 +173,20 @@ def _decode(
     path: Path, start_s: float, end_s: float | None, mixed: bool
 ) -> tuple[Float32[np.ndarray, "channel time"], int, int, float]:
     """Return waveforms, sample rate (Hz), the file's number of channels and the shortfall in seconds."""
-    path = _existing(path)
+    path = existing(path)
     if path.suffix.lower() in MEDIA_SUFFIXES:
-        whole, sample_rate, n_channels, n_declared = decode_media(path, mixed)
+        whole, sample_rate, n_channels, n_declared = decode_media(path, mixed, _MOST_VALUES)
+        require_rate(path, sample_rate)
         first, last = _segment(path, start_s, end_s, sample_rate, n_declared)
         waveforms = whole[:, first:last]
     else:
-        with _open(path) as file:
+        with open_sound(path) as file:
             sample_rate, n_channels = file.samplerate, file.channels
             n_declared = promised_n_samples(path) or file.frames
             first, last = _segment(path, start_s, end_s, sample_rate, n_declared)
+            n_rows = 1 if mixed else n_channels
+            if (min(last, file.frames) - first) * n_rows > _MOST_VALUES:
+                raise too_long(path, _MOST_VALUES // n_rows / sample_rate)
             blocks = list(_read(path, file, first, last, mixed))
         none = np.zeros((1 if mixed else n_channels, 0), np.float32)
         waveforms = np.concatenate(blocks, axis=1) if blocks else none
@@ -186,34 +196,6 @@ def _decode(
     is_whole = first == 0 and end_s is None
     shortfall_s = missing_s(path, decoded_s, (last - first) / sample_rate, None if is_whole else first / sample_rate)
     return waveforms, sample_rate, n_channels, shortfall_s
-
-
-def _existing(path: Path) -> Path:
-    """Refuse what cannot be opened or is empty, before a decoder words it less clearly."""
-    if path.is_dir():
-        raise UserError(f"{path} is a folder where a sound file was expected.")
-    try:
-        with open(path, "rb") as file:
-            is_empty = not file.read(1)
-    except FileNotFoundError:
-        raise UserError(f"{path} does not exist: check its name and folder.") from None
-    except OSError as error:
-        raise UserError(f"{path} cannot be opened ({error.strerror}).") from None
-    if is_empty:
-        raise UserError(f"{path} is empty (0 bytes): copy it again or leave it out.")
-    return path
-
-
-def _open(path: Path) -> soundfile.SoundFile:
-    """Open a file with libsndfile."""
-    try:
-        return soundfile.SoundFile(path)
-    except soundfile.LibsndfileError as error:
-        reason = error.error_string.rstrip(".")
-        raise UserError(
-            f"{path} cannot be read as sound ({reason}): check that it is a sound file, or convert it "
-            f"({conversion(path, path.with_name(f'{path.stem}-converted.wav'))})."
-        ) from None
 
 
 def _segment(path: Path, start_s: float, end_s: float | None, sample_rate: int, n_declared: int) -> tuple[int, int]:
@@ -238,6 +220,7 @@ def _read(
         UserError: where decoding breaks off.
     """
     position = max(0, first - _PREROLL) if first else 0
+    n_samples = max(1, min(n_samples, _BLOCK // file.channels))
     try:
         if position:
             file.seek(position)

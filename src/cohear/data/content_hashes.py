@@ -9,6 +9,9 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from cohear.runtime import disk
+from cohear.runtime.files import remove_partials, replacing
+
 MISSING = "missing"
 """Stands for the content of a file that cannot be read."""
 
@@ -30,12 +33,9 @@ def content_hashes(root: Path, paths: Sequence[str], cache_dir: Path) -> dict[st
             for path, content in zip(changed, pool.map(lambda path: _hash_file(root / path), changed), strict=True):
                 index[path] = [*(stamps[path] or ()), content]
         if changed:
-            partial = index_path.with_suffix(".partial")
-            try:
-                partial.write_text(json.dumps(index), "utf-8")
-                os.replace(partial, index_path)
-            finally:
-                partial.unlink(missing_ok=True)
+            remove_partials(cache_dir, index_path.name)
+            with replacing(index_path) as file:
+                disk.write(file, json.dumps(index).encode())
     return {path: index[path][2] if stamp else MISSING for path, stamp in stamps.items()}
 
 

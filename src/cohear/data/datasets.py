@@ -14,7 +14,8 @@ from cohear.data.annotations import is_audacity, is_raven, read_audacity, read_r
 from cohear.data.audio_files import is_audio
 from cohear.data.class_counts import count_clips
 from cohear.data.clips import Clip, join_labels, normalized
-from cohear.data.tables import csv_rows, has_table_name, is_table, read_table
+from cohear.data.containment import SoundFolder
+from cohear.data.tables import csv_rows, has_table_name, is_table, read_table, whole_number
 from cohear.data.wording import counted, some
 from cohear.errors import UserError
 
@@ -62,30 +63,36 @@ class Dataset:
         return bool(self.folds) and not self.folds_were_made
 
 
-def read_dataset(path: Path, *, esc10: bool = False) -> Dataset:
+def read_dataset(path: Path, *, esc10: bool = False, sounds: str | Path | None = None) -> Dataset:
     """Find out how a data set is laid out and list its clips.
 
     Args:
         path: a folder with one sub-folder per class; a CSV, TSV or JSON-lines table; a folder laid out like
             ESC-50; a folder of recordings with Raven or Audacity labels beside them, or one such label file.
         esc10: keep only the clips of ESC-50 that belong to ESC-10.
+        sounds: the folder beneath which a table's sounds lie, to which its paths are relative; None is the table's own
+            (of ESC-50, the one that holds `audio/`).
 
     Raises:
-        UserError: where nothing usable is there, or there are fewer than two classes.
+        UserError: where nothing usable is there, a table names what lies elsewhere, or there are fewer than two
+            classes.
     """
     path = Path(os.path.abspath(path))
-    if not path.exists():
+    sounds = None if sounds is None else _sounds_folder(sounds)
+    if not os.path.exists(path):  # which says no, too, of a name that is too long
         raise UserError(f"{path} does not exist: give a folder of sounds or a table (CSV, TSV, JSONL).")
     if path.name == "esc50.csv" and path.parent.name == "meta":
         path = path.parent.parent
     if (path / "meta" / "esc50.csv").is_file():
-        dataset = _read_esc50(path, esc10)
+        dataset = _read_esc50(path, esc10, sounds)
     elif esc10:
         raise UserError(f"{path} is not laid out like ESC-50 (no meta/esc50.csv), so ESC-10 cannot be chosen from it.")
     elif path.is_dir():
+        if sounds is not None:
+            raise UserError(f"{path} is a folder and brings its sounds: give --sounds with a table only.")
         dataset = _read_folder(path)
     else:
-        dataset = _read_file(path)
+        dataset = _read_file(path, sounds)
     _require_text(dataset)
     return _with_two_classes(dataset)
 
@@ -111,6 +118,13 @@ def drop_small(dataset: Dataset, n_clips: int) -> Dataset:
     return dataclasses.replace(dataset, clips=clips, notes=(*dataset.notes, note))
 
 
+def _sounds_folder(sounds: str | Path) -> Path:
+    folder = Path(os.path.abspath(sounds))
+    if not folder.is_dir():
+        raise UserError(f"--sounds {sounds} is no folder: give the one beneath which the sounds of the table lie.")
+    return folder
+
+
 def _without(clip: Clip, left_out: Container[str]) -> Clip | None:
     """Return a clip without some of its labels; None where it has no others."""
     kept = [label for label in clip.labels if label not in left_out]
@@ -120,12 +134,15 @@ def _without(clip: Clip, left_out: Container[str]) -> Clip | None:
 
 
 def _require_text(dataset: Dataset) -> None:
-    """Refuse names that are no UTF-8: neither libsndfile nor a run's tables can take them."""
+    """Refuse names that neither libsndfile nor a run's tables can take: no UTF-8, and control characters in labels."""
     for clip in dataset.clips:
         try:
-            f"{clip.path}{clip.label}".encode()
+            f"{clip.path}{clip.label}{clip.group}".encode()
         except UnicodeEncodeError:
             raise UserError(f"the name of {clip.path!a} is no UTF-8 text: rename the file or its folder.") from None
+    for label in dataset.classes:
+        if any(letter < " " or letter == "\x7f" for letter in label):
+            raise UserError(f"the label {label!a} holds a line break or another control character: rename it.")
 
 
 def _with_two_classes(dataset: Dataset) -> Dataset:
@@ -137,32 +154,37 @@ def _with_two_classes(dataset: Dataset) -> Dataset:
     return dataset
 
 
-def _read_esc50(path: Path, esc10: bool) -> Dataset:
+def _read_esc50(path: Path, esc10: bool, sounds: Path | None) -> Dataset:
     """Read the layout of ESC-50 (Piczak, ACM Multimedia 2015); clips of one source recording are a group."""
     table = path / "meta" / "esc50.csv"
-    rows = [row for _, row in csv_rows(table, _ESC50_COLUMNS)]
-    is_esc10 = [row["esc10"].lower() == "true" for row in rows]
+    rows = list(csv_rows(table, _ESC50_COLUMNS))
+    is_esc10 = [row["esc10"].lower() == "true" for _, row in rows]
     if esc10:
         rows = [row for row, keep in zip(rows, is_esc10, strict=True) if keep]
     if not rows:
         raise UserError(f"{table} lists no clips{' of ESC-10' if esc10 else ''}: unpack ESC-50 again.")
-    try:
-        clips = tuple(
-            Clip(f"audio/{row['filename']}", row["category"], int(row["fold"]), group=row["src_file"]) for row in rows
+    folder = SoundFolder(table, sounds or path)
+    clips = tuple(
+        Clip(
+            folder.inside(f"audio/{row['filename']}", line),
+            row["category"],
+            whole_number(table, line, "fold", row["fold"]),
+            group=row["src_file"],
         )
-    except ValueError:
-        raise UserError(f"{table} has a fold that is not a whole number: unpack ESC-50 again.") from None
-    return Dataset("ESC-10" if esc10 or all(is_esc10) else "ESC-50", path, clips, "esc50")
+        for line, row in rows
+    )
+    return Dataset("ESC-10" if esc10 or all(is_esc10) else "ESC-50", folder.root, clips, "esc50")
 
 
-def _read_file(path: Path) -> Dataset:
+def _read_file(path: Path, sounds: Path | None) -> Dataset:
     """Read one table or one label file."""
+    root = sounds or path.parent
     if path.suffix.lower() in {".txt", ".csv", ".tsv"} and is_raven(path):
-        return Dataset(path.stem, path.parent, tuple(read_raven(path)), "annotations")
+        return Dataset(path.stem, root, tuple(read_raven(path, sounds)), "annotations")
     if has_table_name(path):
-        return Dataset(path.stem, path.parent, tuple(read_table(path)), "table")
+        return Dataset(path.stem, root, tuple(read_table(path, sounds)), "table")
     if path.suffix.lower() == ".txt" and is_audacity(path):
-        return Dataset(path.stem, path.parent, tuple(read_audacity(path)), "annotations")
+        return Dataset(path.stem, root, tuple(read_audacity(path, sounds)), "annotations")
     raise UserError(
         f"{path} is neither a folder nor a table: give a folder with one sub-folder per class, a table "
         "(CSV, TSV, JSONL), a Raven selection table, or an Audacity label track beside its recording."

@@ -5,6 +5,7 @@ file.
 """
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -101,8 +102,11 @@ def assign_folds(labels: Labels, groups: Sequence[str], n_folds: int, seed: int)
             f"{n_folds} folds cannot be made of {len(names)} groups (recordings that stay together): choose at most "
             f"{len(names)} by --set data.n_folds={len(names)}, or add recordings."
         )
-    shares = counts / counts.sum(axis=0)
     sizes = np.bincount(counted.group_of_clip)
+    # Whole numbers, multiples of one over the least common multiple of all N_k: sums of fractions would be rounded, on
+    # another processor otherwise, and rounding would decide between folds that are equal.
+    n_of_label: list[int] = counts.sum(axis=0).tolist()
+    common = math.lcm(*n_of_label)
     drawn = keys.permutation(keys.key(seed, "folds"), len(names))
     order = drawn[np.argsort(-counts[drawn].sum(axis=1), kind="stable")]
 
@@ -110,7 +114,10 @@ def assign_folds(labels: Labels, groups: Sequence[str], n_folds: int, seed: int)
     fold_sizes = np.zeros(n_folds, np.int64)
     fold_of_group = np.empty(len(names), np.int64)
     for group in order:
-        fold = np.lexsort((fold_sizes, in_fold @ shares[group]))[0]
+        held = np.flatnonzero(counts[group]).tolist()
+        shares = [counts[group, label].item() * (common // n_of_label[label]) for label in held]
+        costs = [sum(n * share for n, share in zip(row, shares, strict=True)) for row in in_fold[:, held].tolist()]
+        fold = min(range(n_folds), key=lambda place: (costs[place], fold_sizes[place]))
         in_fold[fold] += counts[group]
         fold_sizes[fold] += sizes[group]
         fold_of_group[group] = fold + 1

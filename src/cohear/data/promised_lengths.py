@@ -7,14 +7,25 @@ decoded.
 """
 
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
+
+_MOST_CHUNKS = 1000
+"""Of a file; recorders write a dozen, and a file of nothing but empty ones would be walked through for minutes."""
 
 _UNKNOWN_BYTES = 0x7FFFF000
 """Writers to a pipe cannot know the length and put a number near 2**31 or 2**32 there."""
 
 _FIXED_SIZE_FORMATS = {1, 3, 6, 7, 0xFFFE}
 """WAVE format tags whose block is one sample per channel: PCM, float, A-law, mu-law, extensible."""
+
+_AIFC_SAMPLES = {
+    *(b"NONE", b"twos", b"sowt", b"raw ", b"in24", b"in32", b"42ni", b"23ni"),
+    *(b"fl32", b"FL32", b"fl64"),
+}
+_AIFC_SAMPLES |= {b"FL64", b"ulaw", b"ULAW", b"alaw", b"ALAW"}
+"""Compression types of AIFC whose frame is one sample per channel; of the others it is a packet of many."""
 
 _MP3_KBIT_PER_S = {
     1: (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
@@ -24,6 +35,9 @@ _MP3_KBIT_PER_S = {
 
 _MP3_SAMPLE_RATES = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8000)}
 """Hz, by the two version bits of a frame header: MPEG 1, 2, 2.5."""
+
+_CHUNK_BYTES = 64
+"""What is looked at of a chunk."""
 
 _XING_BYTES = 48
 """A Xing frame says so within its first 40 bytes: four of header, at most 32 of side information."""
@@ -36,7 +50,7 @@ def promised_n_samples(path: Path) -> int | None:
         if magic[:4] in (b"RIFF", b"RF64", b"RIFX") and magic[8:] == b"WAVE":
             return _wave_n_samples(file, "big" if magic[:4] == b"RIFX" else "little")
         if magic[:4] == b"FORM" and magic[8:] in (b"AIFF", b"AIFC"):
-            return _aiff_n_samples(file)
+            return _aiff_n_samples(file, is_compressed=magic[8:] == b"AIFC")
         if path.suffix.lower() == ".mp3":
             file.seek(_id3_bytes(magic))
             return _mp3_n_samples(file)
@@ -47,15 +61,14 @@ def _wave_n_samples(file: BinaryIO, byte_order: str) -> int | None:
     """Divide the size of the data chunk by the size of a block."""
     mark = "<" if byte_order == "little" else ">"
     block_bytes, data_bytes_64 = 0, None
-    while len(head := file.read(8)) == 8:
-        name, n_bytes = struct.unpack(f"{mark}4sI", head)
+    for name, n_bytes in _chunks(file, mark):
         if name == b"data":
             if n_bytes == 0xFFFFFFFF and data_bytes_64 is not None:
                 n_bytes = data_bytes_64
             elif n_bytes >= _UNKNOWN_BYTES or n_bytes == 0:
                 return None
             return n_bytes // block_bytes if block_bytes else None
-        body = file.read(n_bytes + n_bytes % 2)
+        body = file.read(min(n_bytes, _CHUNK_BYTES))
         if name == b"ds64" and len(body) >= 16:
             data_bytes_64 = struct.unpack_from("<Q", body, 8)[0]
         if name == b"fmt " and len(body) >= 14:
@@ -64,15 +77,27 @@ def _wave_n_samples(file: BinaryIO, byte_order: str) -> int | None:
     return None
 
 
-def _aiff_n_samples(file: BinaryIO) -> int | None:
+def _aiff_n_samples(file: BinaryIO, is_compressed: bool) -> int | None:
     """Read the number of sample frames of the common chunk."""
-    while len(head := file.read(8)) == 8:
-        name, n_bytes = struct.unpack(">4sI", head)
+    for name, n_bytes in _chunks(file, ">"):
         if name == b"COMM":
-            body = file.read(6)
-            return struct.unpack(">HI", body)[1] if len(body) == 6 else None
-        file.seek(n_bytes + n_bytes % 2, 1)
+            body = file.read(min(n_bytes, _CHUNK_BYTES))
+            if len(body) < 6 or (is_compressed and body[18:22] not in _AIFC_SAMPLES):
+                return None
+            return struct.unpack_from(">HI", body)[1]
     return None
+
+
+def _chunks(file: BinaryIO, mark: str) -> Iterator[tuple[bytes, int]]:
+    """Give name and size of chunk after chunk, the file standing at its body; what is read of it does not matter."""
+    for _ in range(_MOST_CHUNKS):
+        head = file.read(8)
+        if len(head) < 8:
+            return
+        name, n_bytes = struct.unpack(f"{mark}4sI", head)
+        start = file.tell()
+        yield name, n_bytes
+        file.seek(start + n_bytes + n_bytes % 2)
 
 
 def _mp3_n_samples(file: BinaryIO) -> int | None:

@@ -1,4 +1,4 @@
-"""Every clip decoded once, into a memory map of 16-bit waveforms.
+"""Every clip decoded once, into a file of 16-bit waveforms.
 
 A store is known by what went into it: the contents of the files, the segments, the settings. Labels, folds
 and groups are not part of that, so they may change without anything being decoded again.
@@ -6,15 +6,18 @@ and groups are not part of that, so they may change without anything being decod
 
 import hashlib
 import json
+import logging
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from filelock import FileLock
-from jaxtyping import Float32, Int16, Int64, UInt64
+from filelock import FileLock, Timeout
+from jaxtyping import Float32, Int64, UInt64
 
 from cohear import keys
 from cohear.data.class_counts import class_lines, imbalance_line
@@ -23,10 +26,12 @@ from cohear.data.content_hashes import content_hashes
 from cohear.data.datasets import Dataset
 from cohear.data.decoding import FULL_SCALE, StoreSettings
 from cohear.data.decoding_report import DecodingReport
+from cohear.data.row_file import RowFile
 from cohear.data.store_building import bad_files, build_store, is_outdated
 from cohear.data.store_files import SCALES, WAVEFORMS, is_damaged, read_description, write_errors_worded
 from cohear.errors import UserError
 
+_log = logging.getLogger(__name__)
 _VERSION = 1
 """Raised whenever decoding or the files of a store change."""
 
@@ -62,8 +67,8 @@ class Store:
 
     clips: tuple[StoredClip, ...]
     """What the rows are."""
-    waveforms: Int16[np.ndarray, "clip time"]
-    """16-bit values, in a memory map; a sample is value / 32768 * scale."""
+    rows: RowFile
+    """16-bit values; a sample is value / 32768 * scale."""
     scales: Float32[np.ndarray, " clip"]
     """One factor per row; 1 for an untouched 16-bit source."""
     settings: StoreSettings
@@ -83,9 +88,13 @@ class Store:
         return len(self.clips)
 
     def read(self, rows: Sequence[int] | Int64[np.ndarray, " batch"]) -> Float32[np.ndarray, "batch time"]:
-        """Return the waveforms of some rows; full scale is [-1, 1]."""
+        """Return the waveforms of some rows; full scale is [-1, 1].
+
+        Raises:
+            UserError: where the disk does not give them.
+        """
         rows = np.asarray(rows, np.int64)
-        waveforms = self.waveforms[rows].astype(np.float32)
+        waveforms = self.rows.read(rows).astype(np.float32)
         waveforms *= (self.scales[rows] / np.float32(FULL_SCALE))[:, None]
         return waveforms
 
@@ -196,7 +205,7 @@ def open_store(
         sources = [[clip.id, contents[clip.path], clip.start_s, clip.end_s] for clip in dataset.clips]
         name = _hash([_VERSION, asdict(settings), sources])
         folder = cache_dir / name
-        with FileLock(cache_dir / f"{name}.lock"):
+        with _waiting_for(FileLock(cache_dir / f"{name}.lock")):
             damaged = folder.exists() and is_damaged(folder, len(dataset.clips), settings)
             if damaged or (folder.exists() and is_outdated(folder, dataset, settings)):
                 shutil.rmtree(folder)
@@ -210,6 +219,15 @@ def open_store(
     return store
 
 
+def _waiting_for(lock: FileLock) -> AbstractContextManager[Any]:
+    """Hold a lock, and say where that means waiting; the operating system frees it where its holder has died."""
+    try:
+        return lock.acquire(timeout=0)
+    except Timeout:
+        _log.warning("another process is decoding these sounds; waiting for it")
+        return lock.acquire()
+
+
 def _load(folder: Path, dataset: Dataset, settings: StoreSettings, replaces_damaged: bool) -> Store:
     """Map a finished store and give its rows the labels, folds and groups of the data set."""
     rows, report = read_description(folder)
@@ -219,13 +237,12 @@ def _load(folder: Path, dataset: Dataset, settings: StoreSettings, replaces_dama
         clip = dataset.clips[index]
         row_id = clip.id if n_rows_of[index] == 1 else segment_id(clip.id, start_s, end_s)
         clips.append(StoredClip(row_id, clip.path, clip.labels, clip.fold, clip.undivided_by, start_s, end_s))
-    waveforms = np.memmap(folder / WAVEFORMS, np.int16, "r", shape=(len(rows), settings.n_samples))
     described: list[object] = [[clip.id, clip.label, clip.fold, clip.group] for clip in clips]
     if dataset.multi_label:  # the label 'a;b' is one class, the labels 'a' and 'b' are two
         described.append("multi-label")
     return Store(
         clips=tuple(clips),
-        waveforms=np.asarray(waveforms),
+        rows=RowFile(folder / WAVEFORMS, len(rows), settings.n_samples),
         scales=np.fromfile(folder / SCALES, np.float32),
         settings=settings,
         contents=_hash([folder.name, rows]),  # the rows too: which files could be used is not in the name

@@ -12,8 +12,9 @@ from cohear.data.clips import Clip
 from cohear.data.datasets import Dataset
 from cohear.data.decoding import DecodedClip, StoreSettings, decode_clip
 from cohear.data.decoding_report import DecodingReport
-from cohear.data.store_files import DESCRIPTION, SCALES, WAVEFORMS, read_description, to_disk
+from cohear.data.store_files import DESCRIPTION, SCALES, WAVEFORMS, read_description
 from cohear.errors import UserError
+from cohear.runtime import disk
 
 
 def build_store(
@@ -25,8 +26,8 @@ def build_store(
 ) -> None:
     """Write a store beside its place and rename it into it; leave nothing behind where that fails.
 
-    Rows are appended to plain files and mapped only when finished: on a full disk a write fails with an
-    error, where a memory map would kill the process.
+    Rows are appended to plain files: on a full disk a write fails with an error, where a memory map would kill the
+    process.
 
     Args:
         folder: where the finished store will be; nothing is there.
@@ -49,19 +50,22 @@ def build_store(
                 if isinstance(outcome, UserError):
                     report = report.with_skipped(clip_id, str(outcome).replace(f"{dataset.root}{os.sep}", ""))
                 else:
-                    waveforms.write(outcome.waveforms.tobytes())
-                    scales.write(outcome.scales.tobytes())
+                    disk.write(waveforms, outcome.waveforms.tobytes())
+                    disk.write(scales, outcome.scales.tobytes())
                     rows += [[index, *times] for times in zip(outcome.starts_s, outcome.ends_s, strict=True)]
                     report = report.with_clip(clip_id, outcome)
                 if on_progress:
                     on_progress(index + 1, len(dataset.clips))
-            to_disk(waveforms, scales)
+            disk.sync(waveforms)
+            disk.sync(scales)
         if not rows or (report.skipped and not skip_bad):
             raise bad_files(dataset, report)
-        with open(partial / DESCRIPTION, "w", encoding="utf-8") as description:
-            json.dump({"rows": rows, "report": report.to_json()}, description)
-            to_disk(description)
-        os.rename(partial, folder)
+        with open(partial / DESCRIPTION, "wb") as description:
+            disk.write(description, json.dumps({"rows": rows, "report": report.to_json()}).encode())
+            disk.sync(description)
+        disk.sync_folder(partial)
+        disk.rename(partial, folder)
+        disk.sync_folder(folder.parent)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 

@@ -3,10 +3,8 @@
 import contextlib
 import errno
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -64,10 +62,3 @@ def write_errors_worded(cache_dir: Path) -> Iterator[None]:
             f"decoded sounds cannot be written to {cache_dir}: {reason}; {what_to_do}, or name another folder in the "
             "environment variable COHEAR_CACHE."
         ) from error
-
-
-def to_disk(*files: Any) -> None:
-    """Wait until what was written is on the disk."""
-    for file in files:
-        file.flush()
-        os.fsync(file.fileno())

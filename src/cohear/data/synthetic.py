@@ -18,6 +18,7 @@ from cohear.data.synthetic_elements import Key, Signal, draw, semitones
 from cohear.data.synthetic_places import PLACES, Place, record
 from cohear.data.synthetic_voices import VOICES
 from cohear.errors import UserError
+from cohear.runtime import disk
 
 LOWEST_SAMPLE_RATE = 16000
 """Hz; the highest voice in the highest register still fits below half of it."""
@@ -82,7 +83,8 @@ def write_sounds(
         with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as beside:
             unfinished = Path(beside) / folder.name
             _write_into(unfinished, seed, n_folds, n_clips, round(clip_s * sample_rate), sample_rate)
-            unfinished.replace(folder)
+            disk.rename(unfinished, folder)
+            disk.sync_folder(folder.parent)
     except OSError as error:
         raise UserError(
             f"the made-up sounds cannot be written to {folder} ({error.strerror}); "
@@ -101,10 +103,17 @@ def _write_into(folder: Path, seed: int, n_folds: int, n_clips: int, n_samples: 
             for number in range(1, n_clips + 1):
                 name = f"{label}-{number:02}"
                 clip = made_up_sound(label, place, keys.fold_in(label_key, number), n_samples, sample_rate)
-                (folder / f"place{fold}/{name}.wav").write_bytes(_wav_bytes(clip, sample_rate))
+                _write(folder / f"place{fold}/{name}.wav", _wav_bytes(clip, sample_rate))
                 rows.append((f"place{fold}/{name}.wav", label, str(fold), f"place{fold}-{name}"))
-    with (folder / "sounds.csv").open("w", newline="", encoding="utf-8") as table:
-        csv.writer(table, lineterminator="\n").writerows(rows)
+    table = io.StringIO()
+    csv.writer(table, lineterminator="\n").writerows(rows)
+    _write(folder / "sounds.csv", table.getvalue().encode())
+
+
+def _write(path: Path, data: bytes) -> None:
+    with open(path, "wb") as file:
+        disk.write(file, data)
+        disk.sync(file)
 
 
 def _validate(n_folds: int, n_clips: int, clip_s: float, sample_rate: int) -> None:

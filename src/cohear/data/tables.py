@@ -1,7 +1,8 @@
 """Tables of clips: CSV, TSV or JSON lines with the columns `path` and `label`.
 
 The columns `fold`, `group`, `start` and `end` (seconds) are optional. Paths are relative to the table's
-folder. Other columns are ignored. Every error names file, line and column.
+folder or the one that `--sounds` names, and do not leave it. Other columns are ignored. Every error names file, line
+and column.
 
 A table in which a label holds a semicolon, or is a JSON list, is multi-label: each of its labels is a list of classes
 separated by semicolons, and an empty one says that the clip is of none of them. (In a CSV separated by semicolons such
@@ -13,13 +14,20 @@ import io
 import itertools
 import json
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from cohear.data.clips import SEPARATOR, Clip, join_labels, normalized, split_labels
+from cohear.data.clips import SEPARATOR, Clip, join_labels, split_labels
+from cohear.data.containment import SoundFolder
 from cohear.errors import UserError, nearest
+from cohear.runtime.reading import read_plain
 
 _REQUIRED, _OPTIONAL = ("path", "label"), ("fold", "group", "start", "end")
+
+_MOST_BYTES, _MOST_COLUMNS = 2**28, 1000
+_MOST = 10**9
+"""Of a number: more than thirty years in seconds, and more folds than clips."""
 
 Row = dict[str, str]
 """Texts by column, the names of the columns in small letters."""
@@ -41,21 +49,24 @@ def is_table(path: Path) -> bool:
     return all(column in first for column in _REQUIRED)
 
 
-def read_table(path: Path) -> list[Clip]:
+def read_table(path: Path, sounds: Path | None = None) -> list[Clip]:
     """Read the clips of a table, in its order.
 
     Args:
         path: a file whose name ends in .csv, .tsv or .jsonl.
+        sounds: the folder to which paths are relative; None is the table's own.
 
     Raises:
-        UserError: where a column or value is missing or wrong, or a clip is listed twice.
+        UserError: where a column or value is missing or wrong, a path leads out of the folder, or a clip is listed
+            twice.
     """
+    folder = SoundFolder(path, sounds)
     clips: list[Clip] = []
     lines: dict[str, int] = {}
     rows = list(_rows(path))
     multi_label = any(SEPARATOR in row.get("label", "") for _, row in rows)
     for line, row in rows:
-        clip = _clip(path, line, row, multi_label)
+        clip = _clip(folder, line, row, multi_label)
         if clip.id in lines:
             one = f"line, with its labels separated by '{SEPARATOR}'" if multi_label else "line and one label"
             raise UserError(
@@ -112,10 +123,11 @@ def read_text(path: Path) -> str:
     """Read a text file, with or without a byte order mark.
 
     Raises:
-        UserError: where it is missing or no UTF-8 text.
+        UserError: where it is missing, no plain file, larger than 256 MiB, or no UTF-8 text.
     """
     try:
-        return path.read_text(encoding="utf-8-sig")
+        data = read_plain(path, _MOST_BYTES)
+        return io.TextIOWrapper(io.BytesIO(data), encoding="utf-8-sig").read()
     except UnicodeDecodeError:
         raise UserError(f"{path} is not UTF-8 text: save it again with the encoding UTF-8.") from None
     except OSError as error:
@@ -123,7 +135,7 @@ def read_text(path: Path) -> str:
 
 
 def number(path: Path, line: int, column: str, text: str) -> float:
-    """Read a finite number >= 0, with a decimal point or comma.
+    """Read a number from 0 to 1e9, with a decimal point or comma.
 
     Raises:
         UserError: naming file, line and column.
@@ -132,9 +144,21 @@ def number(path: Path, line: int, column: str, text: str) -> float:
         value = float(text.replace(",", "."))
     except ValueError:
         value = math.nan
-    if not (math.isfinite(value) and value >= 0):
-        raise UserError(f"{path}, line {line}, column {column}: '{text}' is not a number of at least 0.")
+    if not 0 <= value <= _MOST:
+        raise UserError(f"{path}, line {line}, column {column}: '{text}' is not a number from 0 to {_MOST}.")
     return value
+
+
+def whole_number(path: Path, line: int, column: str, text: str) -> int:
+    """Read a whole number from 0 to 1e9; spreadsheets like to write 1 as 1.0.
+
+    Raises:
+        UserError: naming file, line and column.
+    """
+    value = number(path, line, column, text)
+    if value != int(value):
+        raise UserError(f"{path}, line {line}, column {column}: '{text}' is not a whole number.")
+    return int(value)
 
 
 def require_segment(path: Path, line: int, start_s: float, end_s: float | None) -> None:
@@ -154,12 +178,12 @@ def _rows(path: Path) -> Iterator[tuple[int, Row]]:
 
 def _json_rows(path: Path) -> Iterator[tuple[int, Row]]:
     """Read one object per line; null counts as missing, a list of labels becomes a text."""
-    for line, text in enumerate(read_text(path).splitlines(), start=1):
+    for line, text in enumerate(read_text(path).split("\n"), start=1):
         if not text.strip():
             continue
         try:
             row = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             row = None
         if not isinstance(row, dict):
             raise UserError(f'{path}, line {line}: not a JSON object such as {{"path": "a.wav", "label": "dog"}}.')
@@ -173,7 +197,9 @@ def _json_rows(path: Path) -> Iterator[tuple[int, Row]]:
 
 
 def _require_columns(path: Path, header: list[str], required: Sequence[str], optional: Sequence[str]) -> None:
-    """Refuse a header that lacks a column or has one twice."""
+    """Refuse a header that lacks a column, has one twice, or has too many."""
+    if len(header) > _MOST_COLUMNS:
+        raise UserError(f"{path} has {len(header)} columns, and a table has at most {_MOST_COLUMNS}: leave some out.")
     for column in required:
         if column not in header:
             also = f"; {', '.join(optional)} are optional" if optional else ""
@@ -181,12 +207,13 @@ def _require_columns(path: Path, header: list[str], required: Sequence[str], opt
                 f"{path} has no column '{column}'{nearest(column, header)}: its columns are "
                 f"{', '.join(header)}, and {' and '.join(required)} are needed{also}."
             )
-    if twice := [name for name in header if name and header.count(name) > 1]:
+    if twice := [name for name, n_times in Counter(header).items() if name and n_times > 1]:
         raise UserError(f"{path} has the column '{twice[0]}' twice: rename or remove one.")
 
 
-def _clip(path: Path, line: int, row: Row, multi_label: bool) -> Clip:
+def _clip(folder: SoundFolder, line: int, row: Row, multi_label: bool) -> Clip:
     """Make a clip of the texts of one line."""
+    path = folder.table
     for column in _REQUIRED:
         may_be_empty = multi_label and column == "label" and column in row
         if not row.get(column) and not may_be_empty:
@@ -196,19 +223,11 @@ def _clip(path: Path, line: int, row: Row, multi_label: bool) -> Clip:
     end_s = number(path, line, "end", end) if end else None
     require_segment(path, line, start_s or 0.0, end_s)
     return Clip(
-        path=normalized(row["path"]),
+        path=folder.inside(row["path"], line),
         label=join_labels(split_labels(row["label"])) if multi_label else row["label"],
-        fold=_fold(path, line, fold) if fold else None,
+        fold=whole_number(path, line, "fold", fold) if fold else None,
         group=row.get("group") or None,
         start_s=start_s,
         end_s=end_s,
         multi_label=multi_label,
     )
-
-
-def _fold(path: Path, line: int, text: str) -> int:
-    """Read a whole number; spreadsheets like to write 1 as 1.0."""
-    value = number(path, line, "fold", text)
-    if value != int(value):
-        raise UserError(f"{path}, line {line}, column fold: '{text}' is not a whole number.")
-    return int(value)

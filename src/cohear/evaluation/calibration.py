@@ -3,7 +3,6 @@
 Never fitted on test clips: a run without a validation part has temperature 1 and no thresholds.
 """
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
@@ -18,6 +17,7 @@ from cohear.metrics.calibration import fit_temperature, log_softmax
 from cohear.metrics.multi_label import bernoulli_logits
 from cohear.metrics.thresholds import Threshold, fit_thresholds
 from cohear.runtime.files import write_json
+from cohear.runtime.json_text import parse_json
 
 CALIBRATION = "calibration.json"
 
@@ -162,7 +162,7 @@ def read_calibration(folder: Path) -> Calibration:
     """
     path = folder / CALIBRATION
     try:
-        return Calibration.from_json(json.loads(path.read_text("utf-8")))
+        return Calibration.from_json(parse_json(path.read_bytes()))
     except FileNotFoundError:
         return UNFITTED
     except (OSError, ValueError) as error:

@@ -24,7 +24,7 @@ from cohear.objectives import BERNOULLI, CATEGORICAL, linear_ramp, step_decay
 from cohear.runtime.cache import cache_folder
 from cohear.runtime.devices import can_compile
 from cohear.training.balance import Targets, balanced_class_weights
-from cohear.training.trainer import TrainingPlan
+from cohear.training.plan import TrainingPlan
 from cohear.transforms import Choose, PitchShift, Reverb, SpecAugment
 from cohear.transforms.cached_pitch_shift import CachedPitchShift, ShiftedVersions
 from cohear.transforms.contract import Transform
@@ -75,7 +75,7 @@ def read_folds(path: Path, config: Config) -> Dataset:
     Raises:
         UserError: where the data cannot be used.
     """
-    dataset = read_dataset(path, esc10=config.data.esc10)
+    dataset = read_dataset(path, esc10=config.data.esc10, sounds=config.data.sounds)
     if config.data.background is not None:
         headers = read_headers(dataset)
         clip_s = known_clip_s(dataset, config) or choose_clip_s(headers.durations_s)
@@ -226,4 +226,5 @@ def build_plan(config: Config, targets: Targets | None = None, n_classes: int = 
         weight_decay=optimizer.weight_decay,
         draws_classes_equally=training.balance == "sampling",
         patience=training.patience,
+        drops_nonfinite=training.on_nonfinite == "skip",
     )

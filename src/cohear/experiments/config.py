@@ -54,6 +54,8 @@ class DataConfig(_Section):
     """Length of a clip, seconds; unset: 5 for ESC-50, else chosen from the files."""
     short: Literal["pad", "repeat"] = "pad"
     """What fills a clip that is too short: silence or itself."""
+    sounds: Annotated[str, Field(min_length=1)] | None = None
+    """The folder to which the paths of a table are relative, and which they do not leave; unset: the table's own."""
     esc10: bool = False
     """Use the ten classes of ESC-10 of a data set in ESC-50's layout."""
     pitch_cache: bool = False
@@ -124,7 +126,7 @@ class FrontEndConfig(_Section):
 class NetworkConfig(_Section):
     """The VGG."""
 
-    width: PositiveFloat = 1.0
+    width: Annotated[float, Field(gt=0, le=64)] = 1.0
     """Factor on the feature maps 64, 128, 256, 512."""
     pooling: Literal["max", "average"] = "max"
     """Of 2x2 cells after each block."""
@@ -187,6 +189,8 @@ class TrainingConfig(_Section):
     """What is done about classes of unequal size: weigh their loss, or draw them equally often."""
     patience: Positive | None = None
     """Epochs without a lower validation loss after which training stops and goes back to its best; unset: never."""
+    on_nonfinite: Literal["stop", "skip"] = "stop"
+    """What is done about a step whose loss or gradients are not finite: stop the run, or drop the step and count it."""
     threshold_precision: Annotated[float, Field(gt=0, lt=1)] = 0.9
     """Thresholds of labels are fitted so that this share of the validation answers above them is right."""
     compile: bool | None = None

@@ -41,7 +41,7 @@ def check_data(
         UserError: where the data cannot be listed at all.
     """
     options, refusals, wanted_rate = config.data, list[str](), config.data.sample_rate
-    dataset = read_dataset(path, esc10=options.esc10)
+    dataset = read_dataset(path, esc10=options.esc10, sounds=options.sounds)
     clip_s = known_clip_s(dataset, config)
     with _noted(refusals):
         config, _ = settle(path, config, chosen)

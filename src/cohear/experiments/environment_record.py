@@ -1,31 +1,61 @@
 """The file `environment.json` of a run: what it ran on, at each of its starts."""
 
-import json
+import itertools
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+from cohear.errors import UserError
 from cohear.experiments.build import build_reverb
 from cohear.experiments.config import Config
 from cohear.runtime.environment import describe_environment
 from cohear.runtime.files import write_json
+from cohear.runtime.json_text import parse_json
+
+_CHANGES_LAST_BITS: dict[str, Callable[[dict[str, Any]], Any]] = {
+    "number of threads": lambda start: start["n_threads"],
+    "number of processes": lambda start: start.get("n_processes", 1),
+    "processor": lambda start: start["processor"],
+    "GPU": lambda start: start["gpu"] or "none",
+    "version of torch": lambda start: start["packages"]["torch"],
+}
+"""What of an environment a resumed run should have kept, and where it stands."""
 
 
 def write_environment(folder: Path, config: Config, *, is_compiled: bool) -> None:
-    """Write what runs here, and below it what ran at earlier starts of the same run, where it was another."""
+    """Write what runs here, and below it what ran at earlier starts of the same run, where it was another.
+
+    Raises:
+        UserError: where what was written before is damaged.
+    """
     path = folder / "environment.json"
-    earlier = json.loads(path.read_text()) if path.exists() else None
+    starts = _read_starts(path) if path.exists() else []
     environment = describe_environment()
     environment["room_bank"] = build_reverb(config).bank_hash()  # every run is measured on views of `combination`
     environment["is_compiled"] = is_compiled
-    starts = [*earlier.pop("earlier_starts"), earlier] if earlier else []
     environment["earlier_starts"] = [start for start in starts if start != environment]
     write_json(path, environment)
 
 
 def environment_warnings(folder: Path) -> list[str]:
-    """Say what of the environments that a run had changes its result."""
-    environment = json.loads((folder / "environment.json").read_text())
-    numbers = {start["n_threads"] for start in [environment, *environment["earlier_starts"]]}
-    if len(numbers) == 1:
-        return []
-    said = " and ".join(str(n) for n in sorted(numbers))
-    return [f"the run was resumed with another number of threads ({said}), so its last bits are of neither"]
+    """Say what of the environments that a run had changes its result; those of earlier versions tell less of it."""
+    starts = _read_starts(folder / "environment.json")
+    warnings = []
+    for what, tell in _CHANGES_LAST_BITS.items():
+        told = {tell(start): None for start in starts}
+        if len(told) > 1:
+            said = " and ".join(str(value) for value in told)
+            warnings.append(f"the run was resumed with another {what} ({said}), so its last bits are of neither")
+    return warnings
+
+
+def _read_starts(path: Path) -> list[dict[str, Any]]:
+    """Return what ran at each start of a run, the newest last."""
+    try:
+        newest = parse_json(path.read_bytes())
+        starts = [*newest.pop("earlier_starts"), newest]
+        for tell, start in itertools.product(_CHANGES_LAST_BITS.values(), starts):
+            hash(tell(start))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"'{path}' is damaged; remove that file and go on with --resume") from error
+    return starts

@@ -1,7 +1,7 @@
 """What a run leaves when it was trained: weights, answers, calibration, and last the metrics that say it is done."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -41,6 +41,7 @@ def finish(
     views_of: ViewsOf,
     kept_epoch: int,
     expectation: Expectation | None,
+    warnings: Sequence[str],
 ) -> None:
     """Write weights, predictions, calibration and, last, the metrics that say the run is finished.
 
@@ -53,6 +54,7 @@ def finish(
         views_of: of the parts of `split`.
         kept_epoch: whose weights the network has.
         expectation: of a run on every clip, where one is known.
+        warnings: what training gave reason for.
     """
     config = record.config
     began_with = [w for w in [initial_run_warning(config, record.data_fingerprint)] if w is not None]
@@ -86,7 +88,7 @@ def finish(
             "n_train_clips": len(split.train),
             "n_validation_clips": len(split.validation),
             "kept_epoch": kept_epoch,
-            "warnings": [*split.warnings, *began_with, *environment_warnings(folder)],
+            "warnings": [*split.warnings, *began_with, *warnings, *environment_warnings(folder)],
             "data_notes": [*data.dataset.notes, *data.store.report.lines, *data.store.class_lines],
             "schema": SCHEMA,
         },

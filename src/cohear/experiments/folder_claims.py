@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -14,41 +14,58 @@ from cohear.experiments.initial_run import initial_weights_hash
 from cohear.experiments.presets import setting_values
 from cohear.experiments.room_banks import room_bank_hash
 from cohear.experiments.run_folder import RunRecord, covers, is_finished, read_record
-from cohear.runtime.files import check_writable, explain_disk_errors
+from cohear.runtime import disk
+from cohear.runtime.files import check_writable, explain_disk_errors, remove_partials
 
 _NOT_OF_CLIPS = {"data.pitch_cache", "data.validation_share", "data.background"}
 """Settings of the data that change results and not the clips."""
 
 
-def claim(folder: Path, record: RunRecord, *, resume: bool) -> bool:
-    """Make a folder this run's, or find that it is already.
+@contextmanager
+def claimed(folder: Path, record: RunRecord, *, resume: bool) -> Iterator[bool]:
+    """Make a folder this run's and keep other processes out of it, or find that the run is finished.
 
     Args:
         folder: may be missing or empty.
         record: the run that wants it.
         resume: whether an unfinished run may go on.
 
-    Returns:
+    Yields:
         True where the run is finished and need not be made again.
 
     Raises:
-        UserError: where the folder holds another run, something else, or an unfinished run without `resume`.
+        UserError: where the folder holds another run, something else, or an unfinished run without `resume`, or
+            another process is at work there.
     """
+    there = _claimant(folder, record, resume)
+    if there is not None and is_finished(folder):
+        yield True
+        return
+    with explain_disk_errors(folder):
+        disk.make_folder(folder)
+    with locked(folder):
+        there = _claimant(folder, record, resume=resume or there is None)  # another process may have come between
+        if there is None:
+            record.write(folder)
+        yield is_finished(folder)
+
+
+def _claimant(folder: Path, record: RunRecord, resume: bool) -> RunRecord | None:
+    """Return the record that a folder has, if it is this run's; None where there is none."""
     there = _existing_record(folder)
     if there is None:
-        record.write(folder)
-        return False
+        return None
     if there.identity != record.identity:
         raise _made_otherwise(folder, there, record.config, record.data_fingerprint, record.rooms)
     _require_reusable(folder, there, record.track, resume)
-    return is_finished(folder)
+    return there
 
 
 def check_folder(folder: Path, config: Config, track: str, *, resume: bool) -> None:
-    """Refuse what `claim` would refuse whatever the sounds are, before they are decoded.
+    """Refuse what `claimed` would refuse whatever the sounds are, before they are decoded.
 
     Raises:
-        UserError: as `claim`.
+        UserError: as `claimed`.
     """
     there = _existing_record(folder)
     if there is None:
@@ -98,6 +115,8 @@ def _require_reusable(folder: Path, there: RunRecord, track: str, resume: bool) 
             )
         return
     if not resume:
+        with _lock(folder):  # where somebody is at it, that is what to say
+            pass
         raise UserError(f"'{folder}' is an unfinished run; add --resume to go on with it, or choose another --out")
     if track != there.track:
         raise UserError(
@@ -110,19 +129,23 @@ def _require_reusable(folder: Path, there: RunRecord, track: str, resume: bool) 
 def locked(folder: Path) -> Iterator[None]:
     """Keep other processes out of a run's folder, and clear away what a killed one left half-written.
 
+    The lock is the operating system's: it is free as soon as the process that held it is no more.
+
     Raises:
         UserError: where another process is at work there.
     """
-    lock = FileLock(folder / ".lock", timeout=0)
+    with _lock(folder):
+        for inside in (folder, folder / "checkpoint"):
+            remove_partials(inside)
+        yield
+
+
+def _lock(folder: Path) -> AbstractContextManager[object]:
     with explain_disk_errors(folder):
         try:
-            held = lock.acquire()
+            return FileLock(folder / ".lock", timeout=0).acquire()
         except Timeout as error:
             raise UserError(f"another process is working on '{folder}'; wait for it or choose another --out") from error
-    with held:
-        for partial in folder.rglob(".*.partial"):
-            partial.unlink(missing_ok=True)
-        yield
 
 
 def _made_otherwise(

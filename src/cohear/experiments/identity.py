@@ -12,8 +12,14 @@ NUMERICS = 2
 """Raised whenever a change of the code alters losses."""
 
 _SAID_OTHERWISE = {
-    *("method", "views.transform", "fold", "seed", "preset", "training.compile"),
-    *("data.esc10", "data.n_folds", "data.drop_small", "data.skip_bad"),  # what came of them is in the identity
+    *("method", "views.transform", "fold", "seed", "preset", "training.compile", "training.on_nonfinite"),
+    *(
+        "data.sounds",
+        "data.esc10",
+        "data.n_folds",
+        "data.drop_small",
+        "data.skip_bad",
+    ),  # what came of them is in the identity
     "data.validation_share",
 }
 _OWN_DATA = {"balance": "none", "patience": None}
@@ -41,6 +47,7 @@ def identify(
     assert (initial_weights is None) == (config.training.initial_run is None)
     settings = config.model_dump(exclude={"preset", "data"})
     del settings["training"]["compile"]  # like the device and the version of torch: the environment's, not the run's
+    del settings["training"]["on_nonfinite"]  # a run that was stopped goes on with another one
     del settings["training"]["initial_run"], settings["training"]["threshold_precision"]
     for name, unset in _OWN_DATA.items():
         if settings["training"][name] == unset:

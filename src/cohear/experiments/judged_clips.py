@@ -70,6 +70,7 @@ def choose_clips(
     path: Path,
     fold: JudgedFold | None = None,
     *,
+    sounds: str | None = None,
     skip_bad: bool = False,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> JudgedClips:
@@ -81,16 +82,17 @@ def choose_clips(
         path: DATA of the command line.
         fold: `own` is the run's test part; a number is that fold of the data, and `all` all clips, also those that it
             was trained on. None: `own` where the data are the run's, else all clips but those it was trained on.
+        sounds: the folder of a table's sounds; None is where the run found its own, and of other data the table's own.
         skip_bad: leave out files that cannot be used.
         on_progress: called with files decoded and files in all.
 
     Raises:
         UserError: where the data cannot be used, or nothing is left to judge by.
     """
-    config = change(
-        record.config,
-        {"data.clip_s": record.clip_s, "data.skip_bad": record.config.data.skip_bad or skip_bad},
-    )
+    if sounds is None and _is_same_place(path, record):
+        sounds = record.config.data.sounds
+    changes = {"data.clip_s": record.clip_s, "data.sounds": sounds}
+    config = change(record.config, {**changes, "data.skip_bad": record.config.data.skip_bad or skip_bad})
     dataset, store = _open(path, config, record.data_fingerprint, on_progress)
     if store.fingerprint == record.data_fingerprint:
         choice = _of_own_data(folder, record, store, fold)
@@ -132,7 +134,7 @@ def _open(
         data = prepare_data(path, config, on_progress)
         if data.store.fingerprint == fingerprint or not config.data.drop_small:
             return data.dataset, data.store
-    dataset, options = read_dataset(path), config.data
+    dataset, options = read_dataset(path, sounds=config.data.sounds), config.data
     assert options.clip_s is not None  # the run's
     settings = StoreSettings(options.sample_rate, options.clip_s, options.short)
     return dataset, open_store(dataset, settings, cache_folder(), skip_bad=options.skip_bad, on_progress=on_progress)

@@ -27,6 +27,7 @@ from cohear.errors import UserError
 from cohear.experiments.packed_archive import read_archive, write_archive
 from cohear.experiments.packed_description import FORMAT, Description, first_error
 from cohear.experiments.weight_shapes import weight_shapes
+from cohear.runtime.reading import read_plain
 
 PACKED_SUFFIX = ".cohear"
 MAX_FILE_BYTES, MAX_TEXT_BYTES, MAX_VALUES = 2**30, 2**22, 100_000
@@ -61,9 +62,7 @@ def read_packed(path: Path) -> PackedModel:
         UserError: where there is none, or it cannot be used.
     """
     try:
-        if (n_bytes := path.stat().st_size) > MAX_FILE_BYTES:
-            raise UserError(f"'{path}' has {n_bytes} bytes, and a packed model at most {MAX_FILE_BYTES}; give another")
-        data = path.read_bytes()
+        data = read_plain(path, MAX_FILE_BYTES)
     except FileNotFoundError as error:
         raise UserError(f"'{path}' does not exist; give a file that `cohear pack` made") from error
     except OSError as error:

@@ -19,6 +19,7 @@ from safetensors.numpy import load, save
 from cohear.data.clips import SEPARATOR
 from cohear.errors import UserError
 from cohear.runtime.files import write_bytes
+from cohear.runtime.json_text import parse_json
 
 PREDICTIONS, VALIDATION, TABLE = "predictions.safetensors", "validation.safetensors", "predictions.csv"
 _DTYPES = {"labels": np.int64, "predicted": np.int64, "log_probabilities": np.float16, "jsd": np.float16}
@@ -140,7 +141,7 @@ def read_predictions(folder: Path, file: str = PREDICTIONS) -> Predictions:
     try:
         tensors = load(data)
         header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-        text = json.loads(header["__metadata__"]["clips"])
+        text = parse_json(header["__metadata__"]["clips"])
         classes, paths, groups = (tuple(map(str, text[name])) for name in ("classes", "paths", "groups"))
         arrays = {name: tensors[name].astype(dtype) for name, dtype in _DTYPES.items()}
     except KeyError as error:

@@ -30,7 +30,8 @@ class ResidentClips:
     @classmethod
     def of(cls, store: Store, device: torch.device) -> "ResidentClips":
         """Copy a store to a device."""
-        return cls(torch.from_numpy(np.array(store.waveforms)).to(device), torch.from_numpy(store.scales).to(device))
+        steps = store.rows.read(np.arange(len(store)))
+        return cls(torch.from_numpy(steps).to(device), torch.from_numpy(store.scales).to(device))
 
     def read(self, rows: Int64[np.ndarray, " batch"]) -> Float32[Tensor, "batch time"]:
         """Return the waveforms of some rows, bit for bit those of `Store.read`."""
@@ -46,5 +47,5 @@ def waveform_reader(store: Store, device: torch.device) -> ReadWaveforms:
 
 @functools.lru_cache(maxsize=1)
 def _resident(store: Store, device: torch.device) -> ResidentClips | None:
-    fits = store.waveforms.nbytes < _GPU_SHARE * torch.cuda.mem_get_info(device)[0]
+    fits = store.rows.n_bytes < _GPU_SHARE * torch.cuda.mem_get_info(device)[0]
     return ResidentClips.of(store, device) if fits else None

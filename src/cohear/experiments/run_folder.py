@@ -1,16 +1,21 @@
 """A run's folder: what stands in it, and whether it is finished."""
 
-import json
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from cohear.errors import UserError
 from cohear.experiments.config import Config
+from cohear.experiments.packed_description import first_error
+from cohear.runtime import disk
 from cohear.runtime.files import explain_disk_errors, write_json
+from cohear.runtime.json_text import parse_json
+from cohear.runtime.reading import read_plain
 
+_MOST_BYTES = 2**24
+"""Of `config.json`: more than a hundred thousand classes."""
 SCHEMA = 2
 """Of the folder's files, raised when their meaning changes."""
 
@@ -32,7 +37,7 @@ class RunRecord:
     dataset: str
     data_fingerprint: str
     classes: tuple[str, ...]
-    clip_s: float
+    clip_s: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     """Seconds of a clip, chosen or configured."""
     track: str
     """How often the run is measured: `every`, a number of epochs, or `end`."""
@@ -46,7 +51,7 @@ class RunRecord:
     def write(self, folder: Path) -> None:
         """Create the folder and write `config.json`."""
         with explain_disk_errors(folder):
-            folder.mkdir(parents=True, exist_ok=True)
+            disk.make_folder(folder)
         values = {**vars(self), "config": self.config.model_dump(mode="json"), "schema": SCHEMA}
         values = {name: value for name, value in values.items() if name not in _OPTIONAL or value != _OPTIONAL[name]}
         write_json(folder / "config.json", values)
@@ -54,6 +59,7 @@ class RunRecord:
 
 _OPTIONAL = {field.name: field.default for field in fields(RunRecord) if field.default is not MISSING}
 """What is not written where it has its default."""
+_RECORD = TypeAdapter(RunRecord)
 
 
 def read_record(folder: Path) -> RunRecord:
@@ -64,20 +70,20 @@ def read_record(folder: Path) -> RunRecord:
     """
     path = folder / "config.json"
     try:
-        values = json.loads(path.read_text())
+        values = parse_json(read_plain(path, _MOST_BYTES))
         schema = values.pop("schema")
         if schema != SCHEMA:
             raise UserError(f"'{path}' has format {schema}, this version reads {SCHEMA}; use a matching cohear")
         _check_names(values)
-        values["config"] = Config.model_validate(values["config"])
-        return RunRecord(**{**values, "classes": tuple(values["classes"])})
+        return _RECORD.validate_python(values)
     except (FileNotFoundError, NotADirectoryError) as error:
         kind = "it has no config.json" if folder.is_dir() else "there is no such folder"
         raise UserError(f"'{folder}' is no run ({kind}); give a folder that `cohear train` made") from error
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        if isinstance(error, UserError) and not isinstance(error, ValidationError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        if isinstance(error, UserError):
             raise
-        raise UserError(f"'{path}' is not a run's configuration: {_first_line(error)}") from error
+        reason = first_error(error) if isinstance(error, ValidationError) else _first_line(error)
+        raise UserError(f"'{path}' is not a run's configuration: {reason}") from error
 
 
 def _check_names(values: dict[str, Any]) -> None:
@@ -101,7 +107,7 @@ def read_metrics(folder: Path) -> dict[str, Any]:
     """
     path = folder / "metrics.json"
     try:
-        metrics = json.loads(path.read_text("utf-8"))
+        metrics = parse_json(path.read_bytes())
         if not {"accuracy", "n_clips", "jsd"} <= metrics.keys():
             raise ValueError("it lacks numbers")
     except (OSError, ValueError, AttributeError) as error:

@@ -24,9 +24,10 @@ from cohear.experiments.config import EVERY_CLIP, Config, TransformName
 from cohear.experiments.environment_record import write_environment
 from cohear.experiments.expectation import Expectation, find_expectation
 from cohear.experiments.finishing import PARTS, Part, ViewsOf, finish
-from cohear.experiments.folder_claims import claim, locked
+from cohear.experiments.folder_claims import claimed
 from cohear.experiments.identity import NUMERICS, identify, identify_experiment
 from cohear.experiments.initial_run import initial_weights_hash, use_initial_run
+from cohear.experiments.memory import check_memory, explain_out_of_memory
 from cohear.experiments.paper import model_name
 from cohear.experiments.pitch_cache import shifted_versions
 from cohear.experiments.resident_clips import waveform_reader
@@ -37,8 +38,11 @@ from cohear.runtime.devices import make_fabric
 from cohear.runtime.interrupts import stop_on_signals
 from cohear.runtime.processes import process_rank
 from cohear.training.batches import items_per_batch
+from cohear.training.collapse import guessing_loss
 from cohear.training.early_stopping import kept_epoch
-from cohear.training.trainer import TrainingClips, Watch, train
+from cohear.training.history_warnings import history_warnings
+from cohear.training.plan import TrainingClips, Watch
+from cohear.training.trainer import train
 
 
 @dataclass(frozen=True)
@@ -105,12 +109,14 @@ def execute(
 
     Raises:
         Interrupted: after a signal or at the deadline; everything is saved.
-        UserError: where data, folder or disk do not allow it.
+        UserError: where data, folder, disk or memory do not allow it.
     """
     record = request.describe(data)
     split = data.split(request.config)
     check_settings(request.config, data.clip_s)  # before there is a folder
     _check_patience(request.config, split)
+    if not is_finished(folder):
+        check_memory([request.config], data.clip_s, len(record.classes))
     expectation = None
     if request.config.fold == EVERY_CLIP and request.crossval is not None:
         expectation = find_expectation(record, request.crossval)
@@ -119,11 +125,10 @@ def execute(
             return False
         _train(request, record, data, split, expectation, folder, deadline_s, on_step)
         return True
-    if claim(folder, record, resume=resume):
-        return False
-    with locked(folder):
-        _train(request, record, data, split, expectation, folder, deadline_s, on_step)
-    return True
+    with claimed(folder, record, resume=resume) as is_done:
+        if not is_done:
+            _train(request, record, data, split, expectation, folder, deadline_s, on_step)
+    return not is_done
 
 
 def check_settings(config: Config, clip_s: float | None) -> None:
@@ -182,16 +187,23 @@ def _train(
         return FixedViews(data.store, getattr(split, part), view_maker, read)
 
     clips = TrainingClips(
-        lambda batch: read(rows[batch]), targets, data.store.clip_keys[rows], clip_facts(data.store, rows)
+        lambda batch: read(rows[batch]),
+        targets,
+        data.store.clip_keys[rows],
+        clip_facts(data.store, rows),
+        [data.store.clips[row].id for row in rows],
     )
     with stop_on_signals(deadline_s) as stop:
-        watch = Watch(_make_measure(request, split, views_of), on_step, stop)
+        watch = Watch(_make_measure(request, data.clip_s, split, views_of), on_step, stop)
         view_maker = build_view_maker(config, config.views.transform, versions)
         plan = build_plan(config, targets, n_classes)
-        history = train(network, view_maker, clips, plan, folder, fabric, watch)
+        with explain_out_of_memory(config, data.clip_s):
+            history = train(network, view_maker, clips, plan, folder, fabric, watch)
     if fabric.is_global_zero:
         epoch = kept_epoch(history, config.training.patience)
-        finish(folder, record, data, split, network, views_of, epoch, expectation)
+        warnings = history_warnings(history, guessing_loss(plan, targets, n_classes))
+        with explain_out_of_memory(config, data.clip_s, in_measurement=True):
+            finish(folder, record, data, split, network, views_of, epoch, expectation, warnings)
 
 
 def is_tracked(track: str, epoch: int, n_epochs: int) -> bool:
@@ -209,7 +221,7 @@ def is_tracked(track: str, epoch: int, n_epochs: int) -> bool:
 
 
 def _make_measure(
-    request: RunRequest, split: Split, views_of: ViewsOf
+    request: RunRequest, clip_s: float, split: Split, views_of: ViewsOf
 ) -> Callable[[nn.Module, int, Callable[[], bool]], dict[str, float] | None]:
     """Measure the parts that have clips, in the epochs that are followed; with patience validation clips in all."""
     parts: list[Part] = [part for part in PARTS if len(getattr(split, part))]
@@ -222,7 +234,8 @@ def _make_measure(
             if not is_followed and (part != "validation" or training.patience is None):
                 continue
             views = views_of(transform, part)
-            answers = answer(network, views, should_stop)
+            with explain_out_of_memory(request.config, clip_s, in_measurement=True):
+                answers = answer(network, views, should_stop)
             if answers is None:
                 return None
             record |= {f"{part}_{name}": value for name, value in vars(score(answers, views.targets)).items()}

@@ -32,7 +32,7 @@ def settle(path: Path, config: Config, chosen: Collection[str] = ()) -> tuple[Co
     Raises:
         UserError: where the data or the initial run cannot be used.
     """
-    dataset = read_dataset(path, esc10=config.data.esc10)
+    dataset = read_dataset(path, esc10=config.data.esc10, sounds=config.data.sounds)
     changes: dict[str, Any] = {}
     if config.data.validation_share is None and not dataset.brings_folds and config.fold != EVERY_CLIP:
         changes["data.validation_share"] = VALIDATION_SHARE

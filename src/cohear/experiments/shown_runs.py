@@ -52,7 +52,7 @@ def show_test_clips(folder: Path, n_clips: int = 4) -> tuple[ShownClip, ...]:
     if rooms != record.rooms:
         raise SoundsGoneError(f"'{record.config.views.room_bank}' no longer holds the rooms the run was trained with")
     test = data.split(record.config).test
-    heard = [row for row in test if data.store.waveforms[row].any()]
+    heard = [row for row in test if data.store.rows.read(np.array([row])).any()]
     ranked = sorted(heard or test, key=lambda row: -divergence.get(data.store.clips[row].id, 0.0))
     chosen = [ranked[round(i)] for i in np.linspace(0, len(ranked) - 1, min(n_clips, len(ranked)))]
     view_maker = build_view_maker(record.config, shown_transform(record.config))

@@ -1,14 +1,15 @@
 """Embeddings of a recording as a .npy file, written window by window: those of hours need not lie in memory."""
 
+import io
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from itertools import chain
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 
 from cohear.inference.answers import Heard
+from cohear.runtime import disk
 from cohear.runtime.files import explain_disk_errors, replacing
 
 
@@ -29,27 +30,21 @@ def keep_embeddings(heard: Iterator[Heard], path: Path) -> Iterator[Heard]:
     with ExitStack() as stack:
         with explain_disk_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            file = open(stack.enter_context(replacing(path)), "wb")  # noqa: SIM115 -- closed by the next line
-            stack.callback(_close, file)
-            _write_header(file, (n_windows, n_features))
+            file = stack.enter_context(replacing(path))
+            disk.write(file, _header((n_windows, n_features)))
         for window in chain([first], heard):
             with explain_disk_errors(path):
-                file.write(window.embedding.tobytes())
+                disk.write(file, window.embedding.tobytes())
             n_windows += 1
             yield window
         with explain_disk_errors(path):
             file.seek(0)
-            _write_header(file, (n_windows, n_features))
-            file.flush()
+            disk.write(file, _header((n_windows, n_features)))
 
 
-def _close(file: BinaryIO) -> None:
-    """Close a file; what a full disk did not take has been told already."""
-    with suppress(OSError):
-        file.close()
-
-
-def _write_header(file: BinaryIO, shape: tuple[int, int]) -> None:
-    """Write the header of an array; NumPy makes it as long for any number of rows, so that arrays can grow."""
+def _header(shape: tuple[int, int]) -> bytes:
+    """Return the header of an array; NumPy makes it as long for any number of rows, so that arrays can grow."""
     dtype = np.lib.format.dtype_to_descr(np.dtype(np.float32))
-    np.lib.format.write_array_header_1_0(file, {"descr": dtype, "fortran_order": False, "shape": shape})
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": dtype, "fortran_order": False, "shape": shape})
+    return header.getvalue()

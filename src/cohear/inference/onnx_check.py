@@ -58,7 +58,8 @@ def check_sounds(path: Path, classifier: Classifier) -> CheckSounds:
         return _made_up(classifier, f"'{path}' does not say where its sounds are")
     record = read_record(path)
     try:
-        dataset = read_dataset(Path(record.data_path), esc10=record.config.data.esc10)
+        options = record.config.data
+        dataset = read_dataset(Path(record.data_path), esc10=options.esc10, sounds=options.sounds)
         waveforms = _real_clips(dataset, classifier)
     except UserError as error:
         return _made_up(classifier, str(error).rstrip("."))

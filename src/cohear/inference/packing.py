@@ -1,6 +1,5 @@
 """From a finished run to a packed model: what is needed to use it, and what is known of it."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from cohear.experiments.run_folder import RunRecord, is_finished, read_metrics, 
 from cohear.experiments.trained_network import load_network
 from cohear.inference.model_card import model_card
 from cohear.metrics.accuracy import wilson_interval
+from cohear.runtime.json_text import parse_json
 
 _ENVIRONMENT = "environment.json"
 
@@ -103,7 +103,7 @@ def _trace(record: RunRecord, metrics: dict[str, Any], versions: dict[str, str])
 def _read_versions(folder: Path) -> dict[str, str]:
     path = folder / _ENVIRONMENT
     try:
-        environment = json.loads(path.read_text("utf-8"))
+        environment = parse_json(path.read_bytes())
         return {"python": environment["python"], **environment["packages"]}
     except FileNotFoundError:
         return {}

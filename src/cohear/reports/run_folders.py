@@ -3,7 +3,6 @@
 A folder with `config.json` is a run; it is finished when it also holds `metrics.json`, which is written last.
 """
 
-import json
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from cohear.errors import UserError
 from cohear.experiments.config import EVERY_CLIP
 from cohear.experiments.predictions import PREDICTIONS, Predictions, damaged, read_predictions
 from cohear.reports.paper_numbers import PAPER_TABLE_1
+from cohear.runtime.json_text import parse_json
 
 CONFIG, ENVIRONMENT, HISTORY = "config.json", "environment.json", "history.jsonl"
 METRICS = "metrics.json"
@@ -242,8 +242,8 @@ def _read_json(file: Path) -> dict[str, Any]:
 
 def _parse_object(text: str, file: Path) -> dict[str, Any]:
     try:
-        value = json.loads(text)
-    except json.JSONDecodeError as error:
+        value = parse_json(text)
+    except ValueError as error:
         raise damaged(file, f"not JSON: {error}") from None
     if not isinstance(value, dict):
         raise damaged(file, "not a JSON object")

@@ -36,6 +36,7 @@ _ONLY_CONSISTENCY = {
     "objective.representation",
 }
 _NOT_AGAINST_THE_PAPER = {"training.precision", "data.pitch_cache", "data.skip_bad", "data.n_folds", "data.esc10"}
+_NOT_AGAINST_THE_PAPER |= {"data.sounds"}
 """How it is computed and kept, which the paper does not say, and what the name of the data says: other sentences."""
 _N_DETAILS = 3
 

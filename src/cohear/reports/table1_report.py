@@ -17,7 +17,7 @@ from cohear.reports.run_folders import RunSummary
 from cohear.reports.table1_choice import choose_table1_runs
 from cohear.reports.table1_runs import MODELS, N_FOLDS, Table1Runs
 from cohear.reports.table1_table import changed_table, compact, missing_changed, narrow, partial_sentences, table1
-from cohear.reports.tables import to_markdown, to_text
+from cohear.reports.tables import no_markdown, to_markdown, to_text
 from cohear.runtime.files import explain_disk_errors, write_bytes, write_text
 
 PAGE = "table1.md"
@@ -136,8 +136,9 @@ def _what_this_is(runs: Table1Runs) -> Iterable[str]:
     members = runs.grid_runs
     if runs.is_rehearsal:
         presets = " and ".join(sorted({f"preset {run.preset}, {count_text([run.epochs], 'epoch')}" for run in members}))
+        deviations = no_markdown(", ".join(runs.deviations))
         yield (
-            f"**These runs are not the paper's: {presets}.** What differs: {', '.join(runs.deviations)}. What follows "
+            f"**These runs are not the paper's: {no_markdown(presets)}.** What differs: {deviations}. What follows "
             "is a rehearsal; nothing in it confirms or refutes the paper."
         )
     n_seeds = max(len(runs.seeds), 1)
@@ -155,9 +156,9 @@ def _what_this_is(runs: Table1Runs) -> Iterable[str]:
         )
     if members and not runs.is_rehearsal:
         precisions = " and ".join(sorted({run.precision for run in members}))
-        yield f"They were made with the paper's settings as we read it, in {precisions}."
+        yield f"They were made with the paper's settings as we read it, in {no_markdown(precisions)}."
     if runs.left_out:
-        yield f"Left out, since they do not belong to this table: {'; '.join(runs.left_out)}."
+        yield f"Left out, since they do not belong to this table: {no_markdown('; '.join(runs.left_out))}."
 
 
 def _of_another_version(runs: Table1Runs) -> str:

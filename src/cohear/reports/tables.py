@@ -1,5 +1,6 @@
 """A table of text cells with sentences under it, and its three renderings: terminal, Markdown, HTML."""
 
+import re
 import textwrap
 from dataclasses import dataclass
 
@@ -7,6 +8,9 @@ from markupsafe import Markup
 
 WARNING = "Warning: "
 """Notes that begin with it stand out on a page."""
+_MARKUP_OF_NOTES = re.compile(r"[*\[\]]|<(?=[A-Za-z/!?])|&(?=[#A-Za-z])")
+"""What begins markup within a sentence; code is ours, and without any of these."""
+_MARKUP = re.compile(rf"[\\`~|]|(?<![^\W_])_|_(?![^\W_])|{_MARKUP_OF_NOTES.pattern}")
 
 
 @dataclass(frozen=True)
@@ -77,11 +81,22 @@ def to_markdown(table: Table) -> str:
     """Render a table in GitHub's Markdown, notes as paragraphs below."""
 
     def render(cells: tuple[str, ...]) -> str:
-        return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+        return "| " + " | ".join(map(no_markdown, cells)) + " |"
 
     rule = "|---|" + "---:|" * (len(table.header) - 1)
     rows = [render(table.header), rule, *(render(row) for row in table.rows)]
-    return "\n".join([f"**{table.title}**", "", *rows, *(text for note in table.notes for text in ("", note))])
+    notes = (_MARKUP_OF_NOTES.sub(r"\\\g<0>", note) for note in table.notes)
+    return "\n".join([f"**{no_markdown(table.title)}**", "", *rows, *(text for note in notes for text in ("", note))])
+
+
+def no_markdown(text: str) -> str:
+    r"""Write a name on one line, so that nothing in it is Markdown or HTML.
+
+    Example:
+        >>> print(no_markdown("a | *b* <i>, p < 0.05"))
+        a \| \*b\* \<i>, p < 0.05
+    """
+    return _MARKUP.sub(r"\\\g<0>", " ".join(text.split()))
 
 
 def to_html(table: Table) -> Markup:

@@ -7,9 +7,10 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from cohear.errors import UserError
+from cohear.runtime import disk
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -18,8 +19,8 @@ def write_bytes(path: Path, data: bytes) -> None:
     Raises:
         UserError: where the disk is full or the place cannot be written.
     """
-    with explain_disk_errors(path), replacing(path) as partial:
-        partial.write_bytes(data)
+    with explain_disk_errors(path), replacing(path) as file:
+        disk.write(file, data)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -33,25 +34,28 @@ def write_json(path: Path, value: Any) -> None:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Give a path beside `path` to write to; on success flush it and rename it, on failure remove it."""
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """Give a file beside `path` to write to by `disk.write`; it takes its place, or is removed where that fails."""
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        yield partial
-        flush(partial)
-        os.replace(partial, path)
-        flush(path.parent)
+        with open(partial, "wb") as file:
+            yield file
+            disk.sync(file)
+        disk.rename(partial, path)
+        disk.sync_folder(path.parent)
     finally:
         partial.unlink(missing_ok=True)
 
 
-def flush(path: Path) -> None:
-    """Force a file's bytes, or a folder's entries, to the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def remove_partials(folder: Path, name: str = "*") -> None:
+    """Remove what killed processes left half-written; only for one whose lock keeps all others from writing there.
+
+    Args:
+        folder: where to look, and not below.
+        name: of the file that was to be written; a pattern.
+    """
+    for partial in folder.glob(f".{name}.*.partial"):
+        disk.remove(partial)
 
 
 def check_writable(folder: Path) -> None:

@@ -4,7 +4,9 @@ A budget of time that is used up is such a request too.
 """
 
 import multiprocessing
+import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -96,13 +98,44 @@ def stop_on_signals(deadline_s: float | None = None) -> Iterator[StopRequest]:
 
 
 def leave_on_signals() -> None:
-    """Let SIGINT, SIGTERM and SIGHUP raise `Interrupted` where nothing else waits for them."""
+    """Let SIGINT, SIGTERM and SIGHUP raise `Interrupted` where nothing else waits for them; SIGTERM is given a time."""
 
     def leave(signal_number: int, _frame: FrameType | None) -> NoReturn:
         raise Interrupted("stopped", signal_number)
 
     for number in _heeded():
         signal.signal(number, leave)
+    _leave_in_time()
+
+
+_PATIENCE_S = 8.0
+"""From SIGTERM on: whoever sends it, as a queue or a container does, often kills after ten seconds."""
+_how: list[str] = []
+"""How the present work goes on, the innermost last."""
+
+
+def _leave_in_time() -> None:
+    """End this process some seconds after SIGTERM where it has not ended by itself: a step may take minutes.
+
+    Python's handlers wait for the call that the main thread is in, and that may be a whole backward pass. The number of
+    a signal is written to a pipe at once, and a thread waits there.
+    """
+    arrivals, wakeup = os.pipe()
+    os.set_blocking(wakeup, False)
+    signal.set_wakeup_fd(wakeup, warn_on_full_buffer=False)
+
+    def wait() -> None:
+        while signal.SIGTERM not in os.read(arrivals, 64):
+            pass
+        time.sleep(_PATIENCE_S)
+        show_cursor = "\x1b[?25h" if sys.stderr.isatty() else ""
+        what = (
+            f"stopped within a step, up to the last checkpoint everything is saved{''.join(f'; {how}' for how in _how)}"
+        )
+        os.write(2, f"{show_cursor}cohear: {what}\n".encode())
+        os._exit(128 + signal.SIGTERM)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 @contextmanager
@@ -115,12 +148,15 @@ def how_to_go_on(how: str) -> Iterator[None]:
     Raises:
         Interrupted: for any interruption, `KeyboardInterrupt` included.
     """
+    _how.append(how)
     try:
         yield
     except Interrupted as stopped:
         raise Interrupted(f"{stopped}; {how}", stopped.signal_number) from None
     except KeyboardInterrupt:
         raise Interrupted(f"stopped; {how}", signal.SIGINT) from None
+    finally:
+        _how.pop()
 
 
 @contextmanager

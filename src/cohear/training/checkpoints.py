@@ -1,30 +1,38 @@
-"""Checkpoints: weights, optimizer state and progress in one safetensors file, so that none can lack another.
+"""Checkpoints: weights, optimizer state and progress in one file, so that none of them can lack another.
 
 The weights of the best epoch are in it too, where training may go back to them: a file of their own could be newer
 than the progress that names the epoch. Randomness is functional, so a checkpoint holds no random state: seed, epoch
 and step say everything.
 """
 
-import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor, nn
 
 from cohear.errors import UserError
-from cohear.runtime.files import explain_disk_errors, write_bytes
+from cohear.runtime.files import write_bytes
+from cohear.runtime.sealed_tensors import seal, unseal
+from cohear.training.checkpoint_files import Refused, checkpoint_bytes, read_newest, write_checkpoint
 
-_BEST = "best."
+_NETWORK, _OPTIMIZER, _BEST = "network.", "optimizer.", "best."
 
 
-def checkpoint_path(folder: Path) -> Path:
-    """Return where a run keeps its newest checkpoint."""
-    return folder / "checkpoint" / "latest.safetensors"
+@dataclass(frozen=True)
+class Restored:
+    """What a run goes on from."""
+
+    progress: dict[str, Any]
+    """As it was saved."""
+    best: dict[str, Tensor]
+    """The network's state after its best epoch; empty where that was not wanted."""
+    refused: list[Refused]
+    """Newer checkpoints that cannot be used."""
 
 
 def save_checkpoint(
@@ -34,59 +42,48 @@ def save_checkpoint(
     progress: dict[str, Any],
     best: Mapping[str, Tensor] = MappingProxyType({}),
 ) -> None:
-    """Replace the run's checkpoint.
+    """Write the run's newest checkpoint; the one before stays beside it.
 
     Args:
         folder: the run folder.
         network: its whole state dict is saved.
         optimizer: its per-parameter state is saved; its options come from the configuration.
-        progress: JSON values, kept exactly.
+        progress: JSON values, kept exactly; `epoch` and `step` among them.
         best: the network's state after its best epoch, where that is wanted at the end.
-    """
-    tensors = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
-    for index, state in optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{index}.{name}": value for name, value in state.items()}
-    tensors |= {f"{_BEST}{name}": tensor for name, tensor in best.items()}
-    path = checkpoint_path(folder)
-    with explain_disk_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-    write_bytes(path, save(_plain(tensors), {"progress": json.dumps(progress, allow_nan=False)}))
-
-
-def load_checkpoint(folder: Path, network: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Any] | None:
-    """Restore network and optimizer in place and return the progress; None where no checkpoint is.
 
     Raises:
-        UserError: where the checkpoint cannot be read or does not fit the network.
+        UserError: where the disk is full or the place cannot be written.
     """
-    path = checkpoint_path(folder)
-    if not path.exists():
+    tensors = {f"{_NETWORK}{name}": tensor for name, tensor in network.state_dict().items()}
+    for index, state in optimizer.state_dict()["state"].items():
+        tensors |= {f"{_OPTIMIZER}{index}.{name}": value for name, value in state.items()}
+    tensors |= {f"{_BEST}{name}": tensor for name, tensor in best.items()}
+    write_checkpoint(folder, progress["epoch"], progress["step"], checkpoint_bytes(progress, _plain(tensors)))
+
+
+def load_checkpoint(folder: Path, network: nn.Module, optimizer: torch.optim.Optimizer) -> Restored | None:
+    """Restore network and optimizer in place from the newest checkpoint that is whole; None where there is none.
+
+    Raises:
+        UserError: where there are checkpoints and none of them can be read, or it does not fit the network.
+    """
+    checkpoint, refused = read_newest(folder)
+    if checkpoint is None:
         return None
+    tensors = _tensors(checkpoint.tensors)
     try:
-        with safe_open(path, framework="pt") as archive:
-            progress = json.loads(archive.metadata()["progress"])
-            tensors = {name: archive.get_tensor(name) for name in archive.keys()}  # noqa: SIM118
         _restore(network, optimizer, tensors)
-    except (SafetensorError, OSError, KeyError, TypeError, RuntimeError, json.JSONDecodeError) as error:
+    except (KeyError, ValueError, IndexError, RuntimeError) as error:
         raise UserError(
-            f"the checkpoint '{path}' cannot be used ({_reason(error)}); remove the run folder to start afresh"
+            f"the checkpoint in '{folder}' is of another network ({_reason(error)}); remove the run folder to start "
+            "afresh"
         ) from error
-    return progress
+    return Restored(checkpoint.progress, _part(tensors, _BEST), refused)
 
 
-def load_best(folder: Path) -> dict[str, Tensor]:
-    """Return the network's state after its best epoch, as the checkpoint has it; empty where it has none."""
-    path = checkpoint_path(folder)
-    if not path.exists():
-        return {}
-    with safe_open(path, framework="pt") as archive:
-        names = [name for name in archive.keys() if name.startswith(_BEST)]  # noqa: SIM118
-        return {name.removeprefix(_BEST): archive.get_tensor(name) for name in names}
-
-
-def save_weights(path: Path, network: nn.Module, metadata: dict[str, str]) -> None:
+def save_weights(path: Path, network: nn.Module, about: dict[str, str]) -> None:
     """Write a network's state dict, equal bytes for equal weights."""
-    write_bytes(path, save(_plain(network.state_dict()), metadata))
+    write_bytes(path, seal(_plain(network.state_dict()), about))
 
 
 def load_weights(path: Path, network: nn.Module) -> None:
@@ -98,12 +95,10 @@ def load_weights(path: Path, network: nn.Module) -> None:
     if not path.exists():
         raise UserError(f"the weights '{path}' are missing; copy them there, or train the run again")
     try:
-        with safe_open(path, framework="pt") as archive:
-            tensors = {name: archive.get_tensor(name) for name in archive.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
+        tensors = _tensors(unseal(path.read_bytes())[0])
+    except (ValueError, OSError) as error:
         raise UserError(
-            f"the weights '{path}' cannot be used, the file is damaged ({_reason(error)}); copy it again, or train the "
-            "run again"
+            f"the weights '{path}' cannot be used ({_reason(error)}); copy the file again, or train the run again"
         ) from error
     try:
         network.load_state_dict(tensors)
@@ -114,8 +109,16 @@ def load_weights(path: Path, network: nn.Module) -> None:
         ) from error
 
 
-def _plain(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+def _plain(tensors: dict[str, Tensor]) -> dict[str, np.ndarray]:
+    return {name: tensor.detach().cpu().contiguous().numpy() for name, tensor in tensors.items()}
+
+
+def _tensors(arrays: dict[str, np.ndarray]) -> dict[str, Tensor]:
+    return {name: torch.from_numpy(array) for name, array in arrays.items()}
+
+
+def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
 def _reason(error: Exception) -> str:
@@ -125,13 +128,11 @@ def _reason(error: Exception) -> str:
 
 
 def _restore(network: nn.Module, optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
-    prefix = "network."
-    network.load_state_dict({n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)})
+    network.load_state_dict(_part(tensors, _NETWORK))
     state: dict[int, dict[str, Tensor]] = {}
-    for name, tensor in tensors.items():
-        if name.startswith("optimizer."):
-            _, index, field = name.split(".")
-            state.setdefault(int(index), {})[field] = tensor
+    for name, tensor in _part(tensors, _OPTIMIZER).items():
+        index, field = name.split(".")
+        state.setdefault(int(index), {})[field] = tensor
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     for index, fields in state.items():
         for field, tensor in fields.items():

@@ -5,85 +5,42 @@ objective and weight. Every step is a function of (seed, epoch, step), so a run 
 same steps as one that was never stopped.
 """
 
+import dataclasses
 import json
+import logging
 import signal
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64, UInt64
+from jaxtyping import Float, Int64
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from cohear.errors import UserError
 from cohear.models import VGG
 from cohear.objectives import ClassificationObjective, Losses
+from cohear.runtime import disk
 from cohear.runtime.files import write_text
-from cohear.runtime.interrupts import Interrupted, StopRequest
+from cohear.runtime.interrupts import Interrupted
 from cohear.tensors import on_device
-from cohear.training.balance import Targets, sampling_classes
-from cohear.training.batches import Batch, Items, epoch_batches, n_steps
-from cohear.training.checkpoints import load_best, load_checkpoint, save_checkpoint
+from cohear.training.balance import sampling_classes
+from cohear.training.batches import Batch, epoch_batches, n_steps
+from cohear.training.checkpoint_clock import CheckpointClock
+from cohear.training.checkpoints import Restored, load_checkpoint, save_checkpoint
+from cohear.training.collapse import guessing_loss
 from cohear.training.early_stopping import is_settled, kept_epoch
 from cohear.training.first_step import FirstStep
-from cohear.transforms import ClipFacts
+from cohear.training.history_warnings import warn_of_epoch
+from cohear.training.nonfinite import FiniteSteps, all_dropped_error, check_weights, summands
+from cohear.training.nonfinite_batch import look_into_batch
+from cohear.training.plan import TrainingClips, TrainingPlan, Watch
 from cohear.views import ViewMaker, view_keys
 
-
-@dataclass(frozen=True)
-class TrainingClips:
-    """The clips to train on."""
-
-    read: Callable[[Int64[np.ndarray, " batch"]], Float[Tensor, "batch time"]]
-    """Rows among these clips to waveforms on the device."""
-    targets: Targets
-    """Class indices, or rows of 0 and 1."""
-    clip_keys: UInt64[np.ndarray, " clip"]
-    facts: ClipFacts
-    """What transforms may know of them."""
-
-
-@dataclass(frozen=True)
-class TrainingPlan:
-    """How weights are found; schedules are functions of the epoch, counted from 0."""
-
-    items: Items
-    objective: ClassificationObjective
-    n_epochs: int
-    batch_size: int
-    """Signals in a batch, counting every view."""
-    seed: int
-    learning_rate: Callable[[int], float]
-    consistency_weight: Callable[[int], float]
-    weight_decay: float
-    draws_classes_equally: bool = False
-    """Whether each class is drawn equally often; else each clip once an epoch."""
-    patience: int | None = None
-    """Epochs without a lower `validation_nll`, which the watch measures, after which training stops and goes back to
-    its best epoch; None: never."""
-
-
-@dataclass
-class Watch:
-    """Who looks on while training goes on."""
-
-    measure: Callable[[nn.Module, int, Callable[[], bool]], dict[str, float] | None]
-    """Called with network, epoch and should_stop after each epoch; what it returns joins the history."""
-    on_step: Callable[[int, int], None] = lambda _done, _total: None
-    """Called with steps done and steps in all."""
-    stop: StopRequest = field(default_factory=StopRequest)
-
-    def is_stopped(self) -> bool:
-        """Whether somebody asked this process to stop, or its time is over."""
-        return self.stop.is_made
-
-    def is_signaled(self) -> bool:
-        """Whether somebody asked this process to stop."""
-        return self.stop.signal_number is not None
+_log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -92,8 +49,8 @@ class _Progress:
 
     epoch: int = 0
     step: int = 0
-    sums: list[float] = field(default_factory=lambda: [0.0] * 3)
-    """Of total, classification and consistency over the items of this epoch so far."""
+    sums: list[float] = field(default_factory=lambda: [0.0] * 5)
+    """Of total, classification and consistency over the items of this epoch so far; then steps and items dropped."""
     duration_s: float = 0.0
     """That earlier starts spent on this epoch."""
     history: list[dict[str, Any]] = field(default_factory=list)
@@ -142,7 +99,7 @@ def train(
 
     Raises:
         Interrupted: after a signal or at the deadline; everything is saved.
-        UserError: where the loss is no longer a number, or the disk is full.
+        UserError: where loss, gradients or weights are not finite, or the disk is full.
     """
     first_step = FirstStep(fabric.device)
     view_maker.front_end.to(fabric.device)
@@ -152,13 +109,18 @@ def train(
         network.parameters(), lr=plan.learning_rate(0), weight_decay=plan.weight_decay, fused=True
     )
     step_module, step_optimizer = fabric.setup(_Step(network, plan.objective), optimizer)
-    progress = _Progress(**(load_checkpoint(folder, network, optimizer) or {}))
-    best = load_best(folder)
-    _write_history(folder, progress.history)
+    restored = load_checkpoint(folder, network, optimizer) or Restored({}, {}, [])
+    progress, best = _Progress(**restored.progress), restored.best
+    if fabric.is_global_zero:
+        _leave_behind(restored)
+        _write_history(folder, progress.history)
     n_clips = len(clips.targets)
     classes = sampling_classes(clips.targets) if plan.draws_classes_equally else None
     steps_per_epoch = n_steps(n_clips, plan.items, plan.batch_size)
     step_module.train()
+    clock = CheckpointClock()
+    guessing = guessing_loss(plan, clips.targets, network.n_classes)
+    finite_steps = FiniteSteps(network, optimizer, plan.drops_nonfinite, fabric)
     while progress.epoch < plan.n_epochs and not _first_says(is_settled(progress.history, plan.patience), fabric):
         started = time.perf_counter()
         weight, learning_rate = plan.consistency_weight(progress.epoch), plan.learning_rate(progress.epoch)
@@ -166,30 +128,55 @@ def train(
             group["lr"] = learning_rate
         batches = epoch_batches(n_clips, plan.items, plan.batch_size, plan.seed, progress.epoch, classes)
         sums = torch.tensor(progress.sums, dtype=torch.float64, device=fabric.device)
+        finite_steps.begin(progress.step)
+        look_into = partial(look_into_batch, folder, clips, view_maker, batches, plan.seed, progress.epoch)
         for batch in batches[progress.step :]:
+            finite_steps.before_forward()
             losses, share = _forward(step_module, view_maker, clips, plan.seed, progress.epoch, batch, weight, fabric)
             fabric.backward(losses.total * share)
+            bad = finite_steps.judge(losses)
+            if fabric.device.type == "cpu":  # nothing is waited for
+                finite_steps.refuse_bad(look_into)
             step_optimizer.step()
             step_optimizer.zero_grad()
             first_step.stop()
-            sums += torch.stack(losses).detach().double() * (share * len(batch.clips))
+            sums += summands(losses, bad, share, len(batch.clips))
             progress.step += 1
             watch.on_step(progress.epoch * steps_per_epoch + progress.step, plan.n_epochs * steps_per_epoch)
-            if _anywhere(watch.is_stopped(), fabric):
+            clock.did("step")
+            is_due = clock.is_due_before("measurement" if progress.step == steps_per_epoch else "step")
+            is_stopped, is_due = _each_anywhere([watch.is_stopped(), is_due and fabric.is_global_zero], fabric)
+            if is_stopped:
                 break
+            if is_due:
+                finite_steps.refuse_bad(look_into)
+                check_weights(network, progress.epoch, progress.step)
+                so_far = dataclasses.replace(
+                    progress,
+                    sums=_mean_over_processes(sums, fabric),
+                    duration_s=progress.duration_s + time.perf_counter() - started,
+                )
+                if fabric.is_global_zero:
+                    save_checkpoint(folder, network, optimizer, vars(so_far), best)
+                clock.saved()
+        finite_steps.refuse_bad(look_into)
+        check_weights(network, progress.epoch, progress.step)
         progress.sums = _mean_over_processes(sums, fabric)
-        _check_finite(progress, network)
         measured = None
         if not _anywhere(watch.is_stopped(), fabric):
             # A measurement that a deadline cut short would be begun anew, and with short budgets never end.
             with fabric.autocast():
                 measured = watch.measure(network, progress.epoch, watch.is_signaled)
+            clock.did("measurement")
         duration_s = progress.duration_s + time.perf_counter() - started
         if _anywhere(measured is None, fabric) or measured is None:
             progress.duration_s = duration_s
             _save_and_leave(folder, network, optimizer, progress, best, watch, fabric)
-        n_items = n_clips * len(plan.items)
-        total, classification, consistency = (value / n_items for value in progress.sums)
+        *of_losses, n_skipped, n_items_skipped = progress.sums
+        if n_skipped == steps_per_epoch:
+            raise all_dropped_error(progress.epoch, steps_per_epoch)
+        n_items = n_clips * len(plan.items) - n_items_skipped
+        total, classification, consistency = (value / n_items for value in of_losses)
         progress.history.append(
             {
                 "epoch": progress.epoch,
@@ -199,11 +186,14 @@ def train(
                 "classification": classification,
                 "consistency": consistency,
                 "n_steps": steps_per_epoch,
+                **({"n_skipped": int(n_skipped)} if n_skipped else {}),
                 "duration_s": round(duration_s, 3),
                 **first_step.take_record(),
                 **measured,
             }
         )
+        if fabric.is_global_zero:
+            warn_of_epoch(progress.history, guessing)
         is_best = plan.patience is not None and kept_epoch(progress.history, plan.patience) == progress.epoch
         if _first_says(is_best, fabric):
             best = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
@@ -211,6 +201,7 @@ def train(
         if fabric.is_global_zero:
             save_checkpoint(folder, network, optimizer, vars(progress), best)
             _write_history(folder, progress.history)
+        clock.saved()
     if best:
         network.load_state_dict(best)
     return progress.history
@@ -243,10 +234,16 @@ def _forward(
 
 def _anywhere(here: bool, fabric: Fabric) -> bool:
     """Ask whether something is so in any process, so that all leave at the same step."""
+    return _each_anywhere([here], fabric)[0]
+
+
+def _each_anywhere(here: list[bool], fabric: Fabric) -> list[bool]:
+    """Ask of several things at once whether they are so in any process."""
     if fabric.world_size == 1:
         return here
-    flag = torch.tensor(float(here), device=fabric.device)
-    return bool(fabric.all_reduce(flag, reduce_op="sum"))
+    flags = fabric.all_reduce(torch.tensor(here, dtype=torch.float32, device=fabric.device), reduce_op="sum")
+    assert isinstance(flags, Tensor)
+    return [flag > 0 for flag in flags.tolist()]
 
 
 def _first_says(so: bool, fabric: Fabric) -> bool:
@@ -258,16 +255,6 @@ def _mean_over_processes(values: Float[Tensor, " value"], fabric: Fabric) -> lis
     reduced = fabric.all_reduce(values, reduce_op="mean")
     assert isinstance(reduced, Tensor)
     return reduced.tolist()
-
-
-def _check_finite(progress: _Progress, network: nn.Module) -> None:
-    """Refuse to go on, measure or save where the last steps left the numbers."""
-    weights_are_finite = all(bool(weight.isfinite().all()) for weight in network.parameters())
-    if not (weights_are_finite and np.isfinite(progress.sums).all()):
-        raise UserError(
-            f"in epoch {progress.epoch} the loss or the weights are no longer numbers; lower optimizer.learning_rate "
-            "or look for damaged clips"
-        )
 
 
 def _save_and_leave(
@@ -285,6 +272,15 @@ def _save_and_leave(
         f"stopped in epoch {progress.epoch} after step {progress.step}, everything is saved",
         watch.stop.signal_number if watch.stop.is_made else signal.SIGINT,  # another process was asked
     )
+
+
+def _leave_behind(restored: Restored) -> None:
+    """Say aloud which checkpoints could not be used, and remove the damaged ones: none of them is the newest."""
+    for refused in restored.refused:
+        epoch, step = restored.progress["epoch"], restored.progress["step"]
+        _log.warning("%s; going on from the one before, epoch %d after step %d", refused, epoch, step)
+        if refused.is_damaged:
+            disk.remove(refused.path)
 
 
 def _write_history(folder: Path, history: list[dict[str, Any]]) -> None:

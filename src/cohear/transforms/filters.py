@@ -8,6 +8,7 @@ frequency domain, where running backward costs nothing.
 import math
 from abc import abstractmethod
 from dataclasses import dataclass
+from decimal import Context, Decimal
 from typing import ClassVar, TypeVar
 
 import numpy as np
@@ -21,6 +22,8 @@ from cohear.transforms.contract import Domain, Parameters, Transform
 from cohear.transforms.per_clip import beside, draw_between, exact, keep_tuples
 
 _N_AT_ONCE = 64  # clips, on a GPU
+_DECIMAL = Context(prec=28)
+"""Exponentials that are rounded correctly, so everywhere alike; numpy's last bit is the processor's."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,8 +98,9 @@ class _Filter(Transform[P]):
         """Return how far each frequency lies on the side that is removed: 1 at the cutoff."""
 
     def _draw_cutoffs(self, keys: UInt64[np.ndarray, " batch"]) -> Float[np.ndarray, " batch"]:
-        low, high = self.cutoff_range_hz
-        return np.exp(draw_between(keys, (math.log(low), math.log(high))))
+        low, high = (float(_DECIMAL.ln(Decimal(limit))) for limit in self.cutoff_range_hz)
+        logarithms: list[float] = draw_between(keys, (low, high)).tolist()
+        return np.array([float(_DECIMAL.exp(Decimal(logarithm))) for logarithm in logarithms], np.float64)
 
     def _frequencies(self, samples: Waveforms) -> Float[Tensor, " bin"]:
         """Return the frequencies of the bins as the bilinear transform sees them.

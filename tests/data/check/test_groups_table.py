@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from cohear.data.check.groups_table import groups_table
+from cohear.data.check.groups_table import groups_table, sounds_folder
 from cohear.data.check.recording_groups import find_kinship
 from cohear.data.datasets import read_dataset
 from cohear.data.folds import with_folds
@@ -32,8 +32,11 @@ def test_the_table_can_be_trained_on_and_its_folds_divide_nothing(tmp_path, fold
     ]
     (tmp_path / folder).mkdir(exist_ok=True)
     table = tmp_path / folder / "groups.csv"
-    table.write_text(groups_table(dataset, find_kinship(dataset, clips), table.parent))
-    read = with_folds(read_dataset(table), 2, seed=0)
+    kinship = find_kinship(dataset, clips)
+    sounds = sounds_folder(dataset, kinship, table.parent)
+    assert sounds == tmp_path
+    table.write_text(groups_table(dataset, kinship, sounds))
+    read = with_folds(read_dataset(table, sounds=None if folder == "" else sounds), 2, seed=0)
     files = {(read.root / clip.path).resolve(): clip for clip in read.clips}
     assert set(files) == {(tmp_path / clip.path).resolve() for clip in dataset.clips}
     for one, other in (("site1_1", "site1_2"), ("x/site2_1", "x/site2_2"), ("é", "copy of é")):
@@ -68,3 +71,20 @@ def test_a_path_that_begins_with_a_blank_is_read_again(tmp_path):
     table = tmp_path / "t.csv"
     table.write_text(groups_table(dataset, find_kinship(dataset, clips), dataset.root))
     assert [clip.path for clip in read_dataset(table).clips] == [" a.wav", "b.wav"]
+
+
+def test_sounds_that_links_lead_to_are_named_where_they_lie(tmp_path):
+    for name in ("data/dog/a.wav", "data/rain/b.wav", "far/away/c.wav"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(tmp_path / name, np.full(80, 0.1), 8000)
+    (tmp_path / "data" / "dog" / "c.wav").symlink_to(tmp_path / "far" / "away" / "c.wav")
+    dataset = read_dataset(tmp_path / "data")
+    kinship = find_kinship(dataset, [heard(clip.path, clip.label) for clip in dataset.clips])
+    sounds = sounds_folder(dataset, kinship, tmp_path / "data")
+    assert sounds == tmp_path
+    table = tmp_path / "data" / "groups.csv"
+    table.write_text(groups_table(dataset, kinship, sounds))
+    read = read_dataset(table, sounds=sounds)
+    assert {(read.root / clip.path).resolve() for clip in read.clips} == {
+        tmp_path / "data/dog/a.wav", tmp_path / "data/rain/b.wav", tmp_path / "far/away/c.wav"
+    }  # fmt: skip

@@ -7,8 +7,24 @@ from pathlib import Path
 
 from cohear.data.check.recording_groups import Kinship, divided
 from cohear.data.clips import SEPARATOR
+from cohear.data.containment import is_beneath
 from cohear.data.datasets import Dataset
 from cohear.errors import UserError
+
+
+def sounds_folder(dataset: Dataset, kinship: Kinship, folder: Path) -> Path:
+    """Choose to which folder the paths of a table are relative, as it must hold every sound with links followed.
+
+    Args:
+        dataset: the clips'.
+        kinship: of the clips that are listed.
+        folder: where the table will lie, which is chosen where it can be; else --sounds has to name the other one.
+    """
+    files = [os.path.realpath(dataset.root / one.clip.path) for one in kinship.heard]
+    for chosen in (folder, dataset.root):
+        if all(is_beneath(file, os.path.realpath(chosen)) for file in files):
+            return chosen
+    return Path(os.path.commonpath([os.path.dirname(file) for file in files]))
 
 
 def groups_table(dataset: Dataset, kinship: Kinship, folder: Path) -> str:
@@ -19,7 +35,7 @@ def groups_table(dataset: Dataset, kinship: Kinship, folder: Path) -> str:
     Args:
         dataset: the clips'.
         kinship: of the clips that can be used; others are left out.
-        folder: where the table will lie; paths are relative to it.
+        folder: from `sounds_folder`; paths are relative to it.
 
     Raises:
         UserError: where a label holds a semicolon, which in a table separates labels.
@@ -36,7 +52,10 @@ def groups_table(dataset: Dataset, kinship: Kinship, folder: Path) -> str:
     table = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\n")
     table.writeheader()
     for clip, group in zip(clips, groups, strict=True):
-        path = Path(os.path.relpath(dataset.root / clip.path, folder)).as_posix()
+        path = Path(os.path.relpath(dataset.root / clip.path, folder))
+        if path.parts[0] == "..":  # a link leads there
+            path = Path(os.path.relpath(os.path.realpath(dataset.root / clip.path), os.path.realpath(folder)))
+        path = path.as_posix()
         path = f"./{path}" if path[0].isspace() else path  # readers leave out the blanks before a value
         times = {"start": clip.start_s, "end": clip.end_s}
         label = f"{clip.label}{SEPARATOR}" if dataset.multi_label else clip.label

@@ -1,0 +1,82 @@
+"""Opening a file of sound: what cannot be one is refused in a sentence, before a decoder waits for it or trusts it."""
+
+import os
+from pathlib import Path
+
+import soundfile
+
+from cohear.data.media_files import conversion
+from cohear.errors import UserError
+from cohear.runtime.reading import require_plain
+
+_LOWEST_RATE, _HIGHEST_RATE = 100, 10_000_000
+"""Hz; others are slips of a header, and resampling a few bytes from 1 Hz takes minutes."""
+
+_MOST_SAMPLES = 1 << 53
+"""Of a file: libsndfile gives more where a stream does not say how long it is."""
+
+
+def existing(path: Path) -> Path:
+    """Return the path of a file that can be opened and holds something.
+
+    Raises:
+        UserError: where there is none.
+    """
+    require_plain(path)
+    if os.path.isdir(path):
+        raise UserError(f"{path} is a folder where a sound file was expected.")
+    try:
+        with open(path, "rb") as file:
+            is_empty = not file.read(1)
+    except FileNotFoundError:
+        raise UserError(f"{path} does not exist: check its name and folder.") from None
+    except OSError as error:
+        raise UserError(f"{path} cannot be opened ({error.strerror}).") from None
+    if is_empty:
+        raise UserError(f"{path} is empty (0 bytes): copy it again or leave it out.")
+    return path
+
+
+def open_sound(path: Path) -> soundfile.SoundFile:
+    """Open a file with libsndfile.
+
+    Raises:
+        UserError: where it is no sound, or does not say how to read it.
+    """
+    converted = conversion(path, path.with_name(f"{path.stem}-converted.wav"))
+    try:
+        file = soundfile.SoundFile(path)
+    except soundfile.LibsndfileError as error:
+        reason = error.error_string.rstrip(".")
+        raise UserError(
+            f"{path} cannot be read as sound ({reason}): check that it is a sound file, or convert it ({converted})."
+        ) from None
+    except TypeError:  # soundfile's, of a name that ends in .raw
+        raise _headless(path) from None
+    if file.format == "RAW":  # libsndfile's guess, by the end of a name such as .au
+        raise _headless(path)
+    require_rate(path, file.samplerate)
+    if file.frames > _MOST_SAMPLES:
+        raise UserError(f"{path} does not say how long it is: convert it ({converted}).")
+    return file
+
+
+def _headless(path: Path) -> UserError:
+    return UserError(f"{path} has no header that tells how to read it: check that it is a sound file, or leave it out.")
+
+
+def require_rate(path: Path, sample_rate: int) -> None:
+    """Refuse a rate at which nothing is recorded.
+
+    Args:
+        path: the file, for the message.
+        sample_rate: Hz.
+
+    Raises:
+        UserError: where it is not between 100 Hz and 10 MHz.
+    """
+    if not _LOWEST_RATE <= sample_rate <= _HIGHEST_RATE:
+        raise UserError(
+            f"{path} declares a sample rate of {sample_rate} Hz, not one of {_LOWEST_RATE} to {_HIGHEST_RATE} Hz: "
+            "export it again, or leave it out."
+        )

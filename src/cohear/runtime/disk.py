@@ -1,0 +1,82 @@
+"""The few steps by which files come to lie on a disk, all of them through one door.
+
+What shall outlast a crash is written beside its place (`write`), brought to the disk (`sync`), renamed into its place
+(`rename`), and then the folder, which holds the name, is brought to the disk too (`sync_folder`). In that order a
+reader sees the whole file or the one before, whenever the machine stops.
+"""
+
+import os
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import BinaryIO
+
+
+def around(step: str, path: Path) -> AbstractContextManager[None]:
+    """Surround a step: here nothing, tests stand in this door to count the steps, to fail one, or to be killed there.
+
+    Args:
+        step: `write`, `sync`, `rename`, `sync folder`, `make folder`, `remove` or `read`.
+        path: what it changes; of a rename the place that is taken.
+    """
+    return nullcontext()
+
+
+def write(file: BinaryIO, data: bytes) -> None:
+    """Append bytes to an open file, and leave none of them in a buffer of this process."""
+    with around("write", Path(file.name)):
+        file.write(data)
+        file.flush()
+
+
+def sync(file: BinaryIO) -> None:
+    """Wait until a file's bytes are on the disk."""
+    with around("sync", Path(file.name)):
+        os.fsync(file.fileno())
+
+
+def rename(source: Path, target: Path) -> None:
+    """Put a file or folder in its place; a file that is there is replaced."""
+    with around("rename", target):
+        os.replace(source, target)
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until the names in a folder are on the disk."""
+    with around("sync folder", folder):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it that are missing, and bring their names to the disk."""
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    for path in reversed(missing):
+        with around("make folder", path):
+            path.mkdir(exist_ok=True)  # another process may have been quicker
+        sync_folder(path.parent)
+    folder.mkdir(exist_ok=True)  # an error where it is a file
+
+
+def remove(path: Path) -> None:
+    """Remove a file; one that is gone already is no error."""
+    with around("remove", path):
+        path.unlink(missing_ok=True)
+
+
+def read_at(descriptor: int, path: Path, buffer: memoryview, offset: int) -> int:
+    """Fill a buffer from a place in an open file; returns how many bytes were there.
+
+    Args:
+        descriptor: of the file.
+        path: its name, for `around`.
+        buffer: writable bytes.
+        offset: in bytes.
+    """
+    with around("read", path):
+        n_read = 0
+        while n_read < len(buffer) and (n := os.preadv(descriptor, [buffer[n_read:]], offset + n_read)):
+            n_read += n
+        return n_read

@@ -1,0 +1,39 @@
+"""Files that were written by others, read whole: plain ones only, and of a size that fits in memory.
+
+A pipe would be waited for without end, and a device be read without end.
+"""
+
+import os
+from pathlib import Path
+
+from cohear.errors import UserError
+
+
+def require_plain(path: Path) -> None:
+    """Refuse what is neither a file nor a folder; what is not there is left to whoever opens it.
+
+    Raises:
+        UserError: where it is a pipe, a socket or a device.
+    """
+    # `os.path` says no where `Path` raises: of a name that is too long.
+    if os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path)):
+        raise UserError(f"'{path}' is a pipe, a socket or a device: give a plain file.")
+
+
+def read_plain(path: Path, most_bytes: int) -> bytes:
+    """Read a file whole.
+
+    Args:
+        path: a plain file.
+        most_bytes: that it may have.
+
+    Raises:
+        UserError: where it is larger, or a pipe, a socket or a device.
+        OSError: where it cannot be opened or read.
+    """
+    require_plain(path)
+    with open(path, "rb") as file:
+        n_bytes = os.fstat(file.fileno()).st_size
+        if n_bytes > most_bytes:
+            raise UserError(f"'{path}' has {n_bytes} bytes, and at most {most_bytes} are read: give another file.")
+        return file.read(n_bytes)

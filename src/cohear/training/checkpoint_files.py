@@ -1,0 +1,127 @@
+"""A run's checkpoints on disk, read without torch: numbered files, of which the newest two are kept.
+
+Each is sealed by a checksum. Where the newest is damaged the one before is used, and the caller is told.
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cohear.errors import UserError
+from cohear.runtime import disk
+from cohear.runtime.files import explain_disk_errors, write_bytes
+from cohear.runtime.reading import read_plain
+from cohear.runtime.sealed_tensors import seal, unseal
+
+_NAME = re.compile(r"epoch-(\d+)-step-(\d+)\.safetensors")
+N_KEPT = 2
+_MOST_BYTES = 2**34
+"""Of a checkpoint: a thousand times the paper's."""
+_SEE_TO_THE_DISK = "see to the disk, then go on with --resume"
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """What a checkpoint holds."""
+
+    progress: dict[str, Any]
+    """Where the run stands, JSON values."""
+    tensors: dict[str, np.ndarray]
+    """By name."""
+
+
+def checkpoint_bytes(progress: Mapping[str, Any], tensors: Mapping[str, np.ndarray]) -> bytes:
+    """Return the file of a checkpoint; equal ones give equal bytes."""
+    return seal(tensors, dict(progress))
+
+
+def parse_checkpoint(data: bytes) -> Checkpoint:
+    """Read the bytes of a checkpoint.
+
+    Raises:
+        ValueError: where they are damaged, or of something else.
+    """
+    tensors, progress = unseal(data)
+    if not isinstance(progress, dict):
+        raise ValueError("it says nothing of where the run stands")
+    return Checkpoint(progress, tensors)
+
+
+def checkpoint_paths(folder: Path) -> list[Path]:
+    """Return a run's checkpoints, the newest first.
+
+    Raises:
+        UserError: where the disk does not tell.
+    """
+    inside = folder / "checkpoint"
+    try:
+        matches = [_NAME.fullmatch(name) for name in os.listdir(inside)]
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise UserError(f"'{inside}' cannot be read ({error.strerror}); {_SEE_TO_THE_DISK}") from error
+    found = [(int(match[1]), int(match[2]), inside / match[0]) for match in matches if match]
+    return [path for _, _, path in sorted(found, reverse=True)]
+
+
+def write_checkpoint(folder: Path, epoch: int, step: int, data: bytes) -> None:
+    """Write a run's newest checkpoint, then remove all but the newest two.
+
+    Args:
+        folder: of the run.
+        epoch: that training is in, counted from 0.
+        step: steps of it that were made.
+        data: from `checkpoint_bytes`.
+
+    Raises:
+        UserError: where the disk is full or the place cannot be written; the checkpoints before are still there.
+    """
+    path = folder / "checkpoint" / f"epoch-{epoch}-step-{step}.safetensors"
+    with explain_disk_errors(path):
+        disk.make_folder(path.parent)
+    write_bytes(path, data)
+    with explain_disk_errors(path):
+        for old in checkpoint_paths(folder)[N_KEPT:]:
+            disk.remove(old)
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A checkpoint that cannot be used."""
+
+    path: Path
+    reason: str
+    is_damaged: bool
+    """Whether it was read, and is not what was written; else the disk did not give it."""
+
+    def __str__(self) -> str:
+        return f"the checkpoint '{self.path}' cannot be used ({self.reason})"
+
+
+def read_newest(folder: Path) -> tuple[Checkpoint | None, list[Refused]]:
+    """Read the newest checkpoint that is whole; None where there is none at all.
+
+    Returns:
+        The checkpoint, and the newer ones that cannot be used.
+
+    Raises:
+        UserError: where there are checkpoints, and not one of them can be used.
+    """
+    refused: list[Refused] = []
+    for path in checkpoint_paths(folder):
+        try:
+            return parse_checkpoint(read_plain(path, _MOST_BYTES)), refused
+        except OSError as error:
+            refused.append(Refused(path, error.strerror or str(error), is_damaged=False))
+        except ValueError as error:
+            refused.append(Refused(path, str(error), is_damaged=True))
+    if not refused:
+        return None, []
+    are_damaged = all(one.is_damaged for one in refused)
+    remedy = "remove the run folder to start afresh" if are_damaged else _SEE_TO_THE_DISK
+    raise UserError(f"{', '.join(map(str, refused))}; {remedy}")

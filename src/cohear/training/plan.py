@@ -1,0 +1,70 @@
+"""What training receives: clips, a plan, and somebody who looks on."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import Float, Int64, UInt64
+from torch import Tensor, nn
+
+from cohear.objectives import ClassificationObjective
+from cohear.runtime.interrupts import StopRequest
+from cohear.training.balance import Targets
+from cohear.training.batches import Items
+from cohear.transforms import ClipFacts
+
+
+@dataclass(frozen=True)
+class TrainingClips:
+    """The clips to train on."""
+
+    read: Callable[[Int64[np.ndarray, " batch"]], Float[Tensor, "batch time"]]
+    """Rows among these clips to waveforms on the device."""
+    targets: Targets
+    """Class indices, or rows of 0 and 1."""
+    clip_keys: UInt64[np.ndarray, " clip"]
+    facts: ClipFacts
+    """What transforms may know of them."""
+    ids: Sequence[str]
+    """How people know them."""
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """How weights are found; schedules are functions of the epoch, counted from 0."""
+
+    items: Items
+    objective: ClassificationObjective
+    n_epochs: int
+    batch_size: int
+    """Signals in a batch, counting every view."""
+    seed: int
+    learning_rate: Callable[[int], float]
+    consistency_weight: Callable[[int], float]
+    weight_decay: float
+    draws_classes_equally: bool = False
+    """Whether each class is drawn equally often; else each clip once an epoch."""
+    patience: int | None = None
+    """Epochs without a lower `validation_nll`, which the watch measures, after which training stops and goes back to
+    its best epoch; None: never."""
+    drops_nonfinite: bool = False
+    """Whether steps whose loss or gradients are not finite are dropped and counted; else the first one ends the run."""
+
+
+@dataclass
+class Watch:
+    """Who looks on while training goes on."""
+
+    measure: Callable[[nn.Module, int, Callable[[], bool]], dict[str, float] | None]
+    """Called with network, epoch and should_stop after each epoch; what it returns joins the history."""
+    on_step: Callable[[int, int], None] = lambda _done, _total: None
+    """Called with steps done and steps in all."""
+    stop: StopRequest = field(default_factory=StopRequest)
+
+    def is_stopped(self) -> bool:
+        """Whether somebody asked this process to stop, or its time is over."""
+        return self.stop.is_made
+
+    def is_signaled(self) -> bool:
+        """Whether somebody asked this process to stop."""
+        return self.stop.signal_number is not None

@@ -1,0 +1,105 @@
+"""Standing in the door of `cohear.runtime.disk`: what changes the disk is noted, and one step may be the last."""
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+
+class Step(NamedTuple):
+    """One change of the disk."""
+
+    kind: str
+    path: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {Path(self.path).name}"
+
+
+def record_steps(note: Callable[[Any], None], die: tuple[int, Literal["before", "after"]] | None) -> None:
+    """Note each change of the disk in this process, and each half-written file that is opened to be read.
+
+    Args:
+        note: is called with `{"disk": [kind, path]}` or `{"reads": path}`.
+        die: before or after which step, counted from 0, this process is to be killed.
+    """
+    from cohear.runtime import disk
+
+    n_steps = 0
+
+    @contextmanager
+    def around(kind: str, path: Path) -> Iterator[None]:
+        nonlocal n_steps
+        if kind == "read":
+            yield
+            return
+        number, n_steps = n_steps, n_steps + 1
+        if (number, "before") == die:
+            os.kill(os.getpid(), signal.SIGKILL)
+        yield
+        note({"disk": [kind, str(path)]})
+        if (number, "after") == die:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def watch(event: str, arguments: tuple[Any, ...]) -> None:
+        if event != "open" or ".partial" not in str(arguments[0]):
+            return
+        path, _, flags = arguments
+        if not flags & (os.O_WRONLY | os.O_RDWR) and not os.path.isdir(path):  # folders are opened to sync them
+            note({"reads": str(path)})
+
+    disk.around = around
+    sys.addaudithook(watch)
+
+
+def misordered_renames(steps: Sequence[Step]) -> Iterator[tuple[str, str | None]]:
+    """Judge each rename: all that it puts in its place is synced after it was last written, then the folder is."""
+    for index, step in enumerate(steps):
+        if step.kind == "rename":
+            yield str(step), _problem(steps, index)
+
+
+def _problem(steps: Sequence[Step], index: int) -> str | None:
+    target = Path(steps[index].path)
+    since = max((i for i, step in enumerate(steps[:index]) if step.kind == "rename"), default=-1) + 1
+    written = {step.path for step in steps[since:index] if step.kind == "write"}
+    if not written:
+        return "nothing was written for it"
+    for path in written:
+        last = max(i for i in range(since, index) if steps[i] == Step("write", path))
+        if Step("sync", path) not in steps[last:index]:
+            return f"{path} was not synced after it was written"
+        if Path(path).parent != target.parent and Step("sync folder", str(Path(path).parent)) not in steps[last:index]:
+            return f"the folder of {path} was not synced"
+    following = steps[index + 1 : index + 2]
+    if following != [Step("sync folder", str(target.parent))]:
+        return "its folder was not synced next"
+    return None
+
+
+def refuse_step(note: Callable[[Any], None], first: int | None, error: int) -> None:
+    """Note each change of the disk in this process; from one of them on, let all fail.
+
+    Args:
+        note: is called with `{"disk": [kind, path]}`.
+        first: of those that fail, counted from 0; None: all succeed.
+        error: its number, as `errno.EIO`.
+    """
+    from cohear.runtime import disk
+
+    n_steps = 0
+
+    @contextmanager
+    def around(kind: str, path: Path) -> Iterator[None]:
+        nonlocal n_steps
+        if kind != "read":
+            number, n_steps = n_steps, n_steps + 1
+            note({"disk": [kind, str(path)]})
+            if first is not None and number >= first:
+                raise OSError(error, os.strerror(error))
+        yield
+
+    disk.around = around

@@ -1,0 +1,187 @@
+"""A function run in a process of its own that is watched: what it opens, changes and runs, and whom it calls.
+
+Python's audit hooks see what Python does and cannot be taken away again, hence a process for each try. It is forked, so
+that the imports of all tries are made once. What libraries open by themselves (soundfile, safetensors) is no event:
+`was_read` tells by the file.
+"""
+
+import json
+import os
+import select
+import signal
+import sys
+import sysconfig
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import CodeType, FrameType
+from typing import Any
+
+import cohear
+
+LIMIT_S = 300
+
+_OURS = (
+    *(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")),
+    *(sys.prefix, Path(cohear.__file__).parent, Path(__file__).parents[1]),
+)
+_ZIPPED = f"python3{sys.version_info[1]}.zip"
+_SYSTEM = (*sorted({os.path.realpath(place) for place in _OURS}), "/proc", "/sys", "/dev", "/usr", "/lib")
+_RUNS = frozenset(
+    {
+        *("pickle.find_class", "os.system", "os.exec", "os.posix_spawn", "os.spawn", "os.fork", "os.forkpty"),
+        *("os.startfile", "subprocess.Popen", "pty.spawn", "cpython.run_command"),
+        *("cpython.run_file", "cpython.run_interactivehook", "webbrowser.open"),
+    }
+)
+"""Events that nothing which reads files has a reason for."""
+_CALLS = frozenset({"socket.connect", "socket.sendto", "socket.getaddrinfo", "socket.gethostbyname", "urllib.Request"})
+_CHANGES = frozenset(
+    {
+        *("os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.link", "os.symlink", "os.truncate", "os.chmod"),
+        *("os.chown", "os.utime", "os.setxattr", "os.removexattr", "shutil.rmtree", "tempfile.mkdtemp"),
+    }
+)
+_MAKE_CLASSES = (
+    *("dataclasses.py", "collections/__init__.py", "inspect.py", "typing.py", "enum.py", "functools.py", "ast.py"),
+    *("jinja2/environment.py", "jinja2/runtime.py", "attr/_make.py", "decorator.py", "numpy/", "scipy/", "sympy/"),
+    *("torch/", "pydantic/", "jaxtyping/", "beartype/", "gradio/", "gradio_client/", "fastapi/", "onnx/", "six.py"),
+    *("matplotlib/", "pyparsing/", "starlette/", "huggingface_hub/", "typing_extensions.py", "lightning_fabric/"),
+)
+"""In installed packages: what writes source of its own and runs it, to make classes and templates."""
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What a function did."""
+
+    status: int
+    """What it returned; 1 where it raised, minus the signal where it was killed."""
+    said: str
+    """All that it printed."""
+    opened: tuple[str, ...]
+    """Files that Python opened to read, without installed packages and what the system keeps of itself."""
+    changed: tuple[str, ...]
+    """Files and folders that were opened to write, made, moved or removed."""
+    ran: tuple[str, ...]
+    """Events of code or programs that were run and are no part of an installed package."""
+    called: tuple[str, ...]
+    """Addresses."""
+
+    @property
+    def traceback(self) -> str | None:
+        """The last line of one that reached the screen."""
+        return self.said.strip().splitlines()[-1] if "Traceback (most recent call last)" in self.said else None
+
+
+def watch(function: Callable[..., int | None], *arguments: Any, limit_s: int = LIMIT_S) -> Watched:
+    """Call a function in a watched process; tries of more than `limit_s` seconds are killed."""
+    receiving, sending = os.pipe()
+    reading, printing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(receiving), os.close(reading)
+        _call(function, arguments, sending, printing, limit_s)
+    os.close(sending), os.close(printing)
+    parts = {receiving: b"", reading: b""}
+    waiting = [receiving, reading]
+    while waiting:
+        for file in select.select(waiting, [], [])[0]:
+            if part := os.read(file, 1 << 16):
+                parts[file] += part
+            else:
+                waiting.remove(file)
+                os.close(file)
+    _, ended = os.waitpid(child, 0)
+    status, said = os.waitstatus_to_exitcode(ended), parts[reading].decode(errors="replace")
+    seen = json.loads(parts[receiving]) if parts[receiving] else {"opened": (), "changed": (), "ran": (), "called": ()}
+    return Watched(status, said, **{name: tuple(dict.fromkeys(values)) for name, values in seen.items()})
+
+
+def mark_unread(path: Path) -> None:
+    """Set a file's times so that the next reading shows; Linux notes one where the last is older than the contents."""
+    os.utime(path, (1, 2))
+
+
+def was_read(path: Path) -> bool:
+    """Whether a file was read, by whomever, since `mark_unread`; also where it was replaced or removed since."""
+    return not path.exists() or path.stat().st_atime != 1
+
+
+def _call(function: Callable[..., int | None], arguments: Any, sending: int, printing: int, limit_s: int) -> None:
+    """Be the child."""
+    status = 1
+    seen: dict[str, list[str]] = {"opened": [], "changed": [], "ran": [], "called": []}
+    try:
+        signal.alarm(limit_s)
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        for file, place in ((nothing, 0), (printing, 1), (printing, 2)):
+            os.dup2(file, place)
+        sys.stdout = open(1, "w", encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115
+        sys.stderr = open(2, "w", encoding="utf-8", errors="replace", closefd=False, buffering=1)  # noqa: SIM115
+        sys.addaudithook(lambda event, values: _note(seen, event, values))
+        status = function(*arguments) or 0
+    except SystemExit as error:
+        status = error.code if isinstance(error.code, int) else 1
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush(), sys.stderr.flush()
+        with open(sending, "w", encoding="utf-8") as pipe:
+            json.dump({name: list(values) for name, values in seen.items()}, pipe)
+        os._exit(status)
+
+
+def _note(seen: dict[str, list[str]], event: str, values: tuple[Any, ...]) -> None:
+    if event == "open":
+        _note_open(seen, *values)
+    elif event in _CHANGES:
+        seen["changed"] += [_absolute(value) for value in values if isinstance(value, str | bytes | os.PathLike)]
+    elif event in _RUNS and not _asks_what_runs(event, values):
+        seen["ran"].append(f"{event} {values!r:.100}")
+    elif event == "exec" and not _is_installed(values[0], sys._getframe(2)):
+        seen["ran"].append(f"exec by {sys._getframe(2).f_code.co_filename}")
+    elif event.startswith("marshal.") and not sys._getframe(2).f_code.co_filename.startswith("<frozen importlib"):
+        seen["ran"].append(event)
+    elif event in _CALLS:
+        seen["called"].append(f"{event} {values[-1] if event == 'socket.connect' else values!r}")
+
+
+def _asks_what_runs(event: str, values: tuple[Any, ...]) -> bool:
+    """Whether a program is one that is asked for `environment.json`: what the processor is, what cohear's commit is."""
+    if event != "subprocess.Popen":
+        return False
+    program, words = values[:2]
+    return words == ["uname", "-p"] or (program == "git" and words[3] == "describe")
+
+
+def _note_open(seen: dict[str, list[str]], path: Any, mode: Any, flags: Any) -> None:
+    if not isinstance(path, str | bytes | os.PathLike):
+        return  # a file that is open already
+    place = _absolute(path)
+    is_writing = any(letter in (mode or "") for letter in "wax+") or (flags or 0) & (os.O_WRONLY | os.O_RDWR)
+    if is_writing and place != os.devnull:
+        seen["changed"].append(place)
+    elif not is_writing and not is_of_the_system(place):
+        seen["opened"].append(place)
+
+
+def is_of_the_system(place: str) -> bool:
+    """Whether a file is one of the installed packages' or the system's, as any program reads them."""
+    if os.path.basename(place) == _ZIPPED:  # where Python looks for its library too
+        return True
+    return any(place == folder or place.startswith(folder + os.sep) for folder in _SYSTEM)
+
+
+def _is_installed(code: Any, caller: FrameType) -> bool:
+    """Whether code that is run comes from a module's file, or a package made it up to make classes of it."""
+    place = caller.f_code.co_filename
+    if place.startswith("<frozen importlib"):
+        return isinstance(code, CodeType) and is_of_the_system(os.path.realpath(code.co_filename))
+    inside = place.partition("site-packages/")[2] or place.rpartition(f"python3.{sys.version_info[1]}/")[2]
+    return inside.startswith(_MAKE_CLASSES)
+
+
+def _absolute(path: str | bytes | os.PathLike) -> str:
+    return os.path.realpath(os.fsdecode(path))

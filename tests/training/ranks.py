@@ -1,0 +1,169 @@
+"""Gradients of single steps, and losses of an epoch, by one process or by two: what a global batch gives in either.
+
+Run by itself, or by torchrun, it writes what the first process has to a folder; `compare` runs both and compares.
+"""
+
+import copy
+import functools
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from cohear import keys
+from cohear.models import VGG, LogMel
+from cohear.objectives import ClassificationObjective, ConsistencyObjective
+from cohear.training import trainer
+from cohear.training.batches import Batch, Items, epoch_batches
+from cohear.training.plan import TrainingClips, TrainingPlan, Watch
+from cohear.transforms import Choose, ClipFacts, PitchShift, Reverb
+from cohear.views import ViewMaker
+
+N_CLIPS, N_CLASSES, RATE, SEED = 11, 3, 8000, 4
+THREE_VIEWS: Items = ((0, 1, 2),)
+METHODS: dict[str, tuple[Items, type[ClassificationObjective], tuple[int, ...]]] = {
+    "consistency": (THREE_VIEWS, ConsistencyObjective, (18, 15)),
+    "bda": (THREE_VIEWS, ClassificationObjective, (18, 15)),
+    "standard": (((0,), (1,), (2,)), ClassificationObjective, (8, 7)),
+    "none": (((0,),), ClassificationObjective, (6, 5)),
+}
+"""Items, objective, and batch sizes: an even and an odd number of items, and last batches of one item or a few."""
+
+
+def clips() -> TrainingClips:
+    """Make noisy tones, one pitch per class."""
+    rows = np.arange(N_CLIPS)
+    time_s = np.arange(RATE // 2) / RATE
+    tones = 0.3 * np.sin(2 * np.pi * (300 * 2 ** (rows % N_CLASSES) + 10 * rows)[:, None] * time_s)
+    noise = 0.05 * np.random.default_rng(0).standard_normal(tones.shape)
+    waveforms = torch.from_numpy((tones + noise).astype(np.float32))
+    names, clip_keys = [f"clip {row}" for row in rows], keys.fold_in(np.uint64(7), rows)
+    return TrainingClips(lambda batch: waveforms[batch], rows % N_CLASSES, clip_keys, ClipFacts(rows), names)
+
+
+def view_maker() -> ViewMaker:
+    """Make the views of `combination`."""
+    reverb = Reverb(n_responses=4, rt60_range=(0.2, 0.3), sample_rate=RATE)
+    return ViewMaker(Choose((PitchShift(sample_rate=RATE), reverb)), LogMel(RATE, n_fft=256, hop_length=100, n_mels=32))
+
+
+@functools.cache
+def _statistics_heard() -> VGG:
+    made = VGG(N_CLASSES, 1 / 8, generator=torch.Generator().manual_seed(SEED))
+    made.train()
+    with torch.no_grad():
+        for _ in range(30):
+            made(view_maker().front_end(clips().read(np.arange(N_CLIPS))))
+    return made
+
+
+def network() -> VGG:
+    """Make a small network whose batch-norm statistics are those of the clips."""
+    return copy.deepcopy(_statistics_heard())
+
+
+def batches() -> Iterator[tuple[str, str, Batch]]:
+    """List method, name and batch of every step that is compared."""
+    for method, (items, _, sizes) in METHODS.items():
+        for size in sizes:
+            found = {len(batch.clips): batch for batch in epoch_batches(N_CLIPS, items, size, SEED, 0)}
+            for n_items, batch in found.items():
+                yield method, f"{method}, {n_items} {'item' if n_items == 1 else 'items'}", batch
+
+
+def gradients(fabric: Fabric, *, frozen: bool) -> dict[str, Tensor]:
+    """Compute the gradients of every step from the same weights, through the trainer's own step."""
+    found = {}
+    for method, name, batch in batches():
+        objective, model = METHODS[method][1](), network()
+        optimizer = torch.optim.AdamW(model.parameters())
+        module, _ = fabric.setup(trainer._Step(model, objective), optimizer)
+        module.train(not frozen)
+        losses, share = trainer._forward(module, view_maker(), clips(), SEED, 0, batch, 2.0, fabric)
+        fabric.backward(losses.total * share)
+        found |= {f"{name}/{of}": weights.grad.clone() for of, weights in model.named_parameters()}  # pyright: ignore
+    return found
+
+
+def epoch_losses(fabric: Fabric, folder: Path) -> list[float]:
+    """Train for three epochs, batch norm and all, and return their losses."""
+    plan = TrainingPlan(
+        items=THREE_VIEWS,
+        objective=ConsistencyObjective(),
+        n_epochs=3,
+        batch_size=15,
+        seed=SEED,
+        learning_rate=lambda _epoch: 1e-3,
+        consistency_weight=lambda _epoch: 2.0,
+        weight_decay=0.01,
+    )
+    watch = Watch(lambda _network, _epoch, _should_stop: {})
+    return [epoch["loss"] for epoch in trainer.train(network(), view_maker(), clips(), plan, folder, fabric, watch)]
+
+
+def compare(folder: Path) -> dict[str, dict[str, float]]:
+    """Run one process, and two of torchrun, and tell how far apart they are.
+
+    Returns:
+        By `frozen` and `training` (batch norm) the largest relative difference of a parameter's gradient, by step; by
+        `frozen, all weights` and `training, all weights` that of all of them as one vector; by `losses` the relative
+        difference of an epoch's loss, batch norm training, by epoch.
+    """
+    tests = Path(__file__).parents[1]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(tests)}
+    for number in (1, 2):
+        torchrun = [*("-m", "torch.distributed.run"), "--standalone", f"--nproc-per-node={number}"] * (number > 1)
+        into = folder / str(number)
+        into.mkdir(parents=True)
+        command = [sys.executable, *torchrun, str(Path(__file__)), str(into)]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600, check=False)
+        if done.returncode:
+            raise RuntimeError(f"{number} processes ended with {done.returncode}: {done.stderr[-2000:]}")
+    found = {}
+    for kind in ("frozen", "training"):
+        one, two = (load_file(folder / str(number) / f"{kind}.safetensors") for number in (1, 2))
+        assert one.keys() == two.keys()
+        found[kind] = _worst([(name.split("/")[0], one[name], two[name]) for name in one])
+        steps = {name.split("/")[0] for name in one}
+        found[f"{kind}, all weights"] = _worst([(step, *(_joined(of, step) for of in (one, two))) for step in steps])
+    one, two = (json.loads((folder / str(number) / "losses.json").read_text()) for number in (1, 2))
+    found["losses"] = {f"epoch {i}": abs(b / a - 1) for i, (a, b) in enumerate(zip(one, two, strict=True))}
+    return found
+
+
+def _worst(pairs: list[tuple[str, Tensor, Tensor]]) -> dict[str, float]:
+    """Return the largest relative difference of any pair, by step; the first of a pair is the reference."""
+    found: dict[str, float] = {}
+    for step, one, two in pairs:
+        found[step] = max(float((two - one).norm() / one.norm()), found.get(step, 0.0))
+    return found
+
+
+def _joined(gradients: dict[str, Tensor], step: str) -> Tensor:
+    return torch.cat([gradient.flatten() for name, gradient in gradients.items() if name.startswith(f"{step}/")])
+
+
+def _main(folder: Path) -> None:
+    fabric = Fabric(accelerator="cpu", devices=int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+    fabric.launch()
+    for kind in ("frozen", "training"):
+        found = gradients(fabric, frozen=kind == "frozen")
+        if fabric.is_global_zero:
+            save_file({name: gradient.contiguous() for name, gradient in found.items()}, folder / f"{kind}.safetensors")
+    losses = epoch_losses(fabric, folder)
+    if fabric.is_global_zero:
+        (folder / "losses.json").write_text(json.dumps(losses))
+    if fabric.world_size > 1:
+        torch.distributed.destroy_process_group()
+
+
+if __name__ == "__main__":
+    _main(Path(sys.argv[1]))
