@@ -1,9 +1,10 @@
 """Write anew what the documentation shows of results: `python docs/regenerate.py`.
 
-From `results/esc10-small`: the table and the tests in README.md, and Figure 1 on ESC-10. From
-`results/esc10-robustness`: what `cohear evaluate` printed, in robustness.md, and its picture. From `results/table1`,
-the paper's own experiment, and `results/table1-small`, its rehearsal, each as far as it is there: a page with
-Figure 1, and the section on Table 1 in README.md.
+From `results/esc10-small`: the table and the tests in README.md, and Figure 1 on ESC-10. From `results/faults.json`:
+the promises in reliability.md, and how they were kept. From `results/esc10-robustness`: what `cohear evaluate`
+printed, in robustness.md, and its picture. From `results/table1`, the paper's own experiment, and
+`results/table1-small`, its rehearsal, each as far as it is there: a page with Figure 1, and the section on Table 1 in
+README.md.
 """
 
 import json
@@ -113,6 +114,25 @@ def robustness_picture() -> bytes:
     return corruption_panels(models)
 
 
+def promises() -> str:
+    """Return what the last full `make faults` found, a table per part."""
+    found = json.loads((ROOT / "results" / "faults.json").read_text("utf-8"))
+    assert not found["quick"], "results/faults.json is of a selection"
+    tallies = [tally for part in found["parts"].values() for tally in part]
+    n_lost = sum(bool(tally["lost"]) or tally["tried"] < tally["wanted"] for tally in tallies)
+    lines = [
+        f"`make faults` on {found['n_cores']} cores, Python {found['python']}, torch {found['torch']}, numpy "
+        f"{found['numpy']}: {found['minutes']} minutes, {len(tallies)} promises, {len(tallies) - n_lost} held.",
+        "",
+        "| promise | tried | survived | lost | measured |",
+        "|---|---|---|---|---|",
+    ]
+    for tally in tallies:
+        tried, n_broken = tally["tried"], len(tally["lost"])
+        lines.append(f"| {tally['promise']} | {tried} | {tried - n_broken} | {n_broken} | {tally['figures']} |")
+    return "\n".join(lines)
+
+
 def how_rehearsal(rehearsal: Table1Runs) -> str:
     """Return what the rehearsal is for, as far as it is there, and how it is made."""
     return (REHEARSED if rehearsal.grid_runs else NOT_REHEARSED) + "\n\n" + HOW_REHEARSAL
@@ -141,6 +161,7 @@ def texts() -> dict[Path, str]:
     return {
         ROOT / "README.md": readme,
         DOCS / "robustness.md": with_part((DOCS / "robustness.md").read_text(), "ESC-10 robustness", robustness_text()),
+        DOCS / "reliability.md": with_part((DOCS / "reliability.md").read_text(), "promises", promises()),
         DOCS / f"{TABLE1}.md": page(papers, "# Table 1 of the paper", f"{TABLE1}-figure1", HOW_TABLE1),
         DOCS / f"{REHEARSAL}.md": page(
             rehearsal, "# A rehearsal of Table 1", f"{REHEARSAL}-figure1", how_rehearsal(rehearsal)

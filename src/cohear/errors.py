@@ -29,12 +29,15 @@ def in_one_line(text: str) -> str:
         >>> in_one_line("two\nlines, caf\u00e9")
         'two\\nlines, café'
     """
-    if len(text) > _MOST_CHARACTERS:
-        half = _MOST_CHARACTERS // 2
-        text = f"{text[:half]} [...] {text[-half:]}"
+    text = _cut(text)
     if text.isprintable():
         return text
-    return "".join(letter if _is_visible(letter) else ascii(letter)[1:-1] for letter in text)
+    return _cut("".join(letter if _is_visible(letter) else ascii(letter)[1:-1] for letter in text))
+
+
+def _cut(text: str) -> str:
+    half = _MOST_CHARACTERS // 2
+    return text if len(text) <= _MOST_CHARACTERS else f"{text[:half]} [...] {text[-half:]}"
 
 
 def _is_visible(letter: str) -> bool:

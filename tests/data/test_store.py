@@ -1,5 +1,6 @@
 import dataclasses
 import errno
+import hashlib
 import os
 import subprocess
 import sys
@@ -11,10 +12,12 @@ import numpy as np
 import pytest
 import soundfile
 import soxr
+from filelock import FileLock, Timeout
 
 from cohear import keys
-from cohear.data import decoding, store_building
+from cohear.data import decoding, store, store_building
 from cohear.data.clips import Clip
+from cohear.data.content_hashes import MISSING, content_hashes
 from cohear.data.datasets import Dataset, read_dataset
 from cohear.data.decoding import StoreSettings, quantize
 from cohear.data.decoding_report import DecodingReport
@@ -334,14 +337,19 @@ def test_shortfall_is_reported(sounds):
 
 
 @pytest.mark.parametrize(
-    ("number", "message"), [(errno.ENOSPC, "the disk is full; free some space"), (errno.EACCES, "permissions")]
+    ("number", "message"),
+    [
+        (errno.ENOSPC, "the disk is full; free some space"),
+        (errno.EACCES, "permissions"),
+        (errno.EIO, "Input/output error; see to the disk"),
+    ],
 )
 def test_disk_errors_are_worded_and_leave_nothing(sounds, monkeypatch, number, message):
     def fsync(descriptor):
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(os, "fsync", fsync)
-    with pytest.raises(UserError, match=rf"cannot be written to .*cache.*{message}"):
+    with pytest.raises(UserError, match=rf"cannot be kept in .*cache.*{message}"):
         open_folder(sounds)
     monkeypatch.undo()
     assert not list((sounds.parent / "cache").glob("*.partial"))
@@ -380,6 +388,37 @@ def test_damaged_index_only_costs_hashing(sounds, decoded_paths):
     index.write_text("{")
     assert open_folder(sounds).fingerprint == before.fingerprint
     assert len(decoded_paths) == 6
+
+
+def test_a_file_that_its_disk_does_not_give_is_hashed_once_it_does(sounds, monkeypatch):
+    digest = hashlib.file_digest
+    before = content_hashes(sounds, ["cat/0.wav", "cat/1.wav"], sounds.parent / "elsewhere")
+
+    def refuse(file, *arguments):
+        if file.name.endswith("cat/0.wav"):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return digest(file, *arguments)
+
+    monkeypatch.setattr(hashlib, "file_digest", refuse)
+    found = content_hashes(sounds, list(before), sounds.parent / "cache")
+    assert found == {"cat/0.wav": MISSING, "cat/1.wav": before["cat/1.wav"]}
+    monkeypatch.undo()
+    assert content_hashes(sounds, list(before), sounds.parent / "cache") == before
+
+
+def test_a_store_is_opened_before_anybody_may_replace_it(sounds, monkeypatch):
+    locked = []
+    load = store._load
+
+    def note_the_lock(folder, *arguments):
+        with pytest.raises(Timeout):
+            FileLock(f"{folder}.lock").acquire(timeout=0)
+        locked.append(folder)
+        return load(folder, *arguments)
+
+    monkeypatch.setattr(store, "_load", note_the_lock)
+    open_folder(sounds)
+    assert len(locked) == 1
 
 
 def cut(path: Path) -> None:

@@ -8,13 +8,16 @@ import argparse
 import importlib
 import json
 import os
+import platform
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
+from importlib import metadata
 from pathlib import Path
 
 from faults.tally import Tally
@@ -22,7 +25,8 @@ from faults.tally import Tally
 PARTS = ("kills", "terminations", "disks", "two_at_once", "sameness", "soak", "fuzz", "strangers", "numbers")
 """Modules beside this one, the longest first."""
 TESTS = Path(__file__).parents[1]
-LIMIT_S = 3600
+LIMIT_S = 3600.0
+"""Of a part; one that hangs is killed then."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -41,14 +45,22 @@ def main(arguments: Sequence[str]) -> int:
         return _run_here(parts[0], options.quick)
     began = time.monotonic()
     with ThreadPoolExecutor(options.jobs) as pool:
-        tallies = [tally for part in pool.map(lambda part: _run(part, options.quick), parts) for tally in part]
-    if options.json:
-        text = json.dumps([asdict(tally) for tally in tallies], indent=2, ensure_ascii=False)
-        options.json.write_text(text + "\n", "utf-8")
-    broken = [tally for tally in tallies if not tally.holds]
+        found = dict(zip(parts, pool.map(lambda part: _run(part, options.quick), parts), strict=True))
     minutes = (time.monotonic() - began) / 60
+    if options.json:
+        told = {part: [asdict(tally) for tally in tallies] for part, tallies in found.items()}
+        about = {"quick": options.quick, "minutes": round(minutes), **_machine(), "parts": told}
+        options.json.write_text(json.dumps(about, indent=2, ensure_ascii=False) + "\n", "utf-8")
+    tallies = [tally for of_part in found.values() for tally in of_part]
+    broken = [tally for tally in tallies if not tally.holds]
     print(f"\n{len(tallies)} promises, {len(tallies) - len(broken)} held, {minutes:.0f} minutes")
     return 1 if broken else 0
+
+
+def _machine() -> dict[str, object]:
+    """Return what a reader of the table should know of the machine."""
+    versions = {name: metadata.version(name) for name in ("torch", "numpy")}
+    return {"n_cores": os.cpu_count(), "python": platform.python_version(), **versions}
 
 
 def _run_here(part: str, quick: bool) -> int:
@@ -56,6 +68,7 @@ def _run_here(part: str, quick: bool) -> int:
     lines = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     with tempfile.TemporaryDirectory(prefix=f"faults-{part}-") as scratch:
+        os.environ["COHEAR_CACHE"] = os.path.join(scratch, "cache")
         for tally in importlib.import_module(f"faults.{part}").trials(Path(scratch), quick):
             print(tally.to_json(), file=lines, flush=True)
     return 0
@@ -69,12 +82,15 @@ def _run(part: str, quick: bool) -> list[Tally]:
     tallies = []
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True, encoding="utf-8") as process:
         assert process.stdout is not None
+        limit = threading.Timer(LIMIT_S, process.kill)
+        limit.start()
         for line in process.stdout:
             tallies.append(Tally.from_json(line))
             _say(tallies[-1])
-        status = process.wait(LIMIT_S)
+        status = process.wait()
+        limit.cancel()
     if status or not tallies:
-        tallies.append(Tally(f"the part '{part}' was put to the test to its end", 1, figures=f"exit status {status}"))
+        tallies.append(Tally(f"The part '{part}' was put to the test to its end", 1, figures=f"exit status {status}"))
         _say(tallies[-1])
     return tallies
 

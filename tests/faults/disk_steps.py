@@ -56,7 +56,7 @@ def record_steps(note: Callable[[Any], None], die: tuple[int, Literal["before", 
 
 
 def misordered_renames(steps: Sequence[Step]) -> Iterator[tuple[str, str | None]]:
-    """Judge each rename: all that it puts in its place is synced after it was last written, then the folder is."""
+    """Judge each rename: what it puts in its place was written beside it, then synced; next the folder is."""
     for index, step in enumerate(steps):
         if step.kind == "rename":
             yield str(step), _problem(steps, index)
@@ -69,6 +69,9 @@ def _problem(steps: Sequence[Step], index: int) -> str | None:
     if not written:
         return "nothing was written for it"
     for path in written:
+        is_its_own = Path(path).parent == target.parent and Path(path).name.startswith(f".{target.name}.")
+        if not is_its_own and Path(path).parent != target.with_suffix(".partial"):
+            return f"{path} was written for something else"
         last = max(i for i in range(since, index) if steps[i] == Step("write", path))
         if Step("sync", path) not in steps[last:index]:
             return f"{path} was not synced after it was written"

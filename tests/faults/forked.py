@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+LIMIT_S = 600
+"""Of a command; one that hangs is killed by SIGALRM then."""
+
 
 @dataclass(frozen=True)
 class Ended:
@@ -28,6 +31,14 @@ class Ended:
     def last_line(self) -> str:
         """The sentence it ended with."""
         return (self.err.strip().splitlines() or [""])[-1]
+
+    @property
+    def refusal_problem(self) -> str | None:
+        """Why this was no refusal in one sentence; None where it was one."""
+        sentences = [line for line in self.err.splitlines() if line.startswith("cohear: ")]
+        if self.status != 2 or len(sentences) != 1 or "Traceback" in self.err:
+            return f"status {self.status}: {self.err.strip()[-300:]}"
+        return None
 
 
 def import_everything() -> None:
@@ -103,6 +114,7 @@ def _work(
     def note(value: Any) -> None:
         os.write(descriptor, f"{json.dumps(value)}\n".encode())
 
+    signal.alarm(LIMIT_S)
     leave_on_signals()
     prepare(note)
     return run([str(argument) for argument in arguments])

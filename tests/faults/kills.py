@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from cohear.training.checkpoint_files import parse_checkpoint
 from faults.disk_steps import Step, misordered_renames, record_steps
 from faults.forked import Ended, import_everything, kill_after, leave_pictures_blank, run_forked
 from faults.tally import Tally
@@ -46,19 +47,20 @@ def trials(scratch: Path, quick: bool) -> Iterator[Tally]:
     one_epoch = ("--method", "bda", "--set", "training.epochs=1")
     grid = Job("a grid", ("crossval", table, *OPTIONS, *one_epoch), "runs", saves_each_step=False)
     stride = 13 if quick else 1
-    orders = Tally("Every file is written, synced, renamed, and its folder synced, in that order", 10 if quick else 40)
-    partials = Tally("A half-written file is never read", 10 if quick else 200)
-    redone = Tally("A resumed run goes on exactly where its newest checkpoint was written", 10 if quick else 100)
+    orders = Tally("Every file is written, synced, renamed, and its folder synced, in that order", 40)
+    verdicts = Verdicts()
     for job in (train, grid):
         unbroken = Unbroken.make(job, scratch / f"unbroken-{job.out}")
         for case, problem in misordered_renames(unbroken.steps):
             orders.judge(case, problem)
+        numbers = range(0, 2 * len(unbroken.steps), stride)
         killed = Tally(
             f"{job.name[:1].upper()}{job.name[1:]} killed before and after every write, sync and rename ends in the "
             "unbroken one's bytes",
-            len(range(0, 2 * len(unbroken.steps), stride)),
+            len(numbers),
         )
-        for number in range(0, 2 * len(unbroken.steps), stride):
+        verdicts.want(job, killed.wanted)
+        for number in numbers:
             when: When = "before" if number % 2 == 0 else "after"
             ended, folder = _kill(job, scratch, number // 2, when)
             landed = f"{job.name} {when} step {number // 2 + 1}, {unbroken.steps[number // 2]}"
@@ -66,10 +68,12 @@ def trials(scratch: Path, quick: bool) -> Iterator[Tally]:
                 print(f"not killed, status {ended.status}: {landed}: {ended.last_line}")
                 continue
             print(f"killed: {landed}")
-            _go_on(job, folder, unbroken, landed, killed, partials, redone)
+            verdicts.look(job, folder, ended, landed)
+            _go_on(job, folder, unbroken, landed, killed, verdicts)
         killed.figures = f"{len(unbroken.steps)} changes of the disk"
         yield killed
     at_random = Tally("A training killed at a random time ends in the unbroken one's bytes", 3 if quick else 20)
+    verdicts.want(train, at_random.wanted)
     unbroken = Unbroken.make(train, scratch / "unbroken-again")
     chance = random.Random(20)
     while at_random.tried < at_random.wanted:
@@ -87,8 +91,43 @@ def trials(scratch: Path, quick: bool) -> Iterator[Tally]:
             print(f"came after the end: {seconds:.2f} s")
             continue
         print(f"killed: after {seconds:.2f} s, last seen at {where}")
-        _go_on(train, folder, unbroken, f"after {seconds:.2f} s", at_random, partials, redone)
-    yield from (at_random, partials, redone, orders)
+        landed = f"after {seconds:.2f} s"
+        verdicts.look(train, folder, ended, landed)
+        _go_on(train, folder, unbroken, landed, at_random, verdicts)
+    yield from (at_random, verdicts.partials, verdicts.redone, verdicts.kept, orders)
+
+
+class Verdicts:
+    """What is judged at every kill, wherever it lands."""
+
+    def __init__(self) -> None:
+        self.partials = Tally("A half-written file is never read", 0)
+        self.redone = Tally("A resumed run goes on exactly where its newest checkpoint was written", 0)
+        self.kept = Tally("Whenever a training is killed, the last two checkpoints that it wrote are whole", 0)
+
+    def want(self, job: Job, n_kills: int) -> None:
+        """Expect so many kills more of a job."""
+        self.partials.wanted += n_kills
+        if job.saves_each_step:
+            self.redone.wanted += n_kills
+            self.kept.wanted += n_kills
+
+    def look(self, job: Job, folder: Path, ended: Ended, landed: str) -> None:
+        """Judge the checkpoints of a training that was just killed."""
+        if not job.saves_each_step:
+            return
+        steps = [Step(*note["disk"]) for note in ended.notes if "disk" in note]
+        written = [Path(step.path) for step in steps if step.kind == "rename" and "/checkpoint/" in step.path]
+        gone = [path.name for path in written[-2:] if not _is_whole(path)]
+        self.kept.judge(landed, f"{', '.join(gone)} of {len(written)} cannot be read" if gone else None)
+
+
+def _is_whole(checkpoint: Path) -> bool:
+    try:
+        parse_checkpoint(checkpoint.read_bytes())
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 @dataclass(frozen=True)
@@ -142,19 +181,17 @@ def _kill(job: Job, scratch: Path, number: int, when: When) -> tuple[Ended, Path
     return run_forked(job.arguments(folder), folder, cache=folder / "cache", prepare=prepare), folder
 
 
-def _go_on(
-    job: Job, folder: Path, unbroken: Unbroken, landed: str, killed: Tally, partials: Tally, redone: Tally
-) -> None:
+def _go_on(job: Job, folder: Path, unbroken: Unbroken, landed: str, killed: Tally, verdicts: Verdicts) -> None:
     """Give the command again, and judge what it did and left."""
     newest = _newest_checkpoint(folder / "run") if job.saves_each_step else None
     ended = run_forked(job.arguments(folder), folder, cache=folder / "cache", prepare=_hooks(job))
     killed.judge(landed, _difference(ended, folder, unbroken))
     read = [note["reads"] for note in ended.notes if "reads" in note]
-    partials.judge(landed, f"it read {read[0]}" if read else None)
+    verdicts.partials.judge(landed, f"it read {read[0]}" if read else None)
     if job.saves_each_step:
         expected = unbroken.training_steps[_n_before(unbroken.training_steps, newest) :]
-        same = _training_steps(ended) == expected or ended.status != 0
-        redone.judge(landed, None if same else f"{len(_training_steps(ended))} steps instead of {len(expected)}")
+        made = _training_steps(ended)
+        verdicts.redone.judge(landed, None if made == expected else f"{len(made)} steps instead of {len(expected)}")
 
 
 def _difference(ended: Ended, folder: Path, unbroken: Unbroken) -> str | None:
@@ -166,6 +203,7 @@ def _difference(ended: Ended, folder: Path, unbroken: Unbroken) -> str | None:
     other = [name for name, content in results.items() if content != unbroken.results[name]]
     if other:
         return f"other bytes in {other}"
+    # No lock keeps others from writing that page, so nobody can tell whose half-written one it is.
     left = [path.name for path in folder.rglob("*.partial") if not path.name.startswith(".comparison.html.")]
     return f"left behind: {left}" if left else None
 

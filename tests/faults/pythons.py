@@ -36,9 +36,11 @@ def pythons_with_torch() -> dict[str, Path]:
     found: dict[str, Path] = {}
     ask = "import lightning_fabric, safetensors, soundfile, soxr, jaxtyping, torch; print(torch.__version__)"
     for program in _programs():
-        asked = subprocess.run([program, "-c", ask], capture_output=True, text=True, timeout=120, check=False)
-        if asked.returncode == 0:
-            found.setdefault(asked.stdout.strip(), program)
+        try:
+            asked = subprocess.run([program, "-c", ask], capture_output=True, text=True, timeout=120, check=True)
+        except (OSError, subprocess.SubprocessError):
+            continue
+        found.setdefault(asked.stdout.strip(), program)
     return found
 
 

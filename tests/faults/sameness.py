@@ -30,9 +30,11 @@ def trials(scratch: Path, quick: bool) -> Iterator[Tally]:
 
 
 def _each_python(folder: Path, quick: bool) -> Tally:
-    tally = Tally("keys, their numbers and splits are exactly the golden ones on each Python, without torch", 1)
-    golden = json.loads((TESTS / "golden" / "keys_and_splits.json").read_text("utf-8"))
     cases = [(version, python, ()) for version, python in pythons_at_hand().items()]
+    tally = Tally(
+        "Keys, their numbers and splits are exactly the golden ones on each Python, without torch", len(cases)
+    )
+    golden = json.loads((TESTS / "golden" / "keys_and_splits.json").read_text("utf-8"))
     if not quick:
         cases += [(version, python, ("numpy==1.26.*",)) for version, python, _ in cases]
     seen, missing = [], []
@@ -80,15 +82,21 @@ def _processors(quick: bool) -> dict[str, dict[str, str]]:
 
 
 def _each_processor(quick: bool) -> Iterator[Tally]:
-    drawn = Tally("drawn parameters, keys and splits are exactly the golden ones on each processor and torch", 2)
+    pythons, processors = pythons_with_torch(), _processors(quick)
+    n = len(pythons) * len(processors)
+    drawn = Tally("Drawn parameters, keys and splits are exactly the golden ones on each processor and torch", n)
     near = {
-        "double": Tally("waveforms computed in double precision are within 1e-5 of full scale of the golden ones", 2),
-        "single": Tally("waveforms in single precision are so too, but for those whose pitch is shifted", 2),
-        "log_mel_db": Tally("log-mels are within 1e-4 dB of the golden ones", 2),
+        "double": Tally("Waveforms in double precision are within 1e-5 of full scale of the golden ones", n),
+        "single": Tally(
+            "Waveforms in single precision, but for those whose pitch is shifted, are within 1e-5 of full scale of the "
+            "golden ones",
+            n,
+        ),
+        "log_mel_db": Tally("Log-mels are within 1e-4 dB of the golden ones", n),
     }
     versions, shifted, largest = [], [], {}
-    for version, python in pythons_with_torch().items():
-        for kind, variables in _processors(quick).items():
+    for version, python in pythons.items():
+        for kind, variables in processors.items():
             environment = {**os.environ, "PYTHONPATH": f"{SOURCE}{os.pathsep}{TESTS}", **variables}
             command = [python, "-W", "ignore", "-m", "golden.differences"]
             done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
@@ -111,7 +119,7 @@ def _each_processor(quick: bool) -> Iterator[Tally]:
 
 
 def _one_process_or_two(folder: Path) -> Tally:
-    tally = Tally("one process and two have the same gradients within 1e-5, batch-norm statistics frozen", 13)
+    tally = Tally("One process and two have the same gradients within 1e-5, batch-norm statistics frozen", 13)
     found = compare(folder)
     for step, difference in found["frozen"].items():
         tally.judge(step, None if difference <= GRADIENT_BOUND else f"{difference:.1e}")
@@ -124,7 +132,6 @@ def _one_process_or_two(folder: Path) -> Tally:
 
 
 def _made_again(folder: Path, quick: bool) -> Tally:
-    tally = Tally("a run made again from its config.json and environment.json alone has the same bytes of weights", 2)
     first, again = folder / "first", folder / "again"
     write_tones(first / "tones")
     write_classes(first / "classes")
@@ -141,7 +148,12 @@ def _made_again(folder: Path, quick: bool) -> Tally:
         "standard": (["tones/tones.csv", *OPTIONS, "--method", "standard", "--transform", "masking"], {}),
         "none, every clip": (["tones/tones.csv", *OPTIONS, "--method", "none", "--fold", "all"], {}),
     }
-    for case, (arguments, variables) in list(cases.items())[: 2 if quick else None]:
+    if quick:
+        cases = dict(list(cases.items())[:2])
+    tally = Tally(
+        "A run made again from its config.json and environment.json alone has the same bytes of weights", len(cases)
+    )
+    for case, (arguments, variables) in cases.items():
         run = first / "run"
         shutil.rmtree(run, ignore_errors=True)
         shutil.rmtree(again, ignore_errors=True)
@@ -151,10 +163,8 @@ def _made_again(folder: Path, quick: bool) -> Tally:
         if problem is None:
             told, variables = command_of(run)
             problem = cohear([*told, "--out", "run"], again, variables)
-        if (
-            problem is None
-            and (run / "model.safetensors").read_bytes() != (again / "run/model.safetensors").read_bytes()
-        ):
+        weights = [folder / "model.safetensors" for folder in (run, again / "run")]
+        if problem is None and weights[0].read_bytes() != weights[1].read_bytes():
             problem = "other weights"
         tally.judge(case, problem)
     return tally

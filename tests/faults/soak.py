@@ -14,9 +14,9 @@ from faults.tally import Tally
 def trials(scratch: Path, quick: bool) -> Iterator[Tally]:
     """Try each kind of long use in a process of its own; `quick` trains a tiny network and hears twelve minutes."""
     memory = Tally(
-        "resident memory after the first tenth of long use and at its end differs by at most 5 %", len(KINDS)
+        "Resident memory after the first tenth of long use and at its end differs by at most 5 %", len(KINDS)
     )
-    files = Tally("at the end of long use as many files are open as after its first tenth", len(KINDS))
+    files = Tally("At the end of long use as many files are open as after its first tenth", len(KINDS))
     said = []
     _use(MODEL, scratch, quick).check_returncode()
     for kind in KINDS:

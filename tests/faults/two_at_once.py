@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from faults.disk_steps import record_steps
-from faults.disks import refusal_problem
 from faults.forked import Ended, import_everything, leave_pictures_blank, run_forked
 from faults.tally import Tally
 from tiny import OPTIONS, write_tones
@@ -36,7 +35,7 @@ def _one_folder(scratch: Path, words: tuple[object, ...], n: int) -> Tally:
         arguments = [*words, "--out", folder / "run", *["--resume"] * (index % 2)]
         sign = "run/history.jsonl"  # the first is at its second epoch
         first, second = _beside(folder, arguments, _slow_steps, sign, arguments)
-        problem = _problem(first) or refusal_problem(second)
+        problem = _problem(first) or second.refusal_problem
         if not problem and "another process is working on" not in second.last_line:
             problem = f"it says: {second.last_line}"
         tally.judge(f"try {index + 1}", problem)
@@ -102,7 +101,7 @@ def _no_process_numbers() -> Tally:
     """Read the source: what is locked is locked by filelock, and no process number decides anything."""
     import cohear
 
-    tally = Tally("Locks are the operating system's, and no process number decides who may work", 1)
+    tally = Tally("Locks are the operating system's, and no process number decides who may work", 4)
     for path in sorted(Path(cohear.__file__).parent.rglob("*.py")):
         text = path.read_text("utf-8")
         locks, numbers = text.count("FileLock(") + text.count("fcntl") + text.count("O_EXCL"), text.count("getpid")

@@ -80,6 +80,34 @@ def test_the_newest_two_checkpoints_are_kept(tmp_path):
     assert {"network.0.weight", "optimizer.0.exp_avg", "optimizer.0.step"} <= checkpoint.tensors.keys()
 
 
+def test_newer_checkpoints_that_the_disk_does_not_give_push_nothing_out(tmp_path):
+    save_several(tmp_path, 20, 19)
+    save_several(tmp_path, 8, 9, 10)
+    names = [path.name for path in checkpoint_paths(tmp_path)]
+    assert names == [f"epoch-3-step-{step}.safetensors" for step in (20, 19, 10, 9)]
+    save_several(tmp_path, 21)
+    assert [path.name for path in checkpoint_paths(tmp_path)] == [
+        "epoch-3-step-21.safetensors",
+        "epoch-3-step-20.safetensors",
+    ]
+
+
+def test_checkpoints_of_another_place_are_left_alone(tmp_path):
+    theirs, mine = tmp_path / "theirs", tmp_path / "mine"
+    save_several(theirs, 8, 9)
+    mine.mkdir()
+    (mine / "checkpoint").symlink_to(theirs / "checkpoint")
+    net = network()
+    with pytest.raises(UserError, match=r"mine/checkpoint' is a link; move"):
+        load_checkpoint(mine, net, optimizer_of(net))
+    with pytest.raises(UserError, match=r"is a link"):
+        save_several(mine, 10)
+    assert [path.name for path in checkpoint_paths(theirs)] == [
+        "epoch-3-step-9.safetensors",
+        "epoch-3-step-8.safetensors",
+    ]
+
+
 def flip_a_bit(content: bytes) -> bytes:
     return content[:-20] + bytes([content[-20] ^ 4]) + content[-19:]
 

@@ -31,7 +31,10 @@ def content_hashes(root: Path, paths: Sequence[str], cache_dir: Path) -> dict[st
         changed = [path for path, stamp in stamps.items() if stamp and index.get(path, [])[:2] != stamp]
         with ThreadPoolExecutor() as pool:  # hashing lets other threads run
             for path, content in zip(changed, pool.map(lambda path: _hash_file(root / path), changed), strict=True):
-                index[path] = [*(stamps[path] or ()), content]
+                if content is None:
+                    stamps[path] = None
+                else:
+                    index[path] = [*(stamps[path] or ()), content]
         if changed:
             remove_partials(cache_dir, index_path.name)
             with replacing(index_path) as file:
@@ -57,9 +60,13 @@ def _stamp(path: Path) -> list[int] | None:
     return [status.st_size, status.st_mtime_ns] if path.is_file() and os.access(path, os.R_OK) else None
 
 
-def _hash_file(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+def _hash_file(path: Path) -> str | None:
+    """Return the hash of a file; None where its disk does not give it, which is not remembered."""
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+    except OSError:
+        return None
 
 
 def _hash(content: bytes) -> str:

@@ -22,9 +22,8 @@ _FIXED_SIZE_FORMATS = {1, 3, 6, 7, 0xFFFE}
 
 _AIFC_SAMPLES = {
     *(b"NONE", b"twos", b"sowt", b"raw ", b"in24", b"in32", b"42ni", b"23ni"),
-    *(b"fl32", b"FL32", b"fl64"),
+    *(b"fl32", b"FL32", b"fl64", b"FL64", b"ulaw", b"ULAW", b"alaw", b"ALAW"),
 }
-_AIFC_SAMPLES |= {b"FL64", b"ulaw", b"ULAW", b"alaw", b"ALAW"}
 """Compression types of AIFC whose frame is one sample per channel; of the others it is a packet of many."""
 
 _MP3_KBIT_PER_S = {

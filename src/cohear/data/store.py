@@ -28,7 +28,7 @@ from cohear.data.decoding import FULL_SCALE, StoreSettings
 from cohear.data.decoding_report import DecodingReport
 from cohear.data.row_file import RowFile
 from cohear.data.store_building import bad_files, build_store, is_outdated
-from cohear.data.store_files import SCALES, WAVEFORMS, is_damaged, read_description, write_errors_worded
+from cohear.data.store_files import SCALES, WAVEFORMS, disk_errors_worded, is_damaged, read_description
 from cohear.errors import UserError
 
 _log = logging.getLogger(__name__)
@@ -197,9 +197,9 @@ def open_store(
 
     Raises:
         UserError: where files cannot be used (all are looked at first), fewer than two classes are left
-            without them, or the cache cannot be written.
+            without them, or the disk of the cache refuses.
     """
-    with write_errors_worded(cache_dir):
+    with disk_errors_worded(cache_dir):
         cache_dir.mkdir(parents=True, exist_ok=True)
         contents = content_hashes(dataset.root, [clip.path for clip in dataset.clips], cache_dir)
         sources = [[clip.id, contents[clip.path], clip.start_s, clip.end_s] for clip in dataset.clips]
@@ -211,7 +211,7 @@ def open_store(
                 shutil.rmtree(folder)
             if not folder.exists():
                 build_store(folder, dataset, settings, skip_bad, on_progress)
-    store = _load(folder, dataset, settings, damaged)
+            store = _load(folder, dataset, settings, damaged)  # while nobody can replace it
     if store.report.skipped and not skip_bad:
         raise bad_files(dataset, store.report)
     if len(store.classes) < 2:
@@ -229,7 +229,7 @@ def _waiting_for(lock: FileLock) -> AbstractContextManager[Any]:
 
 
 def _load(folder: Path, dataset: Dataset, settings: StoreSettings, replaces_damaged: bool) -> Store:
-    """Map a finished store and give its rows the labels, folds and groups of the data set."""
+    """Open a finished store and give its rows the labels, folds and groups of the data set."""
     rows, report = read_description(folder)
     n_rows_of = np.bincount([index for index, _, _ in rows], minlength=len(dataset.clips))
     clips = []

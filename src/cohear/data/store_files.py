@@ -46,19 +46,25 @@ def is_damaged(folder: Path, n_clips: int, settings: StoreSettings) -> bool:
 
 
 @contextlib.contextmanager
-def write_errors_worded(cache_dir: Path) -> Iterator[None]:
-    """Say what to do where the cache cannot be written.
+def disk_errors_worded(cache_dir: Path) -> Iterator[None]:
+    """Say what to do where the cache cannot be written or read.
 
     Raises:
         UserError: instead of an OSError.
     """
+    what_to_do = {
+        errno.ENOSPC: "free some space",
+        errno.EDQUOT: "free some space",
+        errno.EACCES: "see to its permissions",
+        errno.EPERM: "see to its permissions",
+    }
     try:
         yield
     except OSError as error:
         is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         reason = "the disk is full" if is_full else error.strerror or str(error)
-        what_to_do = "free some space" if is_full else "see to its permissions"
         raise UserError(
-            f"decoded sounds cannot be written to {cache_dir}: {reason}; {what_to_do}, or name another folder in the "
-            "environment variable COHEAR_CACHE."
+            f"decoded sounds cannot be kept in {cache_dir}: {reason}; "
+            f"{what_to_do.get(error.errno or 0, 'see to the disk')}, or name another folder in the environment "
+            "variable COHEAR_CACHE."
         ) from error

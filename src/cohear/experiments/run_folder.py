@@ -15,7 +15,7 @@ from cohear.runtime.json_text import parse_json
 from cohear.runtime.reading import read_plain
 
 _MOST_BYTES = 2**24
-"""Of `config.json`: more than a hundred thousand classes."""
+"""Of `config.json` and `metrics.json`: more than a hundred thousand classes."""
 SCHEMA = 2
 """Of the folder's files, raised when their meaning changes."""
 
@@ -107,7 +107,7 @@ def read_metrics(folder: Path) -> dict[str, Any]:
     """
     path = folder / "metrics.json"
     try:
-        metrics = parse_json(path.read_bytes())
+        metrics = parse_json(read_plain(path, _MOST_BYTES))
         if not {"accuracy", "n_clips", "jsd"} <= metrics.keys():
             raise ValueError("it lacks numbers")
     except (OSError, ValueError, AttributeError) as error:

@@ -129,10 +129,8 @@ def _leave_in_time() -> None:
             pass
         time.sleep(_PATIENCE_S)
         show_cursor = "\x1b[?25h" if sys.stderr.isatty() else ""
-        what = (
-            f"stopped within a step, up to the last checkpoint everything is saved{''.join(f'; {how}' for how in _how)}"
-        )
-        os.write(2, f"{show_cursor}cohear: {what}\n".encode())
+        what = "stopped within a step, up to the last checkpoint everything is saved"
+        os.write(2, f"{show_cursor}cohear: {'; '.join([what, *reversed(_how)])}\n".encode())
         os._exit(128 + signal.SIGTERM)
 
     threading.Thread(target=wait, daemon=True).start()

@@ -20,8 +20,9 @@ from cohear.runtime.sealed_tensors import seal, unseal
 
 _NAME = re.compile(r"epoch-(\d+)-step-(\d+)\.safetensors")
 N_KEPT = 2
-_MOST_BYTES = 2**34
-"""Of a checkpoint: a thousand times the paper's."""
+"""Checkpoints, the one just written and the one before."""
+MOST_BYTES = 2**34
+"""Of a checkpoint or a file of weights: a thousand times the paper's."""
 _SEE_TO_THE_DISK = "see to the disk, then go on with --resume"
 
 
@@ -56,9 +57,9 @@ def checkpoint_paths(folder: Path) -> list[Path]:
     """Return a run's checkpoints, the newest first.
 
     Raises:
-        UserError: where the disk does not tell.
+        UserError: where the disk does not tell, or they would lie in a folder elsewhere, maybe that of another run.
     """
-    inside = folder / "checkpoint"
+    inside = _inside(folder)
     try:
         matches = [_NAME.fullmatch(name) for name in os.listdir(inside)]
     except FileNotFoundError:
@@ -70,7 +71,9 @@ def checkpoint_paths(folder: Path) -> list[Path]:
 
 
 def write_checkpoint(folder: Path, epoch: int, step: int, data: bytes) -> None:
-    """Write a run's newest checkpoint, then remove all but the newest two.
+    """Write a run's newest checkpoint, then remove those before it but one.
+
+    Newer ones that the disk did not give stay: they may be whole, and the run comes to them again.
 
     Args:
         folder: of the run.
@@ -81,13 +84,22 @@ def write_checkpoint(folder: Path, epoch: int, step: int, data: bytes) -> None:
     Raises:
         UserError: where the disk is full or the place cannot be written; the checkpoints before are still there.
     """
-    path = folder / "checkpoint" / f"epoch-{epoch}-step-{step}.safetensors"
+    path = _inside(folder) / f"epoch-{epoch}-step-{step}.safetensors"
     with explain_disk_errors(path):
         disk.make_folder(path.parent)
     write_bytes(path, data)
     with explain_disk_errors(path):
-        for old in checkpoint_paths(folder)[N_KEPT:]:
+        paths = checkpoint_paths(folder)
+        for old in paths[paths.index(path) + N_KEPT :]:
             disk.remove(old)
+
+
+def _inside(folder: Path) -> Path:
+    """Return where a run's checkpoints lie: in its own folder, as others may be removed where they go."""
+    inside = folder / "checkpoint"
+    if inside.is_symlink():
+        raise UserError(f"'{inside}' is a link; move the folder that it leads to there, then go on with --resume")
+    return inside
 
 
 @dataclass(frozen=True)
@@ -115,7 +127,7 @@ def read_newest(folder: Path) -> tuple[Checkpoint | None, list[Refused]]:
     refused: list[Refused] = []
     for path in checkpoint_paths(folder):
         try:
-            return parse_checkpoint(read_plain(path, _MOST_BYTES)), refused
+            return parse_checkpoint(read_plain(path, MOST_BYTES)), refused
         except OSError as error:
             refused.append(Refused(path, error.strerror or str(error), is_damaged=False))
         except ValueError as error:

@@ -17,8 +17,9 @@ from torch import Tensor, nn
 
 from cohear.errors import UserError
 from cohear.runtime.files import write_bytes
+from cohear.runtime.reading import read_plain
 from cohear.runtime.sealed_tensors import seal, unseal
-from cohear.training.checkpoint_files import Refused, checkpoint_bytes, read_newest, write_checkpoint
+from cohear.training.checkpoint_files import MOST_BYTES, Refused, checkpoint_bytes, read_newest, write_checkpoint
 
 _NETWORK, _OPTIMIZER, _BEST = "network.", "optimizer.", "best."
 
@@ -95,7 +96,7 @@ def load_weights(path: Path, network: nn.Module) -> None:
     if not path.exists():
         raise UserError(f"the weights '{path}' are missing; copy them there, or train the run again")
     try:
-        tensors = _tensors(unseal(path.read_bytes())[0])
+        tensors = _tensors(unseal(read_plain(path, MOST_BYTES))[0])
     except (ValueError, OSError) as error:
         raise UserError(
             f"the weights '{path}' cannot be used ({_reason(error)}); copy the file again, or train the run again"

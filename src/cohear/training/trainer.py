@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from cohear.models import VGG
 from cohear.objectives import ClassificationObjective, Losses
 from cohear.runtime import disk
-from cohear.runtime.files import write_text
+from cohear.runtime.files import explain_disk_errors, write_text
 from cohear.runtime.interrupts import Interrupted
 from cohear.tensors import on_device
 from cohear.training.balance import sampling_classes
@@ -280,7 +280,8 @@ def _leave_behind(restored: Restored) -> None:
         epoch, step = restored.progress["epoch"], restored.progress["step"]
         _log.warning("%s; going on from the one before, epoch %d after step %d", refused, epoch, step)
         if refused.is_damaged:
-            disk.remove(refused.path)
+            with explain_disk_errors(refused.path):
+                disk.remove(refused.path)
 
 
 def _write_history(folder: Path, history: list[dict[str, Any]]) -> None:

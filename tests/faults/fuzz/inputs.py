@@ -6,8 +6,6 @@ from pathlib import Path
 CORPUS = Path(__file__).parents[1] / "corpus"
 REGRESSIONS = Path(__file__).parents[1] / "regressions"
 
-READERS = ("audio", "tables", "configuration", "packed", "checkpoints")
-
 
 @dataclass(frozen=True)
 class Input:

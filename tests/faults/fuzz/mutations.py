@@ -100,5 +100,7 @@ def _put(data: bytes, place: int, part: bytes) -> bytes:
     return data[:place] + part + data[place + len(part) :]
 
 
-_CHANGES = (_flip, _flip, _write_number, _write_number, _write_number)
-_CHANGES += (_insert, _overwrite, _cut_end, _cut_out, _repeat, _splice, _zero, _swap)
+_CHANGES = (
+    *((_flip,) * 2 + (_write_number,) * 3),
+    *(_insert, _overwrite, _cut_end, _cut_out, _repeat, _splice, _zero, _swap),
+)

@@ -1,16 +1,16 @@
-"""Files that somebody thought out: headers that lie about lengths, zip bombs, and what is no plain file at all."""
+"""Files that somebody thought out: headers that lie about lengths, strange names, lists of files, zip bombs."""
 
 import io
-import os
 import struct
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from faults.fuzz.audio_inputs import ogg_pages, sealed_page
 from faults.fuzz.child import Outcome
 from faults.fuzz.inputs import corpus
+from faults.fuzz.no_plain_files import NO_PLAIN_FILES, write_hole
 from faults.fuzz.packed_inputs import unzipped, zipped
 
 
@@ -49,19 +49,15 @@ def nasties(folder: Path) -> Iterator[Nasty]:
         place.mkdir(parents=True)
         for name, path, refused, said in make(place):
             yield Nasty(f"{reader}: {name}", reader, path, refused, said)
-    for reader, suffix in (("audio", "x.wav"), ("audio", "x.mp4"), ("tables", "x.csv"), ("tables", "x.txt")):
-        for name, path in _no_plain_files(folder / f"{reader}-{suffix}" / reader, suffix):
-            yield Nasty(f"{reader}: {name} named {suffix}", reader, path, True)
     for reader, file in (
-        ("packed", "x.cohear"),
-        ("configuration", "config.json"),
-        ("checkpoints", "checkpoint/epoch-1-step-2.safetensors"),
+        *(("audio", "x.wav"), ("audio", "x.mp4"), ("tables", "x.csv"), ("tables", "x.txt"), ("packed", "x.cohear")),
+        *(("configuration", "config.json"), ("checkpoints", "checkpoint/epoch-1-step-2.safetensors")),
     ):
-        for number, (name, make) in enumerate(_NO_PLAIN_FILES.items()):
-            path = folder / f"no-plain-{reader}-{number}" / file
-            path.parent.mkdir(parents=True)
+        for number, (name, make) in enumerate(NO_PLAIN_FILES.items()):
+            path = folder / f"no-plain-{number}" / reader / file
+            path.parent.mkdir(parents=True, exist_ok=True)
             make(path)
-            yield Nasty(f"{reader}: {name}", reader, path, True)
+            yield Nasty(f"{reader}: {name} named {path.name}", reader, path, True)
 
 
 _Case = tuple[str, Path, bool, str]
@@ -119,18 +115,8 @@ def _lying_lengths(folder: Path) -> Iterator[_Case]:
 def _names(folder: Path) -> Iterator[_Case]:
     """Give a whole sound strange names."""
     sound = next(seed.data for seed in corpus("audio") if seed.name == "pcm16.wav")
-    for name in (
-        "é",
-        "e\u0301",
-        "\u05d0\u05d1",
-        "\u202egnp",
-        "😀",
-        "two\nlines",
-        "-rf",
-        "n" * 240,
-        "a'b\"c",
-        "concat:x",
-    ):
+    unicode = ("é", "e\u0301", "\u05d0\u05d1", "\u202egnp", "😀")
+    for name in (*unicode, "two\nlines", "-rf", "n" * 240, "a'b\"c", "concat:x"):
         path = folder / f"{name}.wav"
         path.write_bytes(sound)
         yield f"the name {name[:20]!a}", path, False, ""
@@ -161,25 +147,9 @@ def _playlists(folder: Path) -> Iterator[_Case]:
 
 def _no_sounds(folder: Path) -> Iterator[_Case]:
     """Leave 16 GiB of nothing, and text and archives, under the name of every format."""
-    for suffix in (
-        "wav",
-        "flac",
-        "ogg",
-        "opus",
-        "mp3",
-        "aiff",
-        "au",
-        "caf",  # codespell:ignore caf
-        "w64",
-        "rf64",
-        "m4a",
-        "aac",
-        "wma",
-        "webm",
-    ):
-        path = folder / f"hole.{suffix}"
-        with open(path, "wb") as file:
-            file.truncate(2**34)  # takes no room on the disk
+    for suffix in sorted({Path(seed.name).suffix for seed in corpus("audio")}):
+        path = folder / f"hole{suffix}"
+        write_hole(path, 2**34)
         yield f"16 GiB of zeros named {path.name}", path, True, ""
     for suffix in ("wav", "mp3", "m4a"):
         (folder / f"zip.{suffix}").write_bytes(zipped([("a.wav", b"RIFF")]))
@@ -279,28 +249,3 @@ def _with_link(entries: list[tuple[str, bytes]]) -> bytes:
         link.create_system, link.external_attr = 3, 0o120777 << 16
         archive.writestr(link, b"/etc/passwd")
     return file.getvalue()
-
-
-def _hole(path: Path) -> None:
-    with open(path, "wb") as file:
-        file.truncate(2**40)  # takes no room on the disk
-
-
-_NO_PLAIN_FILES: dict[str, Callable[[Path], None]] = {
-    "a pipe": lambda path: os.mkfifo(path),
-    "an endless device": lambda path: path.symlink_to("/dev/zero"),
-    "an empty device": lambda path: path.symlink_to("/dev/null"),
-    "a folder": lambda path: path.mkdir(),
-    "a link to itself": lambda path: path.symlink_to(path.name),
-    "a link to nothing": lambda path: path.symlink_to("nothing"),
-    "1 TiB of zeros": _hole,
-}
-
-
-def _no_plain_files(folder: Path, suffix: str) -> Iterator[tuple[str, Path]]:
-    """Put what is no plain file where one is expected."""
-    folder.mkdir(parents=True)
-    for number, (name, make) in enumerate(_NO_PLAIN_FILES.items()):
-        path = folder / f"{number}{suffix}"
-        make(path)
-        yield name, path

@@ -35,8 +35,8 @@ _FINDINGS = Path(tempfile.gettempdir()) / "cohear-fuzz-findings"
 def tallies(scratch: Path, quick: bool) -> Iterator[Tally]:
     """Put every reader to the test; inputs that break one are kept in a folder that the tally names."""
     n_inputs = N_QUICK if quick else N_INPUTS
-    past = Tally("at least a third of the inputs get past the first check of their format", len(_CALLED))
-    no_torch = Tally("no reader imports torch", len(_CALLED))
+    past = Tally("At least a third of the inputs get past the first check of their format", len(_CALLED))
+    no_torch = Tally("No reader imports torch", len(_CALLED))
     for reader, (inputs, called) in _CALLED.items():
         with ReadingChild(scratch) as child:
             tally, share = _tried(child, reader, called, inputs(), n_inputs)
@@ -54,7 +54,7 @@ def _tried(
     child: ReadingChild, reader: str, called: str, inputs: SearchStrategy[Input], n_inputs: int
 ) -> tuple[Tally, float]:
     """Feed a reader with drawn inputs; return what became of them, and the share that got past the first check."""
-    tally = Tally(f"a broken or hostile {called} is read, or refused in one sentence", n_inputs)
+    tally = Tally(f"A broken or hostile {called} is read, or refused in one sentence", n_inputs)
     n_passed, n_refused, began = 0, 0, time.monotonic()
 
     def judge(drawn: Input) -> None:
@@ -112,7 +112,7 @@ def known_inputs() -> list[tuple[str, str, Input]]:
 
 def _known(scratch: Path) -> Tally:
     wanted = known_inputs()
-    tally = Tally("an input that broke a reader once does so no more, and the seeds are read or refused", len(wanted))
+    tally = Tally("An input that broke a reader once does so no more, and the seeds are read or refused", len(wanted))
     with ReadingChild(scratch) as child:
         for name, reader, given in wanted:
             tally.judge(name, child.read(reader, given).problem)
@@ -121,9 +121,9 @@ def _known(scratch: Path) -> Tally:
 
 def _thought_out(scratch: Path) -> Tally:
     tally = Tally(
-        "headers that lie about lengths, zip bombs, pipes, devices, folders, loops of links, playlists and files of a "
+        "Headers that lie about lengths, zip bombs, pipes, devices, folders, loops of links, playlists and files of a "
         "terabyte are read or refused as they should be",
-        100,
+        120,
     )
     folder = scratch / "nasties"
     folder.mkdir()
@@ -135,7 +135,7 @@ def _thought_out(scratch: Path) -> Tally:
 
 def _contained(scratch: Path) -> Tally:
     tally = Tally(
-        "a table that names what lies outside its folder, by its path or through a link, is refused, and nothing there "
+        "A table that names what lies outside its folder, by its path or through a link, is refused, and nothing there "
         "is opened",
         len(KINDS) * len(OUTSIDE),
     )

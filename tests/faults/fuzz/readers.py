@@ -59,7 +59,7 @@ def _all_of(ways: Sequence[Callable[[], object]]) -> None:
             refusals.append(error)
     if refusals:
         # A refusal that is no UserError is the one to be seen.
-        raise next((error for error in refusals if type(error).__name__ != "UserError"), refusals[-1])
+        raise next((error for error in refusals if not isinstance(error, UserError)), refusals[-1])
 
 
 def _hear(path: Path) -> None:
