@@ -6,6 +6,7 @@ import numpy as np
 
 from cohear.data.decoding import StoreSettings
 from cohear.data.decoding_report import DecodingReport
+from cohear.data.row_file import RowFile
 from cohear.data.store import Store, StoredClip
 from cohear.evaluation.calibration import UNFITTED, Calibration
 from cohear.evaluation.consistency import PERTURBATIONS, Agreement
@@ -45,7 +46,7 @@ def judged_run(
     settings = StoreSettings(8000, clip_s)
     store = Store(
         clips=stored,
-        waveforms=np.zeros((n_clips, settings.n_samples), np.int16),
+        rows=RowFile(Path("/dev/null"), n_clips, settings.n_samples),
         scales=np.ones(n_clips, np.float32),
         settings=settings,
         contents="",

@@ -80,7 +80,7 @@ def test_missing_and_damaged_weights_are_named_and_the_page_is_kept(cohear, copi
     weights, page = copied / "model.safetensors", (copied / "report.html").read_bytes()
     weights.write_bytes(weights.read_bytes()[:-8])
     for command in (("report", copied), ("predict", copied, copied)):
-        assert cohear(*command).refuses(f"'{weights}' cannot be used, the file is damaged", "train the run again")
+        assert cohear(*command).refuses(f"'{weights}' cannot be used (the file is damaged)", "train the run again")
     weights.unlink()
     assert cohear("predict", copied, copied).refuses(f"'{weights}' are missing", "train the run again")
     assert (copied / "report.html").read_bytes() == page

@@ -217,6 +217,17 @@ def test_two_processes_do_not_work_on_one_folder(tones, tmp_path):
         run(tones, tmp_path, resume=True)
 
 
+def test_half_written_checkpoints_of_another_run_are_left_alone(tmp_path):
+    theirs, mine = tmp_path / "theirs" / "checkpoint", tmp_path / "mine"
+    for folder in (theirs, mine):
+        folder.mkdir(parents=True)
+    (theirs / ".a.1.partial").touch()
+    (mine / "checkpoint").symlink_to(theirs)
+    with pytest.raises(UserError, match="is a link"), locked(mine):
+        pass
+    assert (theirs / ".a.1.partial").exists()
+
+
 @pytest.mark.slow
 def test_a_resumed_run_remembers_its_earlier_starts_and_says_when_threads_changed(tones, tmp_path):
     with pytest.raises(Interrupted):

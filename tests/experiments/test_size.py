@@ -40,7 +40,9 @@ def test_a_run_of_the_papers_size_takes_less_than_100_kb_in_git(tones, tmp_path)
     measured = [name for name, value in record.items() if isinstance(value, float) and name != "duration_s"]
     assert len(measured) >= 10
     lines = [{**record, **dict(zip(measured, random.random(len(measured)), strict=True))} for _ in range(N_EPOCHS)]
-    (tmp_path / "history.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert json.dumps(record, separators=(",", ":")) == (tmp_path / "history.jsonl").read_text().strip()
+    texts = [json.dumps(line, separators=(",", ":")) for line in lines]
+    (tmp_path / "history.jsonl").write_text("\n".join(texts) + "\n")
     classes = tuple(f"hand_saw_or_so_{label}" for label in range(N_CLASSES))
     facts = json.loads((tmp_path / "config.json").read_text())
     (tmp_path / "config.json").write_text(json.dumps({**facts, "classes": classes}, indent=2))

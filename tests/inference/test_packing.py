@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from safetensors.numpy import load, save
 
 import cohear
 from cohear.errors import UserError
@@ -21,6 +20,7 @@ from cohear.inference.packing import pack_run
 from cohear.metrics.accuracy import wilson_interval
 from cohear.metrics.thresholds import Threshold
 from cohear.models import VGG
+from cohear.runtime.sealed_tensors import seal, unseal
 from cohear.training.checkpoints import save_weights
 from tiny import SAMPLE_RATE, TINY
 
@@ -138,9 +138,9 @@ def test_a_run_with_damaged_files_is_refused(tmp_path):
     with pytest.raises(UserError, match=r"run' cannot be packed"):
         pack_run(run)
     (run / "metrics.json").write_text(json.dumps(METRICS))
-    weights = load((run / "model.safetensors").read_bytes())
+    weights, about = unseal((run / "model.safetensors").read_bytes())
     weights["linear.bias"][0] = np.nan
-    (run / "model.safetensors").write_bytes(save(weights))
+    (run / "model.safetensors").write_bytes(seal(weights, about))
     with pytest.raises(
         UserError, match=r"run' cannot be packed \(its weight 'linear.bias' is not finite\); train it again"
     ):

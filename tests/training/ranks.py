@@ -143,7 +143,8 @@ def _worst(pairs: list[tuple[str, Tensor, Tensor]]) -> dict[str, float]:
     """Return the largest relative difference of any pair, by step; the first of a pair is the reference."""
     found: dict[str, float] = {}
     for step, one, two in pairs:
-        found[step] = max(float((two - one).norm() / one.norm()), found.get(step, 0.0))
+        difference = float((two - one).norm() / one.norm())
+        found[step] = float(np.maximum(difference, found.get(step, 0.0)))  # NaN stays, where `max` may pass over it
     return found
 
 

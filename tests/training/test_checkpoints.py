@@ -1,13 +1,14 @@
 """A checkpoint gives back every bit: weights, moments and progress."""
 
 import errno
+import os
 
 import pytest
 import torch
 from torch import nn
 
 from cohear.errors import UserError
-from cohear.training.checkpoint_files import checkpoint_paths, parse_checkpoint
+from cohear.training.checkpoint_files import checkpoint_paths, parse_checkpoint, remove_old_checkpoints
 from cohear.training.checkpoints import load_checkpoint, load_weights, save_checkpoint, save_weights
 
 PROGRESS = {"epoch": 3, "step": 7, "sums": [0.1, 1e-300, 1 / 3], "history": [{"loss": 2 / 3, "note": "é"}]}
@@ -78,6 +79,15 @@ def test_the_newest_two_checkpoints_are_kept(tmp_path):
     checkpoint = parse_checkpoint(checkpoint_paths(tmp_path)[0].read_bytes())
     assert checkpoint.progress == {**PROGRESS, "step": 10}
     assert {"network.0.weight", "optimizer.0.exp_avg", "optimizer.0.step"} <= checkpoint.tensors.keys()
+
+
+def test_what_a_kill_left_over_is_removed(tmp_path):
+    save_several(tmp_path, 8, 9)
+    newest, before = checkpoint_paths(tmp_path)
+    for step in (6, 7):  # killed after the newest was written, before the others were removed
+        before.with_name(f"epoch-3-step-{step}.safetensors").write_bytes(before.read_bytes())
+    remove_old_checkpoints(tmp_path, 3, 9)
+    assert checkpoint_paths(tmp_path) == [newest, before]
 
 
 def test_newer_checkpoints_that_the_disk_does_not_give_push_nothing_out(tmp_path):
@@ -183,3 +193,9 @@ def test_equal_weights_give_equal_bytes_and_come_back_exactly(tmp_path):
     loaded = network(seed=1)
     load_weights(tmp_path / "a", loaded)
     assert all(torch.equal(loaded.state_dict()[name], t) for name, t in network(seed=0).state_dict().items())
+
+
+def test_a_pipe_in_place_of_weights_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "model.safetensors")
+    with pytest.raises(UserError, match="is a pipe"):
+        load_weights(tmp_path / "model.safetensors", network())

@@ -16,6 +16,7 @@ from cohear.experiments.room_banks import room_bank_hash
 from cohear.experiments.run_folder import RunRecord, covers, is_finished, read_record
 from cohear.runtime import disk
 from cohear.runtime.files import check_writable, explain_disk_errors, remove_partials
+from cohear.training.checkpoint_files import checkpoint_folder
 
 _NOT_OF_CLIPS = {"data.pitch_cache", "data.validation_share", "data.background"}
 """Settings of the data that change results and not the clips."""
@@ -132,10 +133,10 @@ def locked(folder: Path) -> Iterator[None]:
     The lock is the operating system's: it is free as soon as the process that held it is no more.
 
     Raises:
-        UserError: where another process is at work there.
+        UserError: where another process is at work there, or its checkpoints lie elsewhere.
     """
     with _lock(folder):
-        for inside in (folder, folder / "checkpoint"):
+        for inside in (folder, checkpoint_folder(folder)):
             remove_partials(inside)
         yield
 

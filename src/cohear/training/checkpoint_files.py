@@ -53,13 +53,25 @@ def parse_checkpoint(data: bytes) -> Checkpoint:
     return Checkpoint(progress, tensors)
 
 
+def checkpoint_folder(folder: Path) -> Path:
+    """Return where a run's checkpoints lie: in its own folder, as others may be removed where they go.
+
+    Raises:
+        UserError: where that is a link.
+    """
+    inside = folder / "checkpoint"
+    if os.path.islink(inside):
+        raise UserError(f"'{inside}' is a link; move the folder that it leads to there, then go on with --resume")
+    return inside
+
+
 def checkpoint_paths(folder: Path) -> list[Path]:
     """Return a run's checkpoints, the newest first.
 
     Raises:
         UserError: where the disk does not tell, or they would lie in a folder elsewhere, maybe that of another run.
     """
-    inside = _inside(folder)
+    inside = checkpoint_folder(folder)
     try:
         matches = [_NAME.fullmatch(name) for name in os.listdir(inside)]
     except FileNotFoundError:
@@ -73,8 +85,6 @@ def checkpoint_paths(folder: Path) -> list[Path]:
 def write_checkpoint(folder: Path, epoch: int, step: int, data: bytes) -> None:
     """Write a run's newest checkpoint, then remove those before it but one.
 
-    Newer ones that the disk did not give stay: they may be whole, and the run comes to them again.
-
     Args:
         folder: of the run.
         epoch: that training is in, counted from 0.
@@ -84,22 +94,34 @@ def write_checkpoint(folder: Path, epoch: int, step: int, data: bytes) -> None:
     Raises:
         UserError: where the disk is full or the place cannot be written; the checkpoints before are still there.
     """
-    path = _inside(folder) / f"epoch-{epoch}-step-{step}.safetensors"
+    path = _path(folder, epoch, step)
     with explain_disk_errors(path):
         disk.make_folder(path.parent)
     write_bytes(path, data)
+    remove_old_checkpoints(folder, epoch, step)
+
+
+def remove_old_checkpoints(folder: Path, epoch: int, step: int) -> None:
+    """Remove what is older than a checkpoint and the one before it.
+
+    Newer ones that the disk did not give stay: they may be whole, and the run comes to them again.
+
+    Args:
+        folder: of the run.
+        epoch: of the checkpoint.
+        step: of the checkpoint.
+
+    Raises:
+        UserError: where the disk refuses.
+    """
+    path, paths = _path(folder, epoch, step), checkpoint_paths(folder)
     with explain_disk_errors(path):
-        paths = checkpoint_paths(folder)
         for old in paths[paths.index(path) + N_KEPT :]:
             disk.remove(old)
 
 
-def _inside(folder: Path) -> Path:
-    """Return where a run's checkpoints lie: in its own folder, as others may be removed where they go."""
-    inside = folder / "checkpoint"
-    if inside.is_symlink():
-        raise UserError(f"'{inside}' is a link; move the folder that it leads to there, then go on with --resume")
-    return inside
+def _path(folder: Path, epoch: int, step: int) -> Path:
+    return checkpoint_folder(folder) / f"epoch-{epoch}-step-{step}.safetensors"
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ from cohear.tensors import on_device
 from cohear.training.balance import sampling_classes
 from cohear.training.batches import Batch, epoch_batches, n_steps
 from cohear.training.checkpoint_clock import CheckpointClock
+from cohear.training.checkpoint_files import remove_old_checkpoints
 from cohear.training.checkpoints import Restored, load_checkpoint, save_checkpoint
 from cohear.training.collapse import guessing_loss
 from cohear.training.early_stopping import is_settled, kept_epoch
@@ -112,7 +113,7 @@ def train(
     restored = load_checkpoint(folder, network, optimizer) or Restored({}, {}, [])
     progress, best = _Progress(**restored.progress), restored.best
     if fabric.is_global_zero:
-        _leave_behind(restored)
+        _leave_behind(folder, restored)
         _write_history(folder, progress.history)
     n_clips = len(clips.targets)
     classes = sampling_classes(clips.targets) if plan.draws_classes_equally else None
@@ -274,15 +275,19 @@ def _save_and_leave(
     )
 
 
-def _leave_behind(restored: Restored) -> None:
-    """Say aloud which checkpoints could not be used, and remove the damaged ones: none of them is the newest."""
+def _leave_behind(folder: Path, restored: Restored) -> None:
+    """Say aloud which checkpoints could not be used, and remove the damaged ones, and those that a kill left over."""
+    if not restored.progress:
+        return
+    epoch, step = restored.progress["epoch"], restored.progress["step"]
     for refused in restored.refused:
-        epoch, step = restored.progress["epoch"], restored.progress["step"]
         _log.warning("%s; going on from the one before, epoch %d after step %d", refused, epoch, step)
         if refused.is_damaged:
             with explain_disk_errors(refused.path):
                 disk.remove(refused.path)
+    remove_old_checkpoints(folder, epoch, step)
 
 
 def _write_history(folder: Path, history: list[dict[str, Any]]) -> None:
-    write_text(folder / "history.jsonl", "".join(json.dumps(record) + "\n" for record in history))
+    lines = [json.dumps(record, separators=(",", ":")) for record in history]
+    write_text(folder / "history.jsonl", "".join(f"{line}\n" for line in lines))
