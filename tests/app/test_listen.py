@@ -1,6 +1,7 @@
 """`cohear listen` refuses in a sentence, and takes a port."""
 
 import os
+import re
 import socket
 
 import pytest
@@ -63,6 +64,29 @@ def test_a_port_is_on_loopback_by_its_address_and_not_by_its_name(monkeypatch, h
     )
     with take_port("127.someone.example", 0) as listener:
         assert is_loopback(listener) == alone
+
+
+@pytest.mark.parametrize(("host", "name"), [("0.0.0.0", "127.0.0.1"), ("::", "[::1]"), ("127.0.0.1", "127.0.0.1")])
+def test_an_address_that_stands_for_all_is_said_to(monkeypatch, capsys, tmp_path, host, name):
+    pytest.importorskip("gradio")
+    import cohear
+    from cohear.app import examples, page
+
+    try:
+        take_port(host, 0).close()
+    except UserError:
+        pytest.skip(f"this machine has no {host}")
+    monkeypatch.setattr(cohear, "load", lambda run: None)
+    monkeypatch.setattr(examples, "examples", lambda *_: ("", []))
+    monkeypatch.setattr(page, "build_page", lambda *_: None)
+    monkeypatch.setattr(server, "serve", lambda *_: None)
+    assert run(["listen", str(tmp_path), "--host", host, "--port", "0", "--no-open"]) == 0
+    *opened, at = capsys.readouterr().err.splitlines()
+    everywhere = ", and at every other address of this machine" if host != "127.0.0.1" else ""
+    assert re.fullmatch(rf"listening at http://{re.escape(name)}:\d+/{everywhere} \(Ctrl-C ends it\)", at)
+    assert [line.split(" can use the page;")[0] for line in opened] == (
+        ["whoever reaches this machine by any of its addresses"] if everywhere else []
+    )
 
 
 def test_gradio_is_kept_offline_and_its_files_are_gone_at_the_end(monkeypatch):

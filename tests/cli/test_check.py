@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +59,22 @@ def test_every_error_is_found_in_one_go_and_training_refuses_too(cohear, copied,
         "tone0-1-1.wav cannot be", "tone0-1-2.wav is empty", "tone1-1-1.wav holds NaN", "tone1-2-0.wav gives only",
     ]  # fmt: skip
     assert cohear("train", copied, *OPTIONS, "--out", tmp_path / "o").refuses("5 of 19 clips cannot be used")
+
+
+def test_what_is_far_too_loud_or_claims_too_much_is_named_as_that(cohear, copied):
+    huge, claim = copied.parent / "tone0-1-0.wav", copied.parent / "tone0-1-1.wav"
+    soundfile.write(huge, np.full(4800, 1e38, np.float32), SAMPLE_RATE, subtype="FLOAT")
+    content = bytearray(claim.read_bytes())
+    position = content.index(b"data") + 4
+    content[position : position + 4] = struct.pack("<I", 4_000_000_000)
+    claim.write_bytes(content)
+    said = cohear("check", copied, *OPTIONS, "--json", "-")
+    assert said.status == 2
+    assert "RuntimeWarning" not in said.err
+    (finding,) = (one for one in json.loads(said.out)["findings"] if one["severity"] == "error")
+    assert [" ".join(item["detail"].split()[:4]) for item in finding["items"]] == [
+        "tone0-1-0.wav holds samples far", "tone0-1-1.wav gives only 0.60",
+    ]  # fmt: skip
 
 
 def test_with_the_options_of_training_the_answer_is_that_of_training(cohear, copied, tmp_path):

@@ -73,16 +73,20 @@ def test_report_renders_the_table_of_predictions_anew(cohear, copied, trained):
     assert (copied / "predictions.csv").read_bytes() == (trained / "predictions.csv").read_bytes()
     file = copied / "predictions.safetensors"
     file.write_bytes(file.read_bytes()[:-1])
-    assert cohear("report", copied).refuses(f"'{file}' is damaged (it cannot be read: ", "train this run again")
+    assert cohear("report", copied).refuses(f"'{file}' is damaged (it cannot be read: ", "go on with --resume")
 
 
 def test_missing_and_damaged_weights_are_named_and_the_page_is_kept(cohear, copied):
     weights, page = copied / "model.safetensors", (copied / "report.html").read_bytes()
     weights.write_bytes(weights.read_bytes()[:-8])
     for command in (("report", copied), ("predict", copied, copied)):
-        assert cohear(*command).refuses(f"'{weights}' cannot be used (the file is damaged)", "train the run again")
+        assert cohear(*command).refuses(
+            f"'{weights}' cannot be used (the file is damaged)", "remove metrics.json beside it and go on with --resume"
+        )
     weights.unlink()
-    assert cohear("predict", copied, copied).refuses(f"'{weights}' are missing", "train the run again")
+    assert cohear("predict", copied, copied).refuses(
+        f"'{weights}' are missing", "remove metrics.json beside it and go on with --resume"
+    )
     assert (copied / "report.html").read_bytes() == page
 
 

@@ -17,6 +17,7 @@ import soundfile
 import cohear as package
 from cohear.data.annotations import read_audacity, read_raven
 from cohear.evaluation.calibration import Calibration, Threshold, write_calibration
+from cohear.runtime.sealed_tensors import seal, unseal
 
 COLUMNS = "path,start_s,end_s,label,probability"
 
@@ -164,6 +165,32 @@ def test_of_a_damaged_recording_what_comes_before_is_kept(cohear, trained, pond,
     assert said.err.splitlines()[-1] == (
         f"cohear: 1 of 3 files could not be read and 1 of 3 could be read only in part; the others are in '{tracks}'"
     )
+
+
+def test_what_cannot_be_is_left_out_and_said_and_never_a_missing_row(cohear, trained, pond, tmp_path):
+    soundfile.write(tmp_path / "huge.wav", np.full(8000, 1e38, np.float32), 8000, subtype="FLOAT")
+    assert cohear("predict", trained, tmp_path / "huge.wav").refuses("huge.wav holds samples far beyond full scale")
+    shutil.copy(pond / "june.wav", tmp_path / "whole.wav")
+    content = bytearray((pond / "june.wav").read_bytes())
+    content[40:44] = struct.pack("<I", 4_000_000_000)
+    (tmp_path / "claim.wav").write_bytes(content)
+    said = cohear("predict", trained, tmp_path)
+    assert said.status == 2
+    assert {row["path"] for row in table(said.out)} == {str(tmp_path / name) for name in ("claim.wav", "whole.wav")}
+    assert "claim.wav gives only 3.60 of 250000.00 s: it is cut short" in said.err
+    assert said.err.splitlines()[-1].startswith(
+        "cohear: 1 of 3 files could not be read and 1 of 3 could be read only in part"
+    )
+
+
+@pytest.mark.parametrize("weight", [1e38, np.nan])
+def test_a_network_that_gives_no_numbers_is_complained_of(cohear, trained, pond, tmp_path, weight):
+    run = tmp_path / "run"
+    shutil.copytree(trained, run)
+    weights, about = unseal((run / "model.safetensors").read_bytes())
+    weights["linear.weight"] = np.full_like(weights["linear.weight"], weight)
+    (run / "model.safetensors").write_bytes(seal(weights, about))
+    assert cohear("predict", run, pond / "june.wav").refuses("june.wav: the network answers with NaN or infinite")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")

@@ -136,12 +136,14 @@ def test_out_at_a_foreign_folder_or_a_file_is_refused_and_left_alone(cohear, ton
 def test_an_unfinished_run_without_resume_is_refused_and_resume_finishes_it(cohear, tones, trained, tmp_path):
     run = shutil.copytree(trained, tmp_path / "run")
     (run / "metrics.json").unlink()
+    (run / "model.safetensors").unlink()
     (run / "checkpoint" / ".epoch-1-step-0.safetensors.123.partial").write_bytes(b"half")
     words = ("train", tones, *OPTIONS, "--track", "end", "--out", run)
     assert cohear(*words).refuses(str(run), "unfinished run; add --resume")
     assert cohear("predict", run, tones).refuses(str(run), "unfinished run", "--resume")
     assert cohear(*words, "--resume").status == 0
     assert json.loads((run / "metrics.json").read_text()) == json.loads((trained / "metrics.json").read_text())
+    assert (run / "model.safetensors").read_bytes() == (trained / "model.safetensors").read_bytes()
     assert not list(run.rglob("*.partial"))
 
 

@@ -98,7 +98,7 @@ def test_resampling_to_the_same_rate_changes_nothing():
     assert resample(waveform, RATE, RATE) is waveform
 
 
-@pytest.mark.parametrize("name", ["a.wav", "a.aiff", "a.mp3", "a.flac"])
+@pytest.mark.parametrize("name", ["a.wav", "a.aiff", "a.mp3", "a.flac", "a.au", "a.w64", "a.rf64"])
 def test_half_a_file_is_refused_with_its_name(tmp_path, name):
     noise = np.random.default_rng(2).normal(0, 0.1, 4 * RATE)
     path = cut(write(tmp_path / name, noise), 0.5)
@@ -119,14 +119,32 @@ def test_segment_of_half_a_file_is_used_where_it_is_there(tmp_path):
         decode(path, 1.5, 3.0)
 
 
-def test_wav_of_unknown_length_is_used_whole(tmp_path):
-    path = write(tmp_path / "a.wav", tone(1.0))
-    position = path.read_bytes().index(b"data") + 4
-    content = bytearray(path.read_bytes())
-    content[position : position + 4] = struct.pack("<I", 0xFFFFFFFF)  # what a recorder writes to a pipe
+def claiming(path: Path, n_bytes: int, subtype: str = "PCM_16") -> Path:
+    """Write a second of sound whose header declares another number of bytes."""
+    content = bytearray(write(path, tone(1.0), subtype=subtype).read_bytes())
+    position = content.index(b"data") + 4
+    content[position : position + 4] = struct.pack("<I", n_bytes)
     path.write_bytes(content)
-    decoded = decode(path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("n_bytes", "subtype"),
+    [
+        *((n, "PCM_16") for n in (0xFFFFFFFF, 0xFFFFFFDB, 0x7FFFFFFF, 0x80000000, 0x7FFFFF00, 0x7FFFF000, 0x7FFF0000)),
+        (0x7FFFF000 // 3 * 3, "PCM_24"),  # as SoX rounds it
+    ],
+)
+def test_wav_of_unknown_length_is_used_whole(tmp_path, n_bytes, subtype):
+    decoded = decode(claiming(tmp_path / "a.wav", n_bytes, subtype))
     assert (len(decoded.waveform), decoded.shortfall_s) == (RATE, 0.0)
+
+
+@pytest.mark.parametrize("n_bytes", [4_000_000_000, 0xFFFFFFFF - 1000, 0x80000002, 0x7FFFF002, 0x7FFFEFFC, 90_000])
+def test_wav_that_claims_more_than_there_is_is_refused(tmp_path, n_bytes):
+    path = claiming(tmp_path / "a.wav", n_bytes)
+    with pytest.raises(UserError, match=rf"a\.wav gives only 1\.00 of {n_bytes // 2 / RATE:.2f} s: it is cut short"):
+        decode(path)
 
 
 def test_mp3_of_varying_rate_without_length_is_not_cut_silently(tmp_path):
@@ -176,6 +194,39 @@ def test_samples_that_are_no_numbers_are_refused_with_their_place(tmp_path, bad)
     waveform[RATE // 4] = bad
     with pytest.raises(UserError, match=r"a\.wav holds NaN or infinite samples \(the first at 0\.250 s\)"):
         decode(write(tmp_path / "a.wav", waveform, subtype="FLOAT"))
+
+
+@pytest.mark.parametrize("n_channels", [1, 2])
+@pytest.mark.parametrize("bad", [1.1e6, -1e38, 3.3e38])
+def test_samples_far_beyond_full_scale_are_refused_with_their_place(tmp_path, bad, n_channels):
+    waveform = np.stack([tone()] * n_channels, axis=1)
+    waveform[RATE // 4] = [bad, -bad][:n_channels]  # channels that make up for each other are no better
+    said = r"a\.wav holds samples far beyond full scale, which is 1 \(the first, -?[\d.e+]+, at 0\.250 s\): export it"
+    with np.errstate(all="raise"), pytest.raises(UserError, match=said):
+        decode(write(tmp_path / "a.wav", waveform, subtype="FLOAT"))
+    waveform[RATE // 4] = 32768  # the loudest of 16 bits that were left undivided
+    assert decode(write(tmp_path / "a.wav", waveform, subtype="FLOAT")).waveform.max() == 32768
+
+
+def test_what_libsndfile_says_is_worded(tmp_path):
+    content = bytearray(write(tmp_path / "a.wav", tone()).read_bytes())
+    for place, number, said in (
+        (24, 0, "its header declares no sample rate that there is"),
+        (24, 4_000_000_000, "its header declares no sample rate that there is"),
+        (20, 1, "its header declares no number of channels that there is"),
+        (20, 1 + (2000 << 16), "its header declares no number of channels that there is"),
+        (16, 3, "its header is damaged"),
+    ):
+        broken = content.copy()
+        broken[place : place + 4] = struct.pack("<I", number)
+        (tmp_path / "b.wav").write_bytes(broken)
+        with pytest.raises(UserError) as error:
+            decode(tmp_path / "b.wav")
+        assert f"b.wav cannot be read as sound ({said}): " in str(error.value)
+    for name in ("a.mp3", "b.wav"):
+        (tmp_path / name).write_bytes(b"hello there " * 100)
+        with pytest.raises(UserError, match=rf"{name} cannot be read as sound \(it is of no format that is known\): "):
+            decode(tmp_path / name)
 
 
 def test_segment_beyond_the_end_is_refused(tmp_path):

@@ -113,6 +113,14 @@ def test_samples_before_one_that_is_no_number_are_heard(tmp_path):
     assert "NaN or infinite samples (the first at 1.000 s)" in str(stream.damage)
 
 
+def test_samples_before_one_far_beyond_full_scale_are_heard(tmp_path):
+    waveform = noise(2, RATE, 2)
+    waveform[RATE] = (1e38, -1e38)
+    stream = AudioStream(write(tmp_path / "a.wav", waveform, RATE, subtype="FLOAT"), RATE)
+    np.testing.assert_array_equal(np.concatenate(list(stream)), waveform[:RATE].mean(axis=1))
+    assert "far beyond full scale, which is 1 (the first, 1e+38, at 1.000 s)" in str(stream.damage)
+
+
 def test_what_gives_not_one_sample_is_told(tmp_path):
     empty = AudioStream(write(tmp_path / "a.wav", np.zeros(0), RATE), RATE)
     assert list(empty) == []

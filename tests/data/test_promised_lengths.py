@@ -6,6 +6,7 @@ import soundfile
 
 from cohear.data.audio_files import AUDIO_SUFFIXES, decode
 from cohear.data.promised_lengths import promised_n_samples
+from cohear.errors import UserError
 from faults.fuzz.inputs import CORPUS
 
 
@@ -17,6 +18,12 @@ from faults.fuzz.inputs import CORPUS
         ("a.wav", "FLOAT", 3),
         ("a.wav", "ULAW", 1),
         ("a.aiff", "PCM_16", 2),
+        *(
+            ("a.au", subtype, 2)
+            for subtype in ("PCM_S8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE", "ULAW", "ALAW")
+        ),
+        ("a.w64", "PCM_24", 3),
+        ("a.w64", "FLOAT", 1),
     ],
 )
 def test_promise_survives_the_loss_of_the_second_half(tmp_path, name, subtype, n_channels):
@@ -24,6 +31,19 @@ def test_promise_survives_the_loss_of_the_second_half(tmp_path, name, subtype, n
     content = (tmp_path / name).read_bytes()
     (tmp_path / name).write_bytes(content[: len(content) // 2])
     assert promised_n_samples(tmp_path / name) == 5000
+
+
+@pytest.mark.parametrize("name", ["a.wav", "a.w64"])
+@pytest.mark.parametrize("subtype", ["IMA_ADPCM", "MS_ADPCM", "GSM610"])
+def test_packets_promise_where_some_are_missing(tmp_path, name, subtype):
+    path = tmp_path / name
+    soundfile.write(path, np.random.default_rng(0).uniform(-0.5, 0.5, 80_000), 8000, subtype=subtype)
+    assert promised_n_samples(path) is None
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    assert promised_n_samples(path) == pytest.approx(80_000, rel=0.02)
+    with pytest.raises(UserError, match=rf"{name} gives only [45]\.\d\d of (9|10)\.\d\d s"):
+        decode(path)
 
 
 def test_rf64_promises_by_its_64_bit_size(tmp_path):

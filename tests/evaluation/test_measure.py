@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+from cohear.errors import UserError
 from cohear.evaluation.answering import MULTI_LABEL, SINGLE_LABEL
 from cohear.evaluation.fixed_views import FixedViews
 from cohear.evaluation.measure import Answers, answer, score
@@ -96,6 +97,16 @@ def test_a_wrong_answer_of_any_certainty_has_a_finite_likelihood():
     assert score(certain, np.array([[1, 0]], np.float32)).nll == pytest.approx(0, abs=1e-40)
     assert 150 < score(certain, np.array([[0, 1]], np.float32)).nll < 200
     assert SINGLE_LABEL.nll(np.array([[0.0, -200.0]]), np.array([1])) == 200
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("answering", [SINGLE_LABEL, MULTI_LABEL])
+def test_answers_that_are_no_numbers_are_refused_with_what_was_asked(views, value, answering):
+    network = Constant([0.0, value, 0.0])
+    with pytest.raises(
+        UserError, match=r"^the answers to the test clips are not finite after epoch 3; lower optimizer"
+    ):
+        answer(network, views, answering=answering, to="the test clips", after=" after epoch 3")
 
 
 def test_it_is_asked_in_eval_mode_and_its_mode_is_put_back(views):

@@ -1,5 +1,6 @@
 """Error rates counted by hand, and networks whose answers to corrupted and changed clips are known."""
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import torch
 from torch import nn
 
 from cohear.data.store import Store
+from cohear.errors import UserError
 from cohear.evaluation.consistency import PERTURBATIONS, Perturbation, measure_agreement
 from cohear.evaluation.corruptions import CORRUPTIONS, SEVERITIES
 from cohear.evaluation.robustness import (
@@ -101,6 +103,21 @@ def test_networks_hear_each_clip_corrupted_by_its_own_key(store, front_end, monk
         assert np.array_equal(by_pitch[place, 2], said == store.labels[ROWS])
     assert shares == sorted(shares)
     assert shares[-1] == 1.0
+
+
+class Nothing(nn.Module):
+    """Answers no number."""
+
+    def forward(self, log_mels: torch.Tensor) -> torch.Tensor:
+        return log_mels[..., 0, :3] * math.nan
+
+
+def test_answers_that_are_no_numbers_are_refused(store, front_end):
+    read, truth = waveform_reader(store, torch.device("cpu")), _truth(store)
+    with pytest.raises(UserError, match="the answers to corrupted clips are not finite; lower optimizer"):
+        answer_corrupted([Nothing()], front_end, store, ROWS, read, truth, multi_label=False)
+    with pytest.raises(UserError, match="the answers to changed clips are not finite; lower optimizer"):
+        measure_agreement([Nothing()], front_end, store, ROWS, read, multi_label=False)
 
 
 @pytest.fixture(name="few")

@@ -9,7 +9,7 @@ import torch
 
 from cohear.errors import UserError
 from cohear.experiments import memory
-from cohear.experiments.build import prepare_data
+from cohear.experiments.build import n_listed_training_clips, prepare_data, read_folds
 from cohear.experiments.config import Config
 from cohear.experiments.memory import check_memory, explain_out_of_memory, training_bytes
 from cohear.experiments.presets import change, parse_override, preset
@@ -140,3 +140,10 @@ def test_an_allocation_error_says_what_to_change(tones, tmp_path, monkeypatch, p
 def test_other_errors_keep_their_own_words():
     with pytest.raises(RuntimeError, match="shapes differ"), explain_out_of_memory(settings("small"), 5.0):
         raise RuntimeError("shapes differ")
+
+
+@pytest.mark.parametrize("changes", [{}, {"data.validation_share": 0.3}, {"fold": "all"}])
+def test_clips_are_counted_before_decoding_as_they_are_afterwards(tones, changes):
+    config = tiny_request(tones, **changes).config
+    listed = n_listed_training_clips(read_folds(tones, config), config)
+    assert listed == len(prepare_data(tones, config).split(config).train) > 0

@@ -154,7 +154,9 @@ def test_a_damaged_file_is_named_in_one_sentence(tmp_path, change):
     with pytest.raises(UserError) as refused:
         read_predictions(tmp_path)
     assert str(refused.value).startswith(f"'{file}' is damaged (it ")
-    assert str(refused.value).endswith("): train this run again, or leave it out.")
+    assert str(refused.value).endswith(
+        "): remove metrics.json beside it and go on with --resume, or leave the run out."
+    )
     assert "\n" not in str(refused.value)
 
 
@@ -204,5 +206,7 @@ def test_groups_of_other_clips_are_refused(tmp_path):
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(UserError, match=r"predictions\.safetensors' is missing: train this run again, or leave it out"):
+    with pytest.raises(
+        UserError, match=r"predictions\.safetensors' is missing: remove metrics.json beside it and go on"
+    ):
         read_predictions(tmp_path)

@@ -36,7 +36,7 @@ def trials(scratch: Path, quick: bool) -> Iterator[Tally]:
     os.environ["COHEAR_CACHE"] = str(scratch / "cache")
     table = write_tones(scratch / "tones")
     yield _estimates(quick)
-    yield _refusals(scratch, table, quick)
+    yield _refusals(scratch, write_tones(scratch / "many", n_clips=14), quick)  # more than a batch of 40 clips
     yield _allocations(scratch, table, quick)
 
 

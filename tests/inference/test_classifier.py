@@ -1,5 +1,6 @@
 """Windows against hand-computed times, answers against the network applied by hand to the whole recording."""
 
+import copy
 from dataclasses import replace
 from pathlib import Path
 
@@ -165,6 +166,29 @@ def test_waveforms_are_answered_as_files_and_batches_one_by_one(drawn, tmp_path)
         assert [row.probability for row in one] == pytest.approx([row.probability for row in like], abs=1e-5)
     assert len(drawn.predict(np.stack([waveform, waveform]), sample_rate=16000)) == 2
     assert drawn.predict([], sample_rate=16000) == []
+
+
+@pytest.mark.parametrize("multi_label", [False, True])
+@pytest.mark.parametrize("weight", [np.nan, np.inf, 3e38])
+def test_answers_that_are_no_numbers_are_a_complaint(drawn, tmp_path, monkeypatch, weight, multi_label):
+    soundfile.write(tmp_path / "a.wav", 0.1 * np.random.default_rng(0).standard_normal(22050), 11025)
+    network = copy.deepcopy(drawn.network)
+    network.linear.weight.data *= weight
+    network.linear.bias.data[:] = 3e38  # a sum beyond the largest float
+    spoiled = replace(drawn, network=network, multi_label=multi_label)
+    said = "the network answers with NaN or infinite numbers: its weights or temperature are damaged or have grown"
+    for sound in (tmp_path / "a.wav", str(tmp_path / "a.wav")):
+        with pytest.raises(UserError, match=f"a.wav: {said}"):
+            spoiled.predict(sound, top=1)
+    with pytest.raises(UserError, match=f"^{said}"):
+        spoiled.predict(np.full(4410, 0.1, np.float32), sample_rate=11025)
+    with pytest.raises(UserError, match=f"^{said}"):
+        spoiled.probabilities(np.zeros((1, 4410), np.float32))
+    stream = AudioStream(tmp_path / "a.wav", 11025)
+    assert list(spoiled.listen(stream)) == []
+    assert said in str(stream.damage)
+    with pytest.raises(UserError, match=f"a.wav: {said}"):
+        replace(drawn, calibration=Calibration(temperature=1e-300)).predict(tmp_path / "a.wav")
 
 
 def test_the_sample_rate_is_said_once(drawn, tmp_path):

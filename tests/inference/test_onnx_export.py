@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+from cohear.errors import UserError
 from cohear.evaluation.calibration import Calibration, Threshold
 from cohear.inference.classifier import Classifier
 from cohear.inference.onnx_check import MAX_DIFFERENCE, compare
@@ -125,7 +126,8 @@ def test_the_comparison_finds_the_largest_difference_wherever_it_is():
     assert found.largest_difference > MAX_DIFFERENCE
     assert not found.is_close
     classifier.network.linear.bias.data[1] = torch.nan
-    assert not compare(model, classifier, waveforms).is_close
+    with pytest.raises(UserError, match="answers with NaN"):
+        compare(model, classifier, waveforms)
 
 
 def test_another_network_is_no_classifier_that_can_be_exported():

@@ -69,7 +69,7 @@ def test_an_empty_folder_is_no_run(tmp_path):
 @pytest.mark.parametrize("name", ["environment.json", "history.jsonl"])
 def test_a_missing_file_is_named(tmp_path, write_run, name):
     (write_run(tmp_path / "run") / name).unlink()
-    with pytest.raises(UserError, match=f"{name}' is missing: train this run again"):
+    with pytest.raises(UserError, match=f"{name}' is missing: remove metrics.json beside it"):
         read_run(tmp_path / "run")
 
 
@@ -80,7 +80,7 @@ def test_a_missing_file_is_named(tmp_path, write_run, name):
 )
 def test_a_damaged_file_is_named(tmp_path, write_run, name, content, reason):
     (write_run(tmp_path / "run") / name).write_bytes(content)
-    with pytest.raises(UserError, match=f"{name}' is damaged \\({reason}.*: train this run again"):
+    with pytest.raises(UserError, match=f"{name}' is damaged \\({reason}.*: remove metrics.json beside it"):
         read_run(tmp_path / "run")
 
 
@@ -117,7 +117,7 @@ def test_missing_predictions_are_named_when_they_are_asked_for(tmp_path, write_r
     folder = write_run(tmp_path / "run")
     (folder / "predictions.safetensors").unlink()
     run = read_run(folder)
-    with pytest.raises(UserError, match=r"predictions.safetensors' is missing: train this run again"):
+    with pytest.raises(UserError, match=r"predictions.safetensors' is missing: remove metrics.json beside it"):
         _ = run.predictions
 
 

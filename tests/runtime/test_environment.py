@@ -30,10 +30,18 @@ def test_variables_are_told_that_change_results_and_neither_paths_nor_secrets(mo
     assert variables["MKL_ENABLE_INSTRUCTIONS"] == "AVX2"
     assert variables["CUDA_VISIBLE_DEVICES"] == "1,0"
     assert variables["PYTORCH_CUDA_ALLOC_CONF"] == "expandable_segments:True"
-    assert variables["COHEAR_CACHE"] is None
+    assert variables["COHEAR_CACHE"] == "(a path)"
     told.pop("command")
     assert "xyzzy" not in json.dumps(told)
     assert "ada" not in json.dumps(told)
+
+
+@pytest.mark.parametrize(
+    "started_as", ["/home/ada/bin/cohear", "/home/ada/lib/python3.11/site-packages/cohear/__main__.py"]
+)
+def test_the_command_is_named_and_not_its_file(monkeypatch: pytest.MonkeyPatch, started_as: str):
+    monkeypatch.setattr(sys, "argv", [started_as, "train", "sounds"])
+    assert describe_environment()["command"] == ["cohear", "train", "sounds"]
 
 
 def test_versions_are_those_of_the_packages_at_work():

@@ -11,7 +11,14 @@ from cohear.errors import UserError
 from cohear.training.checkpoint_files import checkpoint_paths, parse_checkpoint, remove_old_checkpoints
 from cohear.training.checkpoints import load_checkpoint, load_weights, save_checkpoint, save_weights
 
-PROGRESS = {"epoch": 3, "step": 7, "sums": [0.1, 1e-300, 1 / 3], "history": [{"loss": 2 / 3, "note": "é"}]}
+RUN = "a run"
+PROGRESS = {
+    "identity": RUN,
+    "epoch": 3,
+    "step": 7,
+    "sums": [0.1, 1e-300, 1 / 3],
+    "history": [{"loss": 2 / 3, "note": "é"}],
+}
 
 
 def network(n_features: int = 3, seed: int = 0) -> nn.Module:
@@ -46,7 +53,7 @@ def test_training_goes_on_from_a_checkpoint_bit_for_bit(tmp_path):
     save_checkpoint(tmp_path, broken, first, PROGRESS)
     resumed = network(seed=1)
     second = optimizer_of(resumed)
-    restored = load_checkpoint(tmp_path, resumed, second)
+    restored = load_checkpoint(tmp_path, resumed, second, RUN)
     assert (restored.progress, restored.best, restored.refused) == (PROGRESS, {}, [])
     for number in range(3, 6):
         step(resumed, second, number)
@@ -56,7 +63,7 @@ def test_training_goes_on_from_a_checkpoint_bit_for_bit(tmp_path):
 
 def test_there_is_nothing_to_go_on_from_without_a_checkpoint(tmp_path):
     net = network()
-    assert load_checkpoint(tmp_path, net, optimizer_of(net)) is None
+    assert load_checkpoint(tmp_path, net, optimizer_of(net), RUN) is None
     assert list(tmp_path.iterdir()) == []
 
 
@@ -109,7 +116,7 @@ def test_checkpoints_of_another_place_are_left_alone(tmp_path):
     (mine / "checkpoint").symlink_to(theirs / "checkpoint")
     net = network()
     with pytest.raises(UserError, match=r"mine/checkpoint' is a link; move"):
-        load_checkpoint(mine, net, optimizer_of(net))
+        load_checkpoint(mine, net, optimizer_of(net), RUN)
     with pytest.raises(UserError, match=r"is a link"):
         save_several(mine, 10)
     assert [path.name for path in checkpoint_paths(theirs)] == [
@@ -142,10 +149,10 @@ def test_a_damaged_checkpoint_is_refused_and_the_one_before_is_used(tmp_path, sp
     newest, before = checkpoint_paths(tmp_path)
     newest.write_bytes(spoil(newest.read_bytes()))
     net = network()
-    restored = load_checkpoint(tmp_path, net, optimizer_of(net))
+    restored = load_checkpoint(tmp_path, net, optimizer_of(net), RUN)
     assert restored.progress["step"] == 8
     (refused,) = restored.refused
-    assert (refused.path, refused.is_damaged) == (newest, True)
+    assert (refused.path, refused.kind) == (newest, "damaged")
     assert str(refused).startswith(f"the checkpoint '{newest}' cannot be used (")
     expected = parse_checkpoint(before.read_bytes()).tensors["network.0.weight"]
     assert torch.equal(net.state_dict()["0.weight"], torch.from_numpy(expected))
@@ -156,8 +163,10 @@ def test_without_one_that_is_whole_nothing_is_begun(tmp_path, spoil):
     save_several(tmp_path, 8)
     (path,) = checkpoint_paths(tmp_path)
     path.write_bytes(spoil(path.read_bytes()))
-    with pytest.raises(UserError, match=r"step-8.safetensors' cannot be used .*; remove the run folder"):
-        load_checkpoint(tmp_path, network(), optimizer_of(network()))
+    with pytest.raises(
+        UserError, match=r"step-8.safetensors' cannot be used .*; copy one of them .* or remove the run folder"
+    ):
+        load_checkpoint(tmp_path, network(), optimizer_of(network()), RUN)
 
 
 def test_a_disk_that_does_not_answer_is_no_reason_to_remove_anything(tmp_path, monkeypatch):
@@ -168,7 +177,7 @@ def test_a_disk_that_does_not_answer_is_no_reason_to_remove_anything(tmp_path, m
 
     monkeypatch.setattr("cohear.training.checkpoint_files.read_plain", fail)
     with pytest.raises(UserError, match=r"step-9.*Stale file handle.*step-8.*; see to the disk, then go on with --res"):
-        load_checkpoint(tmp_path, network(), optimizer_of(network()))
+        load_checkpoint(tmp_path, network(), optimizer_of(network()), RUN)
     assert len(checkpoint_paths(tmp_path)) == 2
 
 
@@ -176,7 +185,7 @@ def test_weights_of_another_network_are_refused(tmp_path):
     save_checkpoint(tmp_path, network(3), optimizer_of(network(3)), PROGRESS)
     save_weights(tmp_path / "model.safetensors", network(3), {})
     with pytest.raises(UserError, match=r"checkpoint in '.*' is of another network .*size mismatch"):
-        load_checkpoint(tmp_path, network(4), optimizer_of(network(4)))
+        load_checkpoint(tmp_path, network(4), optimizer_of(network(4)), RUN)
     with pytest.raises(
         UserError, match=r"model.safetensors' cannot be used, they are of another network \(size mismatch.*[^.]\); copy"
     ):
@@ -199,3 +208,18 @@ def test_a_pipe_in_place_of_weights_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "model.safetensors")
     with pytest.raises(UserError, match="is a pipe"):
         load_weights(tmp_path / "model.safetensors", network())
+
+
+def test_a_checkpoint_of_another_run_is_refused_and_left_where_it_is(tmp_path):
+    save_several(tmp_path, 8)
+    net = network(seed=1)
+    save_checkpoint(tmp_path, net, optimizer_of(net), {**PROGRESS, "identity": "another run", "step": 9})
+    foreign, _ = checkpoint_paths(tmp_path)
+    restored = load_checkpoint(tmp_path, net, optimizer_of(net), RUN)
+    assert restored.progress["step"] == 8
+    assert [str(refused) for refused in restored.refused] == [
+        f"the checkpoint '{foreign}' cannot be used (it is of another run)"
+    ]
+    assert foreign.exists()
+    with pytest.raises(UserError, match=r"of another run.*; copy one of them there from elsewhere, or remove the run"):
+        load_checkpoint(tmp_path, net, optimizer_of(net), "a third run")

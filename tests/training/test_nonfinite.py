@@ -119,6 +119,9 @@ def test_a_damaged_clip_ends_the_run_with_epoch_step_and_clips(tmp_path, damage)
     assert sentence.startswith(f"the loss is not finite in epoch 0, step {step}, both counted from 0, with the clips ")
     assert re.search(r"with the clips 'clip 5', 'clip \d'", sentence)
     assert "(1 of them with a spectrogram that is not finite, named first)" in sentence
+    assert "the last checkpoint" not in sentence  # there is none
+    assert "by --on-nonfinite skip (`cohear train` needs --resume too)" in sentence
+    assert "lower optimizer.learning_rate and train under another --out" in sentence
     record = json.loads((tmp_path / "nonfinite.json").read_text())
     assert (record["epoch"], record["step"]) == (0, step)
     assert record["losses"]["total"] == "NaN"
@@ -147,7 +150,9 @@ def test_what_was_drawn_is_what_was_applied(tmp_path):
 
 def test_a_loss_that_turns_nan_later_leaves_the_checkpoint_before_it(tmp_path):
     weights = {0: 1.0, 1: 1.0, 2: math.nan}
-    with pytest.raises(UserError, match="the loss is not finite in epoch 2, step 0"):
+    with pytest.raises(
+        UserError, match=r"the loss is not finite in epoch 2, step 0.*, and the last checkpoint is as it"
+    ):
         run(tmp_path, consistency_weight=weights.__getitem__)
     history, trained = run(tmp_path)  # the weight is put right
     assert (history, is_same(trained, run(tmp_path / "unbroken")[1])) == (run(tmp_path / "again")[0], True)
@@ -170,9 +175,18 @@ def test_finite_losses_whose_gradients_are_not_are_noticed(tmp_path):
 def test_weights_that_become_infinite_are_never_saved(tmp_path):
     run(tmp_path, n_epochs=1, batch_size=2 * N_CLIPS)
     before = {path: path.read_bytes() for path in (tmp_path / "checkpoint").iterdir()}
-    with pytest.raises(UserError, match="the weights are no longer finite in epoch 1, after step 0"):
+    with pytest.raises(
+        UserError, match=r"in epoch 1, after step 0, both counted from 0, and the last checkpoint is as"
+    ):
         run(tmp_path, learning_rate=1e40, batch_size=2 * N_CLIPS)
     assert {path: path.read_bytes() for path in (tmp_path / "checkpoint").iterdir()} == before
+
+
+def test_where_there_is_no_checkpoint_none_is_spoken_of(tmp_path):
+    with pytest.raises(UserError, match=r"not finite|no longer finite") as refused:
+        run(tmp_path, learning_rate=1e40, batch_size=2 * N_CLIPS)
+    assert "from 0: lower optimizer.learning_rate and train under another --out" in str(refused.value)
+    assert "checkpoint" not in str(refused.value)
 
 
 def test_a_dropped_step_leaves_what_training_without_it_does(tmp_path):

@@ -66,6 +66,11 @@ def is_loopback(listener: socket.socket) -> bool:
     return ip_address(listener.getsockname()[0]).is_loopback
 
 
+def is_everywhere(listener: socket.socket) -> bool:
+    """Say whether a port is one of every address that this machine has."""
+    return ip_address(listener.getsockname()[0]).is_unspecified
+
+
 def own_names() -> set[str]:
     """Return what others in the same network may call this machine; names of the internet may be anybody's."""
     name = socket.gethostname().lower()

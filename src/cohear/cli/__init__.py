@@ -85,7 +85,8 @@ def main(arguments: list[str] | None = None) -> None:
 
 def run(arguments: list[str]) -> int:
     """Run the command line in this process and return its status."""
-    logging.getLogger("cohear").handlers = [SayHandler()]
+    log = logging.getLogger("cohear")
+    log.handlers, log.level = [SayHandler()], logging.INFO
     try:
         status = app(arguments, prog_name="cohear", standalone_mode=False)
         print(end="", flush=True)

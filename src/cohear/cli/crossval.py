@@ -35,7 +35,7 @@ def crossval(
     cohear crossval my_sounds/ --method bda --jobs 2
     """
     from cohear.cli.grids import run_requests
-    from cohear.cli.train import prepare, refuse_early
+    from cohear.cli.train import prepare, refuse_early, refuse_too_large
     from cohear.experiments.build import read_folds
     from cohear.experiments.folder_claims import check_parent
     from cohear.experiments.paper import PaperModel, model_name
@@ -72,6 +72,8 @@ def crossval(
         say(line)
     dataset = read_folds(data, config)
     refuse_early(dataset, [change(config, {"fold": dataset.folds[0]})])
+    planned = plan_requests(data, config, [model], dataset.folds, [config.seed], track)
+    refuse_too_large(dataset, planned, out, jobs)
     check_parent(out)
     prepared = prepare(data, config)
     requests = plan_requests(data, config, [model], prepared.folds, [config.seed], track)

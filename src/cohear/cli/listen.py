@@ -35,7 +35,7 @@ def listen(
 
     cohear listen runs/my-run --port 8000 --no-open
     """
-    from cohear.app.server import address_of, check_gradio, is_loopback, offline_gradio, serve, take_port
+    from cohear.app.server import address_of, check_gradio, is_everywhere, is_loopback, offline_gradio, serve, take_port
 
     check_gradio()
 
@@ -48,11 +48,14 @@ def listen(
         whose, offered = examples(classifier, run)
         page = build_page(classifier, run.resolve().name, whose, offered)
         address = address_of(listener, host)
+        everywhere = is_everywhere(listener)
         if not is_loopback(listener):
+            reached = "by any of its addresses" if everywhere else f"as {host}"
             say(
-                f"whoever reaches this machine as {host} can use the page; sounds can be recorded on this machine alone"
+                f"whoever reaches this machine {reached} can use the page; sounds can be recorded on this machine alone"
             )
-        say(f"listening at {address} (Ctrl-C ends it)")
+        elsewhere = ", and at every other address of this machine" if everywhere else ""
+        say(f"listening at {address}{elsewhere} (Ctrl-C ends it)")
         if open_browser:
             import webbrowser
 

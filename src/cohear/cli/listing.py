@@ -13,22 +13,29 @@ if TYPE_CHECKING:
     from cohear.experiments.runs import RunRequest
 
 
-def print_plan(dataset: "Dataset", requests: Sequence["RunRequest"], out: Path) -> None:
-    """Print each run of a grid with an estimate of its time on this machine, or that it is finished or refused."""
+def print_plan(dataset: "Dataset", requests: Sequence["RunRequest"], out: Path, n_jobs: int) -> None:
+    """Print each run of a grid with an estimate of its time on this machine, or that it is finished or refused.
+
+    Raises:
+        UserError: where runs that are not finished cannot fit in memory, `n_jobs` of them side by side.
+    """
     from cohear.experiments.build import usual_clip_s
     from cohear.experiments.cost import estimate_s
-    from cohear.experiments.listed_runs import find_listed
+    from cohear.experiments.listed_runs import check_listed_memory, find_listed
 
     data = requests[0].config.data
     n_clips_of_fold = Counter(clip.fold for clip in dataset.clips if clip.fold is not None)
     clip_s = data.clip_s or usual_clip_s(dataset)
+    listed = find_listed(requests, dataset, clip_s, out)
+    states = [None if run is None else _state(run) for run in listed]
+    missing = [request.config for request, state in zip(requests, states, strict=True) if state is None]
+    check_listed_memory(dataset, missing, clip_s, n_jobs)
     costs_s = estimate_s(requests, n_clips_of_fold, clip_s, len(dataset.classes))
     clips, classes = count_text(dataset.clips, "clip"), count_text(dataset.classes, "class", "classes")
     print(f"{dataset.name}: {clips}, {classes}, preset {requests[0].config.preset}")
     width = max(len(request.name) for request in requests)
     missing_s = 0.0
-    for request, cost_s, run in zip(requests, costs_s, find_listed(requests, dataset, clip_s, out), strict=True):
-        state = None if run is None else _state(run)
+    for request, cost_s, state in zip(requests, costs_s, states, strict=True):
         missing_s += cost_s if state is None else 0.0
         numbers = f"fold {request.config.fold}  seed {request.config.seed}"
         print(f"  {request.name:<{width}}  {numbers}  {state or f'about {format_s(cost_s)}'}")

@@ -22,7 +22,8 @@ class SayHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print a record's message."""
-        say(f"{record.levelname}: {record.getMessage()}")
+        urgency = "" if record.levelno <= logging.INFO else f"{record.levelname}: "
+        say(f"{urgency}{record.getMessage()}")
 
 
 @contextmanager

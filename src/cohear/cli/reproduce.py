@@ -78,7 +78,7 @@ def reproduce(
 
     from cohear.cli.grids import run_requests
     from cohear.cli.listing import print_plan
-    from cohear.cli.train import prepare, refuse_early
+    from cohear.cli.train import prepare, refuse_early, refuse_too_large
     from cohear.experiments.build import read_folds
     from cohear.experiments.folder_claims import check_parent
     from cohear.experiments.paper import ABLATIONS, CONTROLS, FIGURE_1, TABLE_1, find_models
@@ -139,9 +139,10 @@ def reproduce(
     if show_list:
         if budget is not None:
             say("the listing is of all runs whatever --budget is, since it runs nothing")
-        print_plan(dataset, requests, out)
+        print_plan(dataset, requests, out, jobs)
     else:
         refuse_early(dataset, [request.config for request in requests])
+        refuse_too_large(dataset, requests, out, jobs)
         check_parent(out)
         run_requests(requests, prepare(data, base), out, jobs, deadline_s)
 

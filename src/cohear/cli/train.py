@@ -1,7 +1,7 @@
 """`cohear train`: one run."""
 
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -108,6 +108,7 @@ def train(
     from cohear.experiments.folder_claims import check_folder
     from cohear.experiments.identity import readable_name
     from cohear.experiments.initial_run import initial_run_warning
+    from cohear.experiments.memory import check_memory
     from cohear.experiments.presets import change
     from cohear.experiments.run_folder import is_finished, read_metrics
     from cohear.experiments.runs import RunRequest, execute
@@ -117,13 +118,15 @@ def train(
     dataset = read_folds(data, config)
     if fold is None and "fold" not in set_names:
         config = change(config, {"fold": dataset.folds[0]})
+    request = RunRequest(data, config, track=track, crossval=crossval or Path("runs"))
     refuse_early(dataset, [config])
+    if out is None or not is_finished(out):
+        refuse_too_large(dataset, [request], Path("runs"))
     for line in said:
         say(line)
     if out and process_rank() == 0:  # the others would find what the first one has begun
         check_folder(out, config, track, resume=resume)
     prepared = prepare(data, config)
-    request = RunRequest(data, config, track=track, crossval=crossval or Path("runs"))
     record = request.describe(prepared)
     folder = out or Path("runs") / readable_name(config, record.model, record.identity)
     split = prepared.split(config)
@@ -133,6 +136,8 @@ def train(
     epochs = count_text(range(config.training.epochs), "epoch")
     say(f"{record.model}, fold {config.fold}, {epochs}, {prepared.clip_s:g} s clips -> {folder}")
     say(f"{len(split.train)} clips to train on, {len(split.validation)} to validate, {len(split.test)} to test")
+    if not is_finished(folder):
+        check_memory([config], prepared.clip_s, len(record.classes), n_clips_of=lambda _config: len(split.train))
     if process_rank() == 0 and not is_finished(folder):
         say(f"training will take about {format_s(_estimate_s(request, prepared))} on this machine")
     how = "go on with the same command and --resume" + ("" if out else f" --out {shlex.quote(str(folder))}")
@@ -190,6 +195,29 @@ def refuse_early(dataset: "Dataset", configs: "Iterable[Config]") -> None:
             there = ", ".join(map(str, dataset.folds))
             raise UserError(f"fold {config.fold} cannot be tested: the folds are {there}.")
         check_settings(config, known_clip_s(dataset, config))
+
+
+def refuse_too_large(dataset: "Dataset", requests: "Sequence[RunRequest]", parent: Path, n_jobs: int = 1) -> None:
+    """Refuse runs that cannot fit in memory before anything is decoded, where their size is known by then.
+
+    Args:
+        dataset: with its folds.
+        requests: of one data set.
+        parent: where runs that were made before lie; those are not made again.
+        n_jobs: runs side by side.
+
+    Raises:
+        UserError: naming the settings that decide it.
+    """
+    from cohear.experiments.build import known_clip_s
+    from cohear.experiments.listed_runs import check_listed_memory, find_listed
+
+    clip_s, data = known_clip_s(dataset, requests[0].config), requests[0].config.data
+    if clip_s is None or data.skip_bad:  # which clips there are is known once all are decoded
+        return
+    there = find_listed(requests, dataset, clip_s, parent)
+    missing = [request.config for request, run in zip(requests, there, strict=True) if run is None or not run.is_done]
+    check_listed_memory(dataset, missing, clip_s, n_jobs)
 
 
 def prepare(data: Path, config: "Config") -> "PreparedData":

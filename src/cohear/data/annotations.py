@@ -134,10 +134,7 @@ def _raven_recording(folder: SoundFolder, line: int, row: Row) -> str:
         return path
     if full_path.startswith("/") and (folder.root / (path := folder.inside(full_path, line))).is_file():
         return path
-    raise UserError(
-        f"{table}, line {line}, column Begin File: {name} is not in {folder.root}: put it there, or name the folder "
-        "that it lies in by --sounds DIR."
-    )
+    raise UserError(f"{table}, line {line}, column Begin File: {name} is not in {folder.root}: {folder.way_out}.")
 
 
 def _recording(root: Path, stem: str) -> str | None:

@@ -16,6 +16,7 @@ from jaxtyping import Float32
 from cohear.data.audio_opening import existing, open_sound, require_rate
 from cohear.data.media_files import MEDIA_SUFFIXES, decode_media, media_blocks, probe_media, too_long
 from cohear.data.promised_lengths import promised_n_samples
+from cohear.data.sample_values import count_sound, mix, no_sound
 from cohear.errors import UserError
 
 AUDIO_SUFFIXES = MEDIA_SUFFIXES | {
@@ -108,8 +109,8 @@ def decode(path: str | Path, start_s: float | None = None, end_s: float | None =
         end_s: where it ends, seconds > start_s; None is the end of the file.
 
     Raises:
-        UserError: where the file is missing, no sound, empty, cut short by more than a twentieth, holds NaN
-            or infinite samples, or ends before the segment does.
+        UserError: where the file is missing, no sound, empty, cut short by more than a twentieth, holds NaN,
+            infinite samples or ones beyond a million, or ends before the segment does.
     """
     start_s = start_s or 0.0
     if start_s < 0 or (end_s is not None and end_s <= start_s):
@@ -190,8 +191,8 @@ def _decode(
             blocks = list(_read(path, file, first, last, mixed))
         none = np.zeros((1 if mixed else n_channels, 0), np.float32)
         waveforms = np.concatenate(blocks, axis=1) if blocks else none
-    if (n_finite := count_finite(waveforms)) < waveforms.shape[1]:
-        raise not_finite(path, (first + n_finite) / sample_rate)
+    if (n_sound := count_sound(waveforms)) < waveforms.shape[1]:
+        raise no_sound(path, (first + n_sound) / sample_rate, waveforms[:, n_sound])
     decoded_s = waveforms.shape[1] / sample_rate
     is_whole = first == 0 and end_s is None
     shortfall_s = missing_s(path, decoded_s, (last - first) / sample_rate, None if is_whole else first / sample_rate)
@@ -229,24 +230,13 @@ def _read(
             if not len(block):
                 break
             kept = block[max(0, first - position) :]
-            yield kept.mean(axis=1, keepdims=True).T if mixed and kept.shape[1] > 1 else kept.T
+            yield mix(kept.T) if mixed else kept.T
             position += len(block)
     except soundfile.LibsndfileError:
         raise UserError(
             f"{path} is damaged or cut short: decoding breaks off before the "
             f"{file.frames / file.samplerate:.2f} s that it declares; copy it again or leave it out."
         ) from None
-
-
-def count_finite(waveforms: Float32[np.ndarray, "channel time"]) -> int:
-    """Count the samples before the first that is NaN or infinite in some channel."""
-    wrong = np.flatnonzero(~np.isfinite(waveforms).all(axis=0))
-    return int(wrong[0]) if len(wrong) else waveforms.shape[1]
-
-
-def not_finite(path: Path, where_s: float) -> UserError:
-    """Word that a sample is no number."""
-    return UserError(f"{path} holds NaN or infinite samples (the first at {where_s:.3f} s): export it again.")
 
 
 def _no_samples(path: Path) -> UserError:

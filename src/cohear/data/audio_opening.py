@@ -12,6 +12,18 @@ from cohear.runtime.reading import require_plain
 _LOWEST_RATE, _HIGHEST_RATE = 100, 10_000_000
 """Hz; others are slips of a header, and resampling a few bytes from 1 Hz takes minutes."""
 
+_NO_FORMAT, _NO_ENCODING = "it is of no format that is known", "its encoding is none that is known"
+_REASONS = {
+    **dict.fromkeys((1, 7, 8), _NO_FORMAT),  # 7 also stands for an MP3 file without one frame
+    **dict.fromkeys((4, 78, 106, 110), _NO_ENCODING),
+    18: f"its header is damaged, or {_NO_ENCODING}",
+    2: "its disk does not give it",
+    24: "its header declares no sample rate that there is",
+    **dict.fromkeys((32, 33, 34), "its header declares no number of channels that there is"),
+}
+_OTHERWISE = "its header is damaged"
+"""What libsndfile's errors mean to those who have a file; its own words speak of its structures."""
+
 _MOST_SAMPLES = 1 << 53
 """Of a file: libsndfile gives more where a stream does not say how long it is."""
 
@@ -47,7 +59,7 @@ def open_sound(path: Path) -> soundfile.SoundFile:
     try:
         file = soundfile.SoundFile(path)
     except soundfile.LibsndfileError as error:
-        reason = error.error_string.rstrip(".")
+        reason = _REASONS.get(error.code, _OTHERWISE)
         raise UserError(
             f"{path} cannot be read as sound ({reason}): check that it is a sound file, or convert it ({converted})."
         ) from None

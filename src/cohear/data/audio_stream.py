@@ -11,7 +11,8 @@ import numpy as np
 import soxr
 from jaxtyping import Float32
 
-from cohear.data.audio_files import count_finite, declared_blocks, missing_s, not_finite, probe
+from cohear.data.audio_files import declared_blocks, missing_s, probe
+from cohear.data.sample_values import count_sound, no_sound
 from cohear.errors import UserError
 
 _BLOCK = 1 << 15
@@ -72,11 +73,11 @@ class AudioStream:
         n_samples = 0
         try:
             for block in self._decoded():
-                n_finite = count_finite(block)
-                n_samples += n_finite
-                yield block[0, :n_finite]
-                if n_finite < block.shape[1]:
-                    raise not_finite(self.path, n_samples / self.source_rate)
+                n_sound = count_sound(block)
+                n_samples += n_sound
+                yield block[0, :n_sound]
+                if n_sound < block.shape[1]:
+                    raise no_sound(self.path, n_samples / self.source_rate, block[:, n_sound])
             heard_s = n_samples / self.source_rate
             self.shortfall_s = missing_s(self.path, heard_s, self.declared_s or heard_s)
         except UserError as error:

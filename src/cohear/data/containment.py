@@ -16,15 +16,27 @@ class SoundFolder:
 
     Args:
         table: what names the sounds.
-        chosen: the folder, where a person named it by --sounds; None is the table's own.
+        chosen: the folder, where a person named it by --sounds.
+        own: the folder otherwise; None is that of the table.
     """
 
-    def __init__(self, table: Path, chosen: Path | None = None) -> None:
+    def __init__(self, table: Path, chosen: Path | None = None, own: Path | None = None) -> None:
         self.table = table
-        self.root = Path(os.path.abspath(chosen or table.parent))
+        self._is_chosen = chosen is not None
+        self.root = Path(os.path.abspath(chosen or own or table.parent))
         """The folder to which paths are relative; it may itself be reached by a link."""
         self._real = os.path.realpath(self.root)
         self._real_folders: dict[str, str] = {}
+
+    @property
+    def way_out(self) -> str:
+        """What to do where a sound is not in the folder."""
+        if self._is_chosen:
+            return "paths are relative to the folder that --sounds names and must lie beneath it"
+        return (
+            "put the sounds beneath it, or name the folder that they lie in by --sounds DIR (its paths are then "
+            "relative to DIR)"
+        )
 
     def inside(self, name: str, line: int) -> str:
         """Return a path as it lies beneath the folder: one name for one place.
@@ -44,10 +56,7 @@ class SoundFolder:
         path = os.path.join(self.root, normalized(name))
         real = self._real_path(path)
         if not is_beneath(real, self._real):
-            raise UserError(
-                f"{where}: '{name}' lies outside {self.root}, links followed: put the sounds beneath it, or name the "
-                "folder that they lie in by --sounds DIR."
-            )
+            raise UserError(f"{where}: '{name}' lies outside {self.root}, links followed: {self.way_out}.")
         relative = posixpath.relpath(path, self.root)
         return posixpath.relpath(real, self._real) if relative.split("/")[0] == ".." else relative
 

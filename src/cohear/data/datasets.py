@@ -163,7 +163,7 @@ def _read_esc50(path: Path, esc10: bool, sounds: Path | None) -> Dataset:
         rows = [row for row, keep in zip(rows, is_esc10, strict=True) if keep]
     if not rows:
         raise UserError(f"{table} lists no clips{' of ESC-10' if esc10 else ''}: unpack ESC-50 again.")
-    folder = SoundFolder(table, sounds or path)
+    folder = SoundFolder(table, sounds, own=path)
     clips = tuple(
         Clip(
             folder.inside(f"audio/{row['filename']}", line),

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32
 
+from cohear.data.sample_values import mix
 from cohear.errors import UserError
 
 MEDIA_SUFFIXES = frozenset({".m4a", ".aac", ".wma", ".webm", ".mp4"})
@@ -117,7 +118,7 @@ def _blocks(av: ModuleType, container: Any, stream: Any, mixed: bool) -> Iterato
     for frame in container.decode(stream):
         for planar in to_planar.resample(frame):
             block = planar.to_ndarray()
-            yield block.mean(axis=0, keepdims=True) if mixed else block
+            yield mix(block) if mixed else block
 
 
 def _limited(path: Path, blocks: Iterator[np.ndarray], sample_rate: int, most_values: int) -> Iterator[np.ndarray]:

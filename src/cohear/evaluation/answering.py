@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Float32, Int64
 
+from cohear.errors import UserError
 from cohear.metrics.accuracy import accuracy
 from cohear.metrics.likelihood import negative_log_likelihood
 from cohear.metrics.multi_label import bernoulli_likelihood_loss, exact_match
@@ -16,6 +17,8 @@ from cohear.objectives import BERNOULLI, CATEGORICAL, Likelihood
 
 Targets = Int64[np.ndarray, " clip"] | Float32[np.ndarray, "clip label"]
 """Class indices, or rows of 0 and 1."""
+LOWER_RATE = "lower optimizer.learning_rate and train under another --out"
+"""What helps where numbers grew beyond all bounds; the folder of a run is kept for its own settings."""
 _ALMOST_ONE = -float(np.finfo(np.float32).smallest_subnormal)
 
 
@@ -33,6 +36,21 @@ class Answering:
 def answering_of(targets: Targets) -> Answering:
     """Return the way to answer that targets are made for."""
     return MULTI_LABEL if targets.ndim == 2 else SINGLE_LABEL
+
+
+def check_answers(answers: Float[np.ndarray, "*axes"], to: str, after: str = "") -> None:
+    """Refuse answers that are no numbers: finite weights can be so large that what they make of a clip is not.
+
+    Args:
+        answers: logits, log-probabilities or divergences.
+        to: which clips were asked about, as `the test clips`.
+        after: what is known of the weights, as ` after epoch 3`.
+
+    Raises:
+        UserError: where that is so.
+    """
+    if not np.isfinite(answers).all():
+        raise UserError(f"the answers to {to} are not finite{after}; {LOWER_RATE}")
 
 
 def _likeliest_is_right(

@@ -166,4 +166,6 @@ def read_calibration(folder: Path) -> Calibration:
     except FileNotFoundError:
         return UNFITTED
     except (OSError, ValueError) as error:
-        raise UserError(f"'{path}' is damaged ({error}); copy it again, or train the run again") from error
+        raise UserError(
+            f"'{path}' is damaged ({error}); copy it again, or remove metrics.json beside it and go on with --resume"
+        ) from error

@@ -88,7 +88,8 @@ def measure_agreement(
         view_maker = ViewMaker(perturbation.transform(store.sample_rate), front_end)
         views = FixedViews(store, rows, view_maker, read, n_views=2)
         for network, its in zip(networks, found, strict=True):
-            answers = answer(network, views, answering=MULTI_LABEL if multi_label else SINGLE_LABEL)
+            answering = MULTI_LABEL if multi_label else SINGLE_LABEL
+            answers = answer(network, views, answering=answering, to="changed clips")
             assert answers is not None  # nothing stops it
             flipped = _differ(*answers.log_probabilities, multi_label=multi_label)
             its.append(Agreement(perturbation, answers.jsd, flipped))

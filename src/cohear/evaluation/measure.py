@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import nn
 
-from cohear.evaluation.answering import Answering, Targets, answering_of
+from cohear.evaluation.answering import Answering, Targets, answering_of, check_answers
 from cohear.evaluation.fixed_views import FixedViews
 
 
@@ -40,6 +40,8 @@ def answer(
     views: FixedViews,
     should_stop: Callable[[], bool] = lambda: False,
     answering: Answering | None = None,
+    to: str = "the clips",
+    after: str = "",
 ) -> Answers | None:
     """Ask a network, in eval mode, about every view; its mode is put back afterwards.
 
@@ -48,6 +50,11 @@ def answer(
         views: what to ask about.
         should_stop: asked before each batch; where it says yes, the result is None.
         answering: how the network was trained to answer; None: as the targets of the views say.
+        to: which clips these are, for `check_answers`.
+        after: what is known of the weights, for `check_answers`.
+
+    Raises:
+        UserError: where an answer is not finite.
     """
     likelihood = (answering or answering_of(views.targets)).likelihood
     was_training = network.training
@@ -62,7 +69,10 @@ def answer(
             divergences.append(likelihood.jensen_shannon_divergence(logits))
     finally:
         network.train(was_training)
-    return Answers(torch.cat(said, 1).cpu().numpy(), torch.cat(divergences).cpu().numpy())
+    answers = Answers(torch.cat(said, 1).cpu().numpy(), torch.cat(divergences).cpu().numpy())
+    for numbers in vars(answers).values():
+        check_answers(numbers, to, after)
+    return answers
 
 
 def score(answers: Answers, targets: Targets) -> Scores:

@@ -18,6 +18,7 @@ from jaxtyping import Bool, Float32, Float64, Int64
 from torch import Tensor, nn
 
 from cohear.data.store import Store
+from cohear.evaluation.answering import check_answers
 from cohear.evaluation.corruptions import CORRUPTIONS, SEVERITIES
 from cohear.evaluation.fixed_views import BATCH_CLIPS
 from cohear.metrics.multi_label import exact_match
@@ -54,6 +55,9 @@ def answer_corrupted(
 
     Returns:
         One array per network.
+
+    Raises:
+        UserError: where an answer is not finite.
     """
     right = np.zeros((len(networks), len(CORRUPTIONS), len(SEVERITIES), len(rows)), bool)
     for number, corruption in enumerate(CORRUPTIONS):
@@ -65,6 +69,7 @@ def answer_corrupted(
                 log_mels = front_end(sounds)
                 for network, its in zip(networks, right, strict=True):
                     logits = network(log_mels).float().cpu().numpy()
+                    check_answers(logits, "corrupted clips")
                     its[number, severity - 1, batch] = answers_right(logits, truth[batch], multi_label=multi_label)
             on_progress((number + severity / len(SEVERITIES)) / len(CORRUPTIONS))
     return list(right)

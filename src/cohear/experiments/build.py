@@ -1,12 +1,14 @@
 """From configurations to objects: data, front end, transforms, network, schedules."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
+from jaxtyping import Int64
 
 from cohear import keys
 from cohear.data.background import with_background
@@ -47,12 +49,7 @@ class PreparedData:
             UserError: where there is no such fold, or a label would be tested but never trained.
         """
         store = self.store
-        if config.fold == EVERY_CLIP:
-            parts = split_all(len(store))
-        else:
-            n_clips = Counter(label for clip in self.dataset.clips for label in clip.labels)
-            parts = split(store.label_sets, store.folds, store.groups, config.fold, n_clips)
-        return with_validation(parts, store.label_sets, store.groups, config.data.validation_share or 0.0)
+        return _split(self.dataset, config, store.label_sets, store.folds, store.groups)
 
     @property
     def clip_s(self) -> float:
@@ -63,6 +60,32 @@ class PreparedData:
     def folds(self) -> list[int]:
         """The folds, in order."""
         return sorted(set(self.store.folds.tolist()))
+
+
+def n_listed_training_clips(dataset: Dataset, config: Config) -> int:
+    """Count the clips that a run is trained on, as they are listed; raises as `PreparedData.split`.
+
+    Decoded they may be more, where long ones are cut into several; with `skip_bad` also fewer.
+    """
+    clips = dataset.clips
+    label_sets, groups = [clip.labels for clip in clips], [clip.undivided_by for clip in clips]
+    folds = np.array([clip.fold for clip in clips], np.int64)
+    return len(_split(dataset, config, label_sets, folds, groups).train)
+
+
+def _split(
+    dataset: Dataset,
+    config: Config,
+    label_sets: Sequence[tuple[str, ...]],
+    folds: Int64[np.ndarray, " clip"],
+    groups: Sequence[str],
+) -> Split:
+    if config.fold == EVERY_CLIP:
+        parts = split_all(len(groups))
+    else:
+        n_clips = Counter(label for clip in dataset.clips for label in clip.labels)
+        parts = split(label_sets, folds, groups, config.fold, n_clips)
+    return with_validation(parts, label_sets, groups, config.data.validation_share or 0.0)
 
 
 def read_folds(path: Path, config: Config) -> Dataset:

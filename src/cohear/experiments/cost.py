@@ -11,6 +11,7 @@ from cohear import keys
 from cohear.evaluation.fixed_views import N_VIEWS
 from cohear.experiments.build import build_front_end, build_network, build_plan, build_view_maker, shown_transform
 from cohear.experiments.config import EVERY_CLIP, Config, TransformName
+from cohear.experiments.memory import explain_out_of_memory
 from cohear.experiments.runs import RunRequest, is_tracked
 from cohear.runtime.devices import wait_for
 from cohear.tensors import on_device
@@ -31,10 +32,15 @@ def estimate_s(
         n_clips_of_fold: clips of each fold.
         clip_s: seconds of a clip.
         n_classes: K.
+
+    Raises:
+        UserError: where memory runs out.
     """
-    forward_s = _time_forward(requests[0].config, clip_s, n_classes)
+    first = requests[0].config
     transforms: set[TransformName] = {shown_transform(request.config) for request in requests}
-    view_s = {transform: _time_view(requests[0].config, transform, clip_s) for transform in transforms}
+    with explain_out_of_memory(first, clip_s, "estimate"):
+        forward_s = _time_forward(first, clip_s, n_classes)
+        view_s = {transform: _time_view(first, transform, clip_s) for transform in transforms}
     n_clips = sum(n_clips_of_fold.values())
     costs = []
     for request in requests:

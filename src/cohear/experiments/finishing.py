@@ -61,7 +61,7 @@ def finish(
     save_weights(weights_path(folder), network, {"identity": record.identity})
     calibration = expectation.calibration if expectation else UNFITTED
     if len(split.validation):
-        validation = _round(_ask(network, views_of("combination", "validation")), data, split.validation)
+        validation = _round(_ask(network, views_of, "combination", "validation", kept_epoch), data, split.validation)
         write_predictions(folder, validation, VALIDATION)
         calibration = fit_calibration(validation, config)
     if calibration.is_fitted:
@@ -70,7 +70,7 @@ def finish(
         untested: dict[str, Any] = {**dict.fromkeys(("accuracy", "nll", "jsd", "jsd_own")), "n_clips": 0}
         tested = {**untested, "expected": expectation.to_json() if expectation else None}
     else:
-        tested = _test(folder, record, data, split, network, views_of, calibration)
+        tested = _test(folder, record, data, split, network, views_of, kept_epoch, calibration)
     write_json(
         folder / "metrics.json",
         {
@@ -102,12 +102,13 @@ def _test(
     split: Split,
     network: VGG,
     views_of: ViewsOf,
+    kept_epoch: int,
     calibration: Calibration,
 ) -> dict[str, Any]:
     """Answer the test clips, write down the answers, and return the numbers that follow."""
     config, own_transform = record.config, shown_transform(record.config)
     transforms: list[TransformName] = list(dict.fromkeys((own_transform, "combination")))
-    answers = {transform: _ask(network, views_of(transform, "test")) for transform in transforms}
+    answers = {transform: _ask(network, views_of, transform, "test", kept_epoch) for transform in transforms}
     common = answers["combination"]
     predictions = _round(common, data, split.test)
     write_predictions(folder, predictions)
@@ -134,8 +135,9 @@ def _multi_label_scores(answers: Answers, predictions: Predictions) -> dict[str,
     return {name: number if math.isfinite(number) else None for name, number in numbers.items()}
 
 
-def _ask(network: VGG, views: FixedViews) -> Answers:
-    said = answer(network, views)
+def _ask(network: VGG, views_of: ViewsOf, transform: TransformName, part: Part, epoch: int) -> Answers:
+    views, to, after = views_of(transform, part), f"the {part} clips", f" after epoch {epoch}, counted from 0"
+    said = answer(network, views, to=to, after=after)
     assert said is not None
     return said
 

@@ -72,7 +72,7 @@ def judge_runs(
         In the order given.
 
     Raises:
-        UserError: where a run's files are missing or damaged.
+        UserError: where a run's files are missing or damaged, or its answers are not finite.
     """
     groups: dict[str, list[int]] = {}
     runs = [_Run(folder, clips, *load_network(folder), read_calibration(folder)) for folder, clips in chosen]
@@ -111,7 +111,10 @@ def _judge_group(
     view_maker.front_end.to(device)
     views = FixedViews(store, rows, view_maker, read)
     on_progress(0.0, "clean clips")
-    answers = [_given(answer(network, views, answering=answering)) for network in networks]
+    answers = [
+        _given(answer(network, views, answering=answering, after=f" with the weights of '{run.folder}'"))
+        for run, network in zip(group, networks, strict=True)
+    ]
     front_end = build_front_end(record.config).to(device)
 
     def during(part: int, note: str) -> Callable[[float], None]:

@@ -1,12 +1,14 @@
-"""What is known of a grid's runs from settings alone, for its listing: no sound is opened for it."""
+"""What is known of a grid's runs from settings alone, for its listing or before its work: no sound is opened for it."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 from cohear.data.datasets import Dataset
+from cohear.experiments.build import n_listed_training_clips
 from cohear.experiments.config import MADE_UP, Config
 from cohear.experiments.identity import identify
 from cohear.experiments.initial_run import initial_weights_hash
+from cohear.experiments.memory import check_memory
 from cohear.experiments.plans import GridRun, place_among
 from cohear.experiments.run_folder import RunRecord
 from cohear.experiments.runs import RunRequest
@@ -30,6 +32,26 @@ def find_listed(requests: Sequence[RunRequest], dataset: Dataset, clip_s: float,
         same.setdefault(run.record.identity, []).append(run)
     sounds = dict.fromkeys((run.record.data_fingerprint, run.record.rooms) for run in found)
     return [_find(request, same, list(sounds), parent) for request in requests]
+
+
+def check_listed_memory(dataset: Dataset, configs: Sequence[Config], clip_s: float, n_jobs: int = 1) -> None:
+    """Refuse runs that cannot fit in memory, as far as the listed clips tell.
+
+    Args:
+        dataset: with its folds.
+        configs: of runs that are not finished, of one data set; may be none.
+        clip_s: seconds of a clip.
+        n_jobs: runs side by side.
+
+    Raises:
+        UserError: as `check_memory`.
+    """
+    of_fold = {config.fold: config for config in configs}
+    n_clips = {fold: n_listed_training_clips(dataset, config) for fold, config in of_fold.items()}
+    if configs:
+        check_memory(
+            configs, clip_s, len(dataset.classes), n_clips_of=lambda config: n_clips[config.fold], n_jobs=n_jobs
+        )
 
 
 def _find(

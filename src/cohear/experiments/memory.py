@@ -1,8 +1,9 @@
 """Whether a run fits in memory, told before its first step, and what to change where memory ran out all the same."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Literal
 
 import torch
 
@@ -18,13 +19,14 @@ _PER_WEIGHT = 16
 """Bytes in float32: itself, its gradient and its two moments."""
 
 
-def training_bytes(config: Config, clip_s: float, n_classes: int) -> int:
+def training_bytes(config: Config, clip_s: float, n_classes: int, n_clips: int | None = None) -> int:
     """Estimate from below the memory of a training step in one process: what its backward pass needs at once.
 
     Args:
         config: resolved.
         clip_s: seconds of a clip.
         n_classes: K.
+        n_clips: training clips; None: enough for a whole batch.
 
     Returns:
         Bytes: the spectrograms, what each layer of the network keeps, weights, gradients and moments. Between 0.7 and
@@ -33,7 +35,10 @@ def training_bytes(config: Config, clip_s: float, n_classes: int) -> int:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     recomputes = is_compiled(config, device, n_processes())  # what is quickly computed again need not be kept
     plan = build_plan(config)
-    n_items = math.ceil(items_per_batch(plan.items, plan.batch_size) / n_processes())
+    n_items = items_per_batch(plan.items, plan.batch_size)
+    if n_clips is not None:
+        n_items = min(n_items, n_clips * len(plan.items))
+    n_items = math.ceil(n_items / n_processes())
     n_signals = n_items * len(plan.items[0])
     n_bands = config.front_end.n_mels
     n_frames = build_front_end(config).n_frames(round(clip_s * config.data.sample_rate))
@@ -53,19 +58,27 @@ def training_bytes(config: Config, clip_s: float, n_classes: int) -> int:
     return n_signals * per_signal + _PER_WEIGHT * n_weights
 
 
-def check_memory(configs: Sequence[Config], clip_s: float, n_classes: int, *, n_jobs: int = 1) -> None:
+def check_memory(
+    configs: Sequence[Config],
+    clip_s: float,
+    n_classes: int,
+    *,
+    n_clips_of: Callable[[Config], int | None] = lambda _config: None,
+    n_jobs: int = 1,
+) -> None:
     """Refuse runs that cannot fit in the memory that is free.
 
     Args:
         configs: of the runs, at least one.
         clip_s: seconds of a clip.
         n_classes: K.
+        n_clips_of: training clips of a run; None: enough for a whole batch.
         n_jobs: runs side by side.
 
     Raises:
         UserError: with the estimate, what is free, and the settings that decide it.
     """
-    needs = [(training_bytes(config, clip_s, n_classes), config) for config in configs]
+    needs = [(training_bytes(config, clip_s, n_classes, n_clips_of(config)), config) for config in configs]
     largest = sorted(needs, key=lambda need: -need[0])[:n_jobs]
     on_gpu = torch.cuda.is_available()
     free = free_gpu_bytes() if on_gpu else free_bytes()
@@ -84,13 +97,16 @@ def check_memory(configs: Sequence[Config], clip_s: float, n_classes: int, *, n_
 
 
 @contextmanager
-def explain_out_of_memory(config: Config, clip_s: float, *, in_measurement: bool = False) -> Iterator[None]:
+def explain_out_of_memory(
+    config: Config, clip_s: float, during: Literal["training", "measurement", "estimate"] = "training"
+) -> Iterator[None]:
     """Turn an error that says that memory could not be had into a sentence that says what to change.
 
     Args:
         config: of the run.
         clip_s: seconds of a clip.
-        in_measurement: whether clips are measured, whose batches do not depend on the configuration.
+        during: what is done: training; a measurement, whose batches do not depend on the configuration; or the
+            estimate of a run's time, before anything of it is saved.
 
     Raises:
         UserError: in place of that error.
@@ -100,10 +116,15 @@ def explain_out_of_memory(config: Config, clip_s: float, *, in_measurement: bool
     except Exception as error:
         if not is_out_of_memory(error):
             raise
-        where = "while clips were measured" if in_measurement else "in a training step"
+        where = {
+            "training": "in a training step",
+            "measurement": "while clips were measured",
+            "estimate": "while the time of a run was estimated",
+        }[during]
+        kept = "" if during == "estimate" else "; what was saved before is still there"
         raise UserError(
-            f"the memory ran out {where}: make {_sizes(config, clip_s, has_batch=not in_measurement)}"
-            f"{_other_precision(config)}; what was saved before is still there"
+            f"the memory ran out {where}: make {_sizes(config, clip_s, has_batch=during != 'measurement')}"
+            f"{_other_precision(config)}{kept}"
         ) from error
 
 

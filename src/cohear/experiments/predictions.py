@@ -137,7 +137,9 @@ def read_predictions(folder: Path, file: str = PREDICTIONS) -> Predictions:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise UserError(f"'{path}' is missing: train this run again, or leave it out.") from error
+        raise UserError(
+            f"'{path}' is missing: remove metrics.json beside it and go on with --resume, or leave the run out."
+        ) from error
     try:
         tensors = load(data)
         header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
@@ -156,7 +158,9 @@ def read_predictions(folder: Path, file: str = PREDICTIONS) -> Predictions:
 
 def damaged(file: Path, reason: str) -> UserError:
     """Say that a file of a run cannot be used."""
-    return UserError(f"'{file}' is damaged ({reason}): train this run again, or leave it out.")
+    return UserError(
+        f"'{file}' is damaged ({reason}): remove metrics.json beside it and go on with --resume, or leave the run out."
+    )
 
 
 def _check(path: Path, arrays: dict[str, np.ndarray], n_clips: int, n_classes: int) -> None:

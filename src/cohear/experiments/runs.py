@@ -1,5 +1,6 @@
 """One run, from sounds to numbers: claim a folder, train, measure, write."""
 
+import dataclasses
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -116,7 +117,7 @@ def execute(
     check_settings(request.config, data.clip_s)  # before there is a folder
     _check_patience(request.config, split)
     if not is_finished(folder):
-        check_memory([request.config], data.clip_s, len(record.classes))
+        check_memory([request.config], data.clip_s, len(record.classes), n_clips_of=lambda _config: len(split.train))
     expectation = None
     if request.config.fold == EVERY_CLIP and request.crossval is not None:
         expectation = find_expectation(record, request.crossval)
@@ -196,13 +197,13 @@ def _train(
     with stop_on_signals(deadline_s) as stop:
         watch = Watch(_make_measure(request, data.clip_s, split, views_of), on_step, stop)
         view_maker = build_view_maker(config, config.views.transform, versions)
-        plan = build_plan(config, targets, n_classes)
+        plan = dataclasses.replace(build_plan(config, targets, n_classes), identity=record.identity)
         with explain_out_of_memory(config, data.clip_s):
             history = train(network, view_maker, clips, plan, folder, fabric, watch)
     if fabric.is_global_zero:
         epoch = kept_epoch(history, config.training.patience)
         warnings = history_warnings(history, guessing_loss(plan, targets, n_classes))
-        with explain_out_of_memory(config, data.clip_s, in_measurement=True):
+        with explain_out_of_memory(config, data.clip_s, during="measurement"):
             finish(folder, record, data, split, network, views_of, epoch, expectation, warnings)
 
 
@@ -234,8 +235,10 @@ def _make_measure(
             if not is_followed and (part != "validation" or training.patience is None):
                 continue
             views = views_of(transform, part)
-            with explain_out_of_memory(request.config, clip_s, in_measurement=True):
-                answers = answer(network, views, should_stop)
+            with explain_out_of_memory(request.config, clip_s, during="measurement"):
+                answers = answer(
+                    network, views, should_stop, to=f"the {part} clips", after=f" after epoch {epoch}, counted from 0"
+                )
             if answers is None:
                 return None
             record |= {f"{part}_{name}": value for name, value in vars(score(answers, views.targets)).items()}

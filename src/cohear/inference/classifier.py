@@ -106,8 +106,8 @@ class Classifier:
             Of a batch, a list of such tables, one for each waveform.
 
         Raises:
-            UserError: where the file cannot be read to its end, an argument is out of its range, or there are no
-                thresholds for events.
+            UserError: where the file cannot be read to its end, an argument is out of its range, there are no
+                thresholds for events, or the network's answers are no numbers.
         """
         reporting = self.reporting(top, threshold, events)
 
@@ -140,8 +140,8 @@ class Classifier:
             hop_s: as for `predict`.
 
         Raises:
-            UserError: where the file cannot be read; where it is damaged, after what was heard before the damage. Of an
-                open file its `damage` says so instead.
+            UserError: where the file cannot be read; where it is damaged, or the network's answers are no numbers,
+                after what was heard before. Of an open file its `damage` says so instead.
             ValueError: if an open file has another rate.
         """
         hop_samples = self._hop_samples(hop_s)
@@ -150,7 +150,10 @@ class Classifier:
             raise ValueError(
                 f"a stream of {stream.sample_rate} Hz for a classifier of {self.sample_rate} Hz; open it anew"
             )
-        yield from self._hear(cut_windows(stream, self.n_samples, hop_samples))
+        try:
+            yield from self._hear(cut_windows(stream, self.n_samples, hop_samples))
+        except UserError as error:
+            stream.damage = UserError(f"{stream.path}: {error}")
         if stream.damage is not None and stream is not sound:
             raise stream.damage
 
@@ -168,7 +171,11 @@ class Classifier:
 
     @torch.inference_mode()
     def probabilities(self, waveforms: Float32[np.ndarray, "batch time"]) -> Float32[np.ndarray, "batch label"]:
-        """Classify waveforms at the classifier's own rate, in [-1, 1]."""
+        """Classify waveforms at the classifier's own rate, in [-1, 1].
+
+        Raises:
+            UserError: where the network's answers are no numbers.
+        """
         return self._probabilities(self.network(self._log_mels(waveforms)))
 
     def to(self, device: torch.device | str) -> "Classifier":
@@ -234,4 +241,9 @@ class Classifier:
 
     def _probabilities(self, logits: Float[Tensor, "batch label"]) -> Float32[np.ndarray, "batch label"]:
         calibrated = logits / self.calibration.temperature
+        if not calibrated.isfinite().all():  # no threshold is below NaN: such a window would vanish
+            raise UserError(
+                "the network answers with NaN or infinite numbers: its weights or temperature are damaged or have "
+                "grown too large, so train it again, with a lower optimizer.learning_rate"
+            )
         return (calibrated.sigmoid() if self.multi_label else calibrated.softmax(-1)).cpu().numpy()

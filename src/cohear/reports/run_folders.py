@@ -231,7 +231,9 @@ def _read_text(file: Path) -> str:
     try:
         return file.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise UserError(f"'{file}' is missing: train this run again, or leave it out.") from None
+        raise UserError(
+            f"'{file}' is missing: remove metrics.json beside it and go on with --resume, or leave the run out."
+        ) from None
     except UnicodeDecodeError:
         raise damaged(file, "it is not text") from None
 

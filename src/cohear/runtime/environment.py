@@ -29,8 +29,8 @@ _BROUGHT_ALONG = (("libsoxr", "soxr", "__libsoxr_version__"), ("ffmpeg", "av", "
 def describe_environment() -> dict[str, Any]:
     """Return versions and facts about this machine that can change a result in its last bits.
 
-    Of the environment's variables those are told that numerical libraries and cohear read; where one is a path, its
-    value stays unsaid, as it may name a person.
+    Of the environment's variables those are told that numerical libraries and cohear read; where one is a path, no more
+    than that is told, as it may name a person.
     """
     import torch
 
@@ -57,7 +57,7 @@ def describe_environment() -> dict[str, Any]:
             "deterministic": torch.are_deterministic_algorithms_enabled(),
         },
         "variables": _variables(),
-        "command": [os.path.basename(sys.argv[0]), *sys.argv[1:]],
+        "command": [_command_name(sys.argv[0]), *sys.argv[1:]],
     }
 
 
@@ -117,9 +117,15 @@ def _driver() -> str | None:
         return None
 
 
-def _variables() -> dict[str, str | None]:
+def _command_name(path: str) -> str:
+    """Name a command by its file; that of a package started by `python -m` tells it by its folder."""
+    folder, name = os.path.split(path)
+    return os.path.basename(folder) if name == "__main__.py" else name
+
+
+def _variables() -> dict[str, str]:
     return {
-        name: None if "/" in value or "\\" in value else value
+        name: "(a path)" if "/" in value or "\\" in value else value
         for name, value in sorted(os.environ.items())
         if name.startswith(_VARIABLES)
     }

@@ -110,28 +110,32 @@ def leave_on_signals() -> None:
 
 _PATIENCE_S = 8.0
 """From SIGTERM on: whoever sends it, as a queue or a container does, often kills after ten seconds."""
+_IMPATIENCE_S = 2.0
+"""From the second Ctrl-C on."""
 _how: list[str] = []
 """How the present work goes on, the innermost last."""
 
 
 def _leave_in_time() -> None:
-    """End this process some seconds after SIGTERM where it has not ended by itself: a step may take minutes.
+    """End this process some seconds after SIGTERM, or a second Ctrl-C, where it has not ended by itself.
 
-    Python's handlers wait for the call that the main thread is in, and that may be a whole backward pass. The number of
-    a signal is written to a pipe at once, and a thread waits there.
+    Python's handlers wait for the call that the main thread is in, and that may be a backward pass of minutes. The
+    number of a signal is written to a pipe at once, and a thread waits there.
     """
     arrivals, wakeup = os.pipe()
     os.set_blocking(wakeup, False)
     signal.set_wakeup_fd(wakeup, warn_on_full_buffer=False)
 
     def wait() -> None:
-        while signal.SIGTERM not in os.read(arrivals, 64):
-            pass
-        time.sleep(_PATIENCE_S)
+        seen: list[int] = []
+        while signal.SIGTERM not in seen and seen.count(signal.SIGINT) < 2:
+            seen += os.read(arrivals, 64)
+        asked = signal.SIGTERM if signal.SIGTERM in seen else signal.SIGINT
+        time.sleep(_PATIENCE_S if asked == signal.SIGTERM else _IMPATIENCE_S)
         show_cursor = "\x1b[?25h" if sys.stderr.isatty() else ""
         what = "stopped within a step, up to the last checkpoint everything is saved"
         os.write(2, f"{show_cursor}cohear: {'; '.join([what, *reversed(_how)])}\n".encode())
-        os._exit(128 + signal.SIGTERM)
+        os._exit(128 + asked)
 
     threading.Thread(target=wait, daemon=True).start()
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -130,15 +130,19 @@ class Refused:
 
     path: Path
     reason: str
-    is_damaged: bool
-    """Whether it was read, and is not what was written; else the disk did not give it."""
+    kind: Literal["unreadable", "damaged", "foreign"]
+    """The disk did not give it; it is not what was written; it is whole and of another run."""
 
     def __str__(self) -> str:
         return f"the checkpoint '{self.path}' cannot be used ({self.reason})"
 
 
-def read_newest(folder: Path) -> tuple[Checkpoint | None, list[Refused]]:
+def read_newest(folder: Path, identity: str | None = None) -> tuple[Checkpoint | None, list[Refused]]:
     """Read the newest checkpoint that is whole; None where there is none at all.
+
+    Args:
+        folder: of the run.
+        identity: what its checkpoints must say; None: anything.
 
     Returns:
         The checkpoint, and the newer ones that cannot be used.
@@ -149,13 +153,18 @@ def read_newest(folder: Path) -> tuple[Checkpoint | None, list[Refused]]:
     refused: list[Refused] = []
     for path in checkpoint_paths(folder):
         try:
-            return parse_checkpoint(read_plain(path, MOST_BYTES)), refused
+            checkpoint = parse_checkpoint(read_plain(path, MOST_BYTES))
         except OSError as error:
-            refused.append(Refused(path, error.strerror or str(error), is_damaged=False))
+            refused.append(Refused(path, error.strerror or str(error), "unreadable"))
+            continue
         except ValueError as error:
-            refused.append(Refused(path, str(error), is_damaged=True))
+            refused.append(Refused(path, str(error), "damaged"))
+            continue
+        if identity is None or checkpoint.progress.get("identity") == identity:
+            return checkpoint, refused
+        refused.append(Refused(path, "it is of another run", "foreign"))
     if not refused:
         return None, []
-    are_damaged = all(one.is_damaged for one in refused)
-    remedy = "remove the run folder to start afresh" if are_damaged else _SEE_TO_THE_DISK
+    afresh = "copy one of them there from elsewhere, or remove the run folder to start afresh"
+    remedy = _SEE_TO_THE_DISK if any(one.kind == "unreadable" for one in refused) else afresh
     raise UserError(f"{', '.join(map(str, refused))}; {remedy}")

@@ -21,6 +21,7 @@ from cohear.runtime.reading import read_plain
 from cohear.runtime.sealed_tensors import seal, unseal
 from cohear.training.checkpoint_files import MOST_BYTES, Refused, checkpoint_bytes, read_newest, write_checkpoint
 
+_MAKE_AGAIN = "or remove metrics.json beside it and go on with --resume"
 _NETWORK, _OPTIMIZER, _BEST = "network.", "optimizer.", "best."
 
 
@@ -49,7 +50,7 @@ def save_checkpoint(
         folder: the run folder.
         network: its whole state dict is saved.
         optimizer: its per-parameter state is saved; its options come from the configuration.
-        progress: JSON values, kept exactly; `epoch` and `step` among them.
+        progress: JSON values, kept exactly; `epoch`, `step` and the run's `identity` among them.
         best: the network's state after its best epoch, where that is wanted at the end.
 
     Raises:
@@ -62,13 +63,21 @@ def save_checkpoint(
     write_checkpoint(folder, progress["epoch"], progress["step"], checkpoint_bytes(progress, _plain(tensors)))
 
 
-def load_checkpoint(folder: Path, network: nn.Module, optimizer: torch.optim.Optimizer) -> Restored | None:
+def load_checkpoint(
+    folder: Path, network: nn.Module, optimizer: torch.optim.Optimizer, identity: str
+) -> Restored | None:
     """Restore network and optimizer in place from the newest checkpoint that is whole; None where there is none.
+
+    Args:
+        folder: the run folder.
+        network: of the run.
+        optimizer: of the network.
+        identity: what the run is known by; checkpoints of another one are refused.
 
     Raises:
         UserError: where there are checkpoints and none of them can be read, or it does not fit the network.
     """
-    checkpoint, refused = read_newest(folder)
+    checkpoint, refused = read_newest(folder, identity)
     if checkpoint is None:
         return None
     tensors = _tensors(checkpoint.tensors)
@@ -94,19 +103,19 @@ def load_weights(path: Path, network: nn.Module) -> None:
         UserError: where the file is missing, damaged, or of another network.
     """
     if not path.exists():
-        raise UserError(f"the weights '{path}' are missing; copy them there, or train the run again")
+        raise UserError(f"the weights '{path}' are missing; copy them there, {_MAKE_AGAIN}")
     try:
         tensors = _tensors(unseal(read_plain(path, MOST_BYTES))[0])
     except (ValueError, OSError) as error:
         raise UserError(
-            f"the weights '{path}' cannot be used ({_reason(error)}); copy the file again, or train the run again"
+            f"the weights '{path}' cannot be used ({_reason(error)}); copy the file again, {_MAKE_AGAIN}"
         ) from error
     try:
         network.load_state_dict(tensors)
     except RuntimeError as error:
         raise UserError(
             f"the weights '{path}' cannot be used, they are of another network ({_reason(error)}); copy those of this "
-            "run there, or train it again"
+            f"run there, {_MAKE_AGAIN}"
         ) from error
 
 

@@ -5,6 +5,7 @@ the host waits anyway.
 """
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,7 +14,9 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from cohear.errors import UserError
+from cohear.evaluation.answering import LOWER_RATE
 from cohear.objectives import Losses
+from cohear.training.checkpoint_files import checkpoint_paths
 
 
 class FiniteSteps:
@@ -94,16 +97,27 @@ def summands(losses: Losses, bad: Float32[Tensor, ""], share: float, n_items: in
     return torch.cat((torch.where(bad > 0, 0.0, sums), torch.stack((bad, bad * n_items)).double()))
 
 
-def check_weights(network: nn.Module, epoch: int, step: int) -> None:
+def kept_text(folder: Path) -> str:
+    """Say of a run that ends that its last checkpoint is as it was, where there is one."""
+    return ", and the last checkpoint is as it was" if checkpoint_paths(folder) else ""
+
+
+def check_weights(network: nn.Module, folder: Path, epoch: int, step: int) -> None:
     """Refuse to measure or save weights that the last step made infinite, though its gradients were finite.
+
+    Args:
+        network: trained so far.
+        folder: of the run.
+        epoch: counted from 0.
+        step: how many steps of it are done.
 
     Raises:
         UserError: where that is so.
     """
     if not all(bool(weight.isfinite().all()) for weight in network.parameters()):
         raise UserError(
-            f"the weights are no longer finite in epoch {epoch}, after step {step - 1}, both counted from 0, and the "
-            "last checkpoint is as it was: lower optimizer.learning_rate"
+            f"the weights are no longer finite in epoch {epoch}, after step {step - 1}, both counted from 0"
+            f"{kept_text(folder)}: {LOWER_RATE}"
         )
 
 
@@ -111,7 +125,8 @@ def all_dropped_error(epoch: int, n_steps: int) -> UserError:
     """Word that an epoch trained nothing."""
     return UserError(
         f"the loss or its gradients were not finite in every one of the {n_steps} steps of epoch {epoch}, and all were "
-        "dropped; lower optimizer.learning_rate, or leave out --on-nonfinite skip to see clips and views of such a step"
+        f"dropped; {LOWER_RATE}, or leave out --on-nonfinite skip (`cohear train` then needs --resume) to see clips "
+        "and views of such a step"
     )
 
 

@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 
 from cohear.errors import UserError
+from cohear.evaluation.answering import LOWER_RATE
 from cohear.objectives import Losses
 from cohear.runtime.files import write_json
 from cohear.runtime.processes import process_rank
 from cohear.training.batches import Batch
+from cohear.training.nonfinite import kept_text
 from cohear.training.plan import TrainingClips
 from cohear.views import ViewMaker, view_keys
 
@@ -57,8 +59,8 @@ def look_into_batch(
     spoiled = f" ({len(unsound)} of them with a spectrogram that is not finite, named first)" if unsound else ""
     return UserError(
         f"the {what} not finite in epoch {epoch}, step {step}, both counted from 0, with the clips {named}{others}"
-        f"{spoiled}; what was drawn for each stands in '{path}', and the last checkpoint is as it was: lower "
-        "optimizer.learning_rate, look for damaged clips, or go on without such steps by --on-nonfinite skip"
+        f"{spoiled}; what was drawn for each stands in '{path}'{kept_text(folder)}: look for damaged clips, "
+        f"{LOWER_RATE}, or go on without such steps by --on-nonfinite skip (`cohear train` needs --resume too)"
     )
 
 

@@ -48,6 +48,8 @@ _log = logging.getLogger(__name__)
 class _Progress:
     """Where a run stands, all of it JSON."""
 
+    identity: str
+    """What the run is known by."""
     epoch: int = 0
     step: int = 0
     sums: list[float] = field(default_factory=lambda: [0.0] * 5)
@@ -110,10 +112,12 @@ def train(
         network.parameters(), lr=plan.learning_rate(0), weight_decay=plan.weight_decay, fused=True
     )
     step_module, step_optimizer = fabric.setup(_Step(network, plan.objective), optimizer)
-    restored = load_checkpoint(folder, network, optimizer) or Restored({}, {}, [])
-    progress, best = _Progress(**restored.progress), restored.best
+    restored = load_checkpoint(folder, network, optimizer, plan.identity)
+    progress = _Progress(**restored.progress) if restored else _Progress(plan.identity)
+    best = restored.best if restored else {}
     if fabric.is_global_zero:
-        _leave_behind(folder, restored)
+        if restored:
+            _go_on_from(restored, folder)
         _write_history(folder, progress.history)
     n_clips = len(clips.targets)
     classes = sampling_classes(clips.targets) if plan.draws_classes_equally else None
@@ -151,7 +155,7 @@ def train(
                 break
             if is_due:
                 finite_steps.refuse_bad(look_into)
-                check_weights(network, progress.epoch, progress.step)
+                check_weights(network, folder, progress.epoch, progress.step)
                 so_far = dataclasses.replace(
                     progress,
                     sums=_mean_over_processes(sums, fabric),
@@ -161,7 +165,7 @@ def train(
                     save_checkpoint(folder, network, optimizer, vars(so_far), best)
                 clock.saved()
         finite_steps.refuse_bad(look_into)
-        check_weights(network, progress.epoch, progress.step)
+        check_weights(network, folder, progress.epoch, progress.step)
         progress.sums = _mean_over_processes(sums, fabric)
         measured = None
         if not _anywhere(watch.is_stopped(), fabric):
@@ -198,7 +202,7 @@ def train(
         is_best = plan.patience is not None and kept_epoch(progress.history, plan.patience) == progress.epoch
         if _first_says(is_best, fabric):
             best = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
-        progress = _Progress(progress.epoch + 1, history=progress.history)
+        progress = _Progress(progress.identity, progress.epoch + 1, history=progress.history)
         if fabric.is_global_zero:
             save_checkpoint(folder, network, optimizer, vars(progress), best)
             _write_history(folder, progress.history)
@@ -275,16 +279,15 @@ def _save_and_leave(
     )
 
 
-def _leave_behind(folder: Path, restored: Restored) -> None:
-    """Say aloud which checkpoints could not be used, and remove the damaged ones, and those that a kill left over."""
-    if not restored.progress:
-        return
-    epoch, step = restored.progress["epoch"], restored.progress["step"]
+def _go_on_from(restored: Restored, folder: Path) -> None:
+    """Say from where, and which newer checkpoints cannot be used; remove the damaged, and what a kill left over."""
     for refused in restored.refused:
-        _log.warning("%s; going on from the one before, epoch %d after step %d", refused, epoch, step)
-        if refused.is_damaged:
+        _log.warning("%s; the one before is used", refused)
+        if refused.kind == "damaged":
             with explain_disk_errors(refused.path):
                 disk.remove(refused.path)
+    epoch, step = restored.progress["epoch"], restored.progress["step"]
+    _log.info("going on from epoch %d, step %d", epoch, step)
     remove_old_checkpoints(folder, epoch, step)
 
 

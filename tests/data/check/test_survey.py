@@ -39,12 +39,18 @@ def not_finite(path: Path) -> None:
     soundfile.write(path, wave, RATE, subtype="FLOAT")
 
 
+def far_too_loud(path: Path) -> None:
+    waveform = np.stack([noise(), noise()], axis=1)
+    waveform[1000] = (1e38, -1e38)
+    soundfile.write(path, waveform, RATE, subtype="FLOAT")
+
+
 def cut_short(path: Path) -> None:
     soundfile.write(path, noise(40_000), RATE)
     path.write_bytes(path.read_bytes()[:30_000])
 
 
-@pytest.mark.parametrize("spoil", [not_there, no_bytes, no_sound, no_samples, not_finite, cut_short])
+@pytest.mark.parametrize("spoil", [not_there, no_bytes, no_sound, no_samples, not_finite, far_too_loud, cut_short])
 @pytest.mark.parametrize("segment", [(None, None), (0.1, 4.0)], ids=["file", "segment"])
 def test_what_training_refuses_is_refused_in_the_same_words(tmp_path, spoil, segment):
     path = tmp_path / "a.wav"
