@@ -26,3 +26,10 @@ def esc50() -> Path:
 def tones(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny data set: 3 classes, 2 folds, 18 clips."""
     return write_tones(tmp_path_factory.mktemp("tones"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave whole commands and the page to the slow tests: each of theirs is quick, and together they take a minute."""
+    for item in items:
+        if item.path.parent.name in ("cli", "app"):
+            item.add_marker(pytest.mark.slow)
