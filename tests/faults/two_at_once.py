@@ -5,6 +5,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from faults.disk_steps import record_steps
@@ -123,30 +124,28 @@ def _noting(note: Callable[[Any], None]) -> None:
     record_steps(note, None)
 
 
-def _slow_steps(note: Callable[[Any], None]) -> None:
+def _slow_steps(_note: Callable[[Any], None]) -> None:
     from cohear.training import trainer
 
-    _plain(note)
-    forward = trainer._forward
-
-    def slow(*arguments: Any) -> Any:
-        time.sleep(SLOW_S)
-        return forward(*arguments)
-
-    trainer._forward = slow
+    leave_pictures_blank()
+    _slow_down(trainer, "_forward")
 
 
-def _slow_decoding(note: Callable[[Any], None]) -> None:
+def _slow_decoding(_note: Callable[[Any], None]) -> None:
     from cohear.data import store_building
 
-    _plain(note)
-    decode_clip = store_building.decode_clip
+    leave_pictures_blank()
+    _slow_down(store_building, "decode_clip")
+
+
+def _slow_down(module: ModuleType, name: str) -> None:
+    function = getattr(module, name)
 
     def slow(*arguments: Any) -> Any:
         time.sleep(SLOW_S)
-        return decode_clip(*arguments)
+        return function(*arguments)
 
-    store_building.decode_clip = slow
+    setattr(module, name, slow)
 
 
 def _wait_for(folder: Path, sign: str) -> None:

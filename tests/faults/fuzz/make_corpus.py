@@ -14,15 +14,15 @@ import soundfile
 from safetensors.numpy import save
 
 from cohear.evaluation.calibration import Calibration
-from cohear.experiments.config import Config, FrontEndConfig, NetworkConfig
-from cohear.experiments.packed_description import Description, Expectation, Provenance
+from cohear.experiments.config import Config, NetworkConfig
+from cohear.experiments.packed_description import Expectation
 from cohear.experiments.packed_model import PackedModel
 from cohear.experiments.presets import small
 from cohear.experiments.run_folder import SCHEMA
 from cohear.experiments.weight_shapes import weight_shapes
-from cohear.metrics.thresholds import Threshold
 from cohear.training.checkpoint_files import checkpoint_bytes
 from faults.fuzz.inputs import CORPUS
+from made_models import DESCRIPTION, PROVENANCE
 
 _SOUND_FILES = {
     "pcm16.wav": ("WAV", "PCM_16"),
@@ -146,43 +146,12 @@ def _weights(network: NetworkConfig, n_classes: int) -> dict[str, np.ndarray]:
 
 
 def _packed() -> Iterator[tuple[str, bytes]]:
-    provenance = Provenance(
-        dataset="pond",
-        data_fingerprint="0" * 32,
-        model="Combination-CL",
-        method="consistency",
-        transform="combination",
-        preset="small",
-        fold="all",
-        seed=0,
-        epochs=24,
-        kept_epoch=20,
-        precision="float32",
-        initial_weights=None,
-        identity="1" * 16,
-        n_train_clips=40,
-        n_test_clips=0,
-        accuracy=None,
-        accuracy_interval=None,
-        nll=None,
-        jsd=None,
-        false_alarms_per_hour=None,
-        expected=Expectation(accuracy=0.8, standard_error=0.02, n_runs=5, folds=(1, 2, 3, 4, 5), n_clips=40),
-        warnings=("class 'Kröte' has no test clips",),
-        versions={"cohear": "0.1.0"},
-    )
-    description = Description(
-        format=1,
-        classes=("frog", "Kröte", "noise"),
-        sample_rate=16000,
-        clip_s=1.5,
-        short="pad",
-        front_end=FrontEndConfig(n_fft=512, hop_length=400, n_mels=32),
-        network=NetworkConfig(width=1 / 128),
-        multi_label=False,
-        background="noise",
-        calibration=Calibration(1.3, {"frog": Threshold(0.7, 0.95, 0.5, 20)}, 0.9, 30),
-        provenance=provenance,
+    expected = Expectation(accuracy=0.8, standard_error=0.02, n_runs=5, folds=(1, 2, 3, 4, 5), n_clips=40)
+    untested = {"fold": "all", "n_test_clips": 0, "expected": expected}
+    measured = ("accuracy", "accuracy_interval", "nll", "jsd", "false_alarms_per_hour")
+    provenance = PROVENANCE.model_copy(update={**untested, **dict.fromkeys(measured)})
+    description = DESCRIPTION.model_copy(
+        update={"network": NetworkConfig(width=1 / 128), "provenance": provenance},
     )
     yield "frogs.cohear", PackedModel(description, _weights(description.network, 3), "# Frösche\n").to_bytes()
     plain = description.model_copy(

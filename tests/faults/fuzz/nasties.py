@@ -201,7 +201,7 @@ def _zip_bombs(folder: Path) -> Iterator[_Case]:
             "entries that overlap": _overlapping(seed),
             "60000 entries": _of_many(60_000),
             "a name that leads out": zipped([*items, ("../../x.md", b"x")]),
-            "an absolute name": zipped([*items, ("/tmp/x.md", b"x")]),
+            "an absolute name": zipped([*items, ("/x.md", b"x")]),
             "a name with a line break": zipped([*items, ("a\nb.md", b"x")]),
             "a symbolic link": _with_link(items),
         },
