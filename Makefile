@@ -16,7 +16,7 @@ test: .venv/.installed       ## every test
 	$(BIN)/pytest
 
 test-fast: .venv/.installed  ## the part that takes under a minute
-	$(BIN)/pytest -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 -m "not slow"
 
 faults: .venv/.installed     ## kills, full disks, strangers' files, meant for an hour; FILE keeps the table as JSON
 	cd tests && ../$(BIN)/python -m faults $(if $(FILE),--json $(abspath $(FILE)))

@@ -1,5 +1,7 @@
 """Full and read-only disks, real ones: small file systems in memory, mounted for the test."""
 
+import errno
+import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -113,3 +115,17 @@ def test_the_demo_on_a_full_disk_is_refused_and_leaves_nothing(cohear, disk, fil
     fill(0)
     assert cohear("demo", "--out", disk / "demo").refuses(str(disk / "demo"), "made-up sounds cannot be written")
     assert below(disk) == ["ballast"]
+
+
+def test_a_disk_that_goes_away_between_two_questions_is_told_in_one_sentence(cohear, trained, monkeypatch):
+    stat = os.stat
+
+    def gone(path, *arguments, **options):
+        if str(path) == str(trained / "metrics.json"):
+            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE), str(path))
+        return stat(path, *arguments, **options)
+
+    monkeypatch.setattr(os, "stat", gone)
+    for command in ("predict", "pack"):
+        said = cohear(command, trained, *["sound.wav"] * (command == "predict"))
+        assert said.refuses("the disk fails", str(trained / "metrics.json"), "Stale file handle")

@@ -53,6 +53,16 @@ def test_a_run_that_is_finished_is_never_too_large(cohear, tones, tmp_path, monk
     assert (said.status, "finished before" in said.out) == (0, True), said
 
 
+def test_a_run_that_is_finished_elsewhere_does_not_stand_for_one_to_be_made(cohear, tones, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = ("train", tones, *OPTIONS, *KNOWN, "--set", "training.epochs=1", "--track", "end")
+    assert cohear(*words).status == 0
+    monkeypatch.setattr(memory, "free_bytes", lambda: 1000)
+    monkeypatch.setenv("COHEAR_CACHE", str(tmp_path / "cache"))
+    assert cohear(*words, "--out", "other").refuses("0.0 GB are free")
+    assert [path.name for path in tmp_path.iterdir()] == ["runs"]  # nothing was decoded
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("known", [(), KNOWN], ids=" ".join)
 def test_a_batch_larger_than_the_epoch_needs_no_more_than_the_epoch(cohear, tones, tmp_path, monkeypatch, known):

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from cohear.evaluation.answering import NotFiniteError
+from cohear.experiments import judged_runs
 from cohear.experiments.trained_network import load_network
 from cohear.training.checkpoints import save_weights
 from tiny import OPTIONS
@@ -54,3 +56,27 @@ def test_evaluating_a_run_whose_answers_are_no_numbers_names_it(cohear, tones, o
     said = cohear("evaluate", overgrown, tones, "--out", tmp_path / "page.html")
     assert said.refuses("the answers to the clips are not finite with the weights of", str(overgrown))
     assert not (tmp_path / "page.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("stage", "clips"), [("measure_agreement", "changed clips"), ("answer_corrupted", "corrupted clips")]
+)
+def test_of_several_runs_the_one_with_such_answers_is_named(
+    cohear, tones, trained, tmp_path, monkeypatch, stage, clips
+):
+    other = shutil.copytree(trained, tmp_path / "other")
+    chosen = [trained, other]
+    monkeypatch.setattr("cohear.cli.evaluate._finished_runs", lambda _paths: chosen)
+    if stage != "measure_agreement":
+        monkeypatch.setattr(judged_runs, "measure_agreement", lambda networks, *_, **__: [() for _ in networks])
+
+    def fail(networks, *_arguments, **_options):
+        raise NotFiniteError(networks[1])
+
+    monkeypatch.setattr(judged_runs, stage, fail)
+    said = cohear("evaluate", *chosen, tones, "--corruptions", "--out", tmp_path / "page.html")
+    assert said.refuses(f"the answers to {clips} are not finite with the weights of '{other}'; lower optimizer")
+
+
+def test_the_report_of_a_run_with_such_answers_names_it(cohear, overgrown):
+    assert cohear("report", overgrown).refuses(f"no clips of '{overgrown}' can be shown: the network answers with NaN")

@@ -35,7 +35,9 @@ def begin(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     yield start
     for process in processes:
         process.kill()
-        process.communicate()
+        for stream in filter(None, (process.stdout, process.stderr)):
+            stream.close()
+        process.wait()
 
 
 def wait_until(happened: Callable[[], bool], process: subprocess.Popen[str]) -> None:
@@ -97,6 +99,21 @@ def test_a_signal_saves_says_how_to_go_on_and_resume_ends_in_the_same_bytes(
     assert 3 <= n_epochs(run) < 25
     assert cohear(*words, "--resume").status == 0
     assert (run / "model.safetensors").read_bytes() == unbroken
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_signal_saves_and_keeps_its_status_though_nobody_reads_any_more(begin, tones, tmp_path, number, status):
+    run = tmp_path / "run"
+    process = begin("train", tones, *LONG, "--set", "training.epochs=1000", "--out", run)
+    wait_until(lambda: n_epochs(run) >= 2, process)
+    process.stdout.close()
+    process.stderr.close()
+    process.send_signal(number)
+    assert process.wait(timeout=PATIENCE_S) == status
+    done = n_epochs(run)
+    assert 2 <= done < 1000
+    newest = max(int(path.stem.split("-")[1]) for path in (run / "checkpoint").glob("epoch-*"))
+    assert newest == done
 
 
 def test_a_run_killed_at_any_moment_resumes_to_the_same_bytes(begin, cohear, tones, tmp_path, unbroken):

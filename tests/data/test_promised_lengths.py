@@ -1,13 +1,24 @@
+import builtins
+import errno
+import io
 import struct
+from pathlib import Path
+from typing import IO
 
 import numpy as np
 import pytest
 import soundfile
 
-from cohear.data.audio_files import AUDIO_SUFFIXES, decode
+from cohear.data import promised_lengths
+from cohear.data.audio_files import AUDIO_SUFFIXES, decode, probe
+from cohear.data.audio_stream import AudioStream
+from cohear.data.datasets import read_dataset
+from cohear.data.decoding import StoreSettings
 from cohear.data.promised_lengths import promised_n_samples
+from cohear.data.store import open_store
 from cohear.errors import UserError
-from faults.fuzz.inputs import CORPUS
+from faults.fuzz.inputs import CORPUS, REGRESSIONS
+from faults.fuzz.small_disk import open_on_small_disk
 
 
 @pytest.mark.parametrize(
@@ -115,3 +126,70 @@ def test_a_file_of_nothing_but_chunks_is_left_to_the_decoder(tmp_path):
     path = tmp_path / "a.wav"
     path.write_bytes(b"RIFF\0\0\0\0WAVE" + b"note\0\0\0\0" * 100_000 + b"data\x64\0\0\0" + bytes(100))
     assert promised_n_samples(path) is None
+
+
+def written(path: Path, content: bytes) -> Path:
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize("n_bytes", [2**33 + 40, 2**45 + 40, 2**60 + 40, (1 << 62) - 1])
+def test_a_chunk_that_ends_beyond_the_file_ends_the_search(tmp_path, monkeypatch, n_bytes):
+    whole = (CORPUS / "audio" / "long.w64").read_bytes()
+    place = whole.index(b"fmt ") + 16
+    path = written(tmp_path / "a.w64", whole[:place] + struct.pack("<Q", n_bytes) + whole[place + 8 :])
+    monkeypatch.setattr(builtins, "open", open_on_small_disk)
+    assert promised_n_samples(path) is None
+
+
+def test_chunks_of_gibibytes_lead_nowhere_on_a_small_disk(tmp_path, monkeypatch):
+    far = 2**32 - 3
+    wave = written(tmp_path / "a.wav", b"RIFF\0\0\0\0WAVE" + struct.pack("<4sI", b"note", far) + bytes(100))
+    aiff = written(tmp_path / "a.aiff", b"FORM\0\0\0\0AIFF" + struct.pack(">4sI", b"note", far) + bytes(100))
+    monkeypatch.setattr(builtins, "open", open_on_small_disk)
+    with open(wave, "rb") as file, pytest.raises(OSError, match="Invalid argument"):
+        file.seek(20 + far)
+    assert promised_n_samples(wave) is None
+    assert promised_n_samples(aiff) is None
+
+
+def test_a_tag_or_a_last_frame_that_is_cut_short_is_no_place_to_go_to(tmp_path):
+    frames = mp3_frames(3)
+    assert promised_n_samples(written(tmp_path / "a.mp3", frames[:-100])) == 3 * 1152
+    tag = b"ID3\x04\x00\x00" + bytes([127, 127, 127, 127])
+    assert promised_n_samples(written(tmp_path / "b.mp3", tag + frames)) is None
+
+
+def test_a_sound_with_such_a_chunk_is_one_sound_like_the_others(tmp_path, monkeypatch):
+    monkeypatch.setattr(builtins, "open", open_on_small_disk)
+    path = REGRESSIONS / "audio" / "chunk-beyond-the-disk.w64"
+    assert probe(path).duration_s == pytest.approx(0.12)
+    assert len(decode(path).waveform) == 960
+    assert sum(map(len, AudioStream(path, 8000))) == 960
+
+
+class SickFile(io.FileIO):
+    def readinto(self, _buffer, /):
+        raise OSError(errno.EIO, "Input/output error")
+
+
+def test_a_disk_that_does_not_give_a_header_is_told_of_the_file(tmp_path, monkeypatch):
+    for label in ("x", "y"):
+        (tmp_path / label).mkdir()
+        for number in range(2):
+            soundfile.write(tmp_path / label / f"{number}.wav", np.full(800, 0.1), 8000)
+
+    def sick_open(path: Path, mode: str) -> IO[bytes]:
+        return io.BufferedReader(SickFile(path)) if path.name == "1.wav" else open(path, mode)
+
+    monkeypatch.setattr(promised_lengths, "open", sick_open, raising=False)
+    path, said = tmp_path / "x" / "1.wav", r"x/1\.wav cannot be read as sound \(its disk does not give it\)"
+    for read in (probe, decode, lambda path: AudioStream(path, 8000)):
+        with pytest.raises(UserError, match=said):
+            read(path)
+    store = open_store(read_dataset(tmp_path), StoreSettings(8000, 0.1), tmp_path / "cache", skip_bad=True)
+    assert [clip.path for clip in store.clips] == ["x/0.wav", "y/0.wav"]
+    assert [clip_id for clip_id, _ in store.report.skipped] == ["x/1.wav", "y/1.wav"]
+    with pytest.raises(UserError, match="2 of 4 clips cannot be used") as error:
+        open_store(read_dataset(tmp_path), StoreSettings(8000, 0.1), tmp_path / "cache")
+    assert "COHEAR_CACHE" not in str(error.value)

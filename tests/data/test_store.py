@@ -382,10 +382,11 @@ def test_two_builders_share_one_store(sounds, decoded_paths):
     assert len(decoded_paths) == 6
 
 
-def test_damaged_index_only_costs_hashing(sounds, decoded_paths):
+@pytest.mark.parametrize("content", ["{", "[]", '{"cat/0.wav": 1, "cat/1.wav": []}'])
+def test_damaged_index_only_costs_hashing(sounds, decoded_paths, content):
     before = open_folder(sounds)
     (index,) = (sounds.parent / "cache").glob("contents-*.json")
-    index.write_text("{")
+    index.write_text(content)
     assert open_folder(sounds).fingerprint == before.fingerprint
     assert len(decoded_paths) == 6
 

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from cohear.data.store import Store
-from cohear.errors import UserError
+from cohear.evaluation.answering import NotFiniteError
 from cohear.evaluation.consistency import PERTURBATIONS, Perturbation, measure_agreement
 from cohear.evaluation.corruptions import CORRUPTIONS, SEVERITIES
 from cohear.evaluation.robustness import (
@@ -112,12 +112,14 @@ class Nothing(nn.Module):
         return log_mels[..., 0, :3] * math.nan
 
 
-def test_answers_that_are_no_numbers_are_refused(store, front_end):
-    read, truth = waveform_reader(store, torch.device("cpu")), _truth(store)
-    with pytest.raises(UserError, match="the answers to corrupted clips are not finite; lower optimizer"):
-        answer_corrupted([Nothing()], front_end, store, ROWS, read, truth, multi_label=False)
-    with pytest.raises(UserError, match="the answers to changed clips are not finite; lower optimizer"):
-        measure_agreement([Nothing()], front_end, store, ROWS, read, multi_label=False)
+def test_answers_that_are_no_numbers_are_refused_with_who_gave_them(store, front_end):
+    read, networks = waveform_reader(store, torch.device("cpu")), [Constant(), Nothing()]
+    with pytest.raises(NotFiniteError) as refused:
+        answer_corrupted(networks, front_end, store, ROWS, read, _truth(store), multi_label=False)
+    assert refused.value.network is networks[1]
+    with pytest.raises(NotFiniteError) as refused:
+        measure_agreement(networks, front_end, store, ROWS, read, multi_label=False)
+    assert refused.value.network is networks[1]
 
 
 @pytest.fixture(name="few")

@@ -52,7 +52,7 @@ def _take_steps(config: Config) -> None:
     with tempfile.TemporaryDirectory() as folder:
         fabric, network = make_fabric(config.training.precision), build_network(config, 10)
         view_maker = build_view_maker(config, config.views.transform)
-        train(network, view_maker, clips, plan, Path(folder), fabric, Watch(lambda *_: {}))
+        train(network, view_maker, clips, plan, Path(folder), fabric, Watch(lambda *_: {}), identity="a run")
 
 
 if __name__ == "__main__":

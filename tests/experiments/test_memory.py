@@ -28,6 +28,9 @@ SIZES = [  # more of them in tests/faults
     ),
 ]
 
+N_CLIPS = 1600
+"""Enough for a whole batch."""
+
 
 def settings(name: str, *texts: str) -> Config:
     return change(preset(name), dict(parse_override(text) for text in (*texts, "views.n_rooms=4")))
@@ -65,10 +68,10 @@ def test_what_cannot_fit_is_refused_with_the_settings_that_decide(monkeypatch):
     config = settings("paper")
     needed = training_bytes(config, 5.0, 50)
     monkeypatch.setattr(memory, "free_bytes", lambda: needed)
-    check_memory([config], 5.0, 50)
+    check_memory([(config, N_CLIPS)], 5.0, 50)
     monkeypatch.setattr(memory, "free_bytes", lambda: needed - 1)
     with pytest.raises(UserError) as refused:
-        check_memory([config], 5.0, 50)
+        check_memory([(config, N_CLIPS)], 5.0, 50)
     sentence = str(refused.value)
     assert sentence.startswith(
         f"training needs about {needed / 1e9:.1f} GB of memory, and {needed / 1e9:.1f} GB are free"
@@ -81,14 +84,14 @@ def test_runs_side_by_side_need_the_sum(monkeypatch):
     large, small = settings("paper"), settings("paper", "training.batch_size=30")
     needs = [training_bytes(config, 5.0, 50) for config in (large, small)]
     monkeypatch.setattr(memory, "free_bytes", lambda: sum(needs))
-    check_memory([small, large, small], 5.0, 50, n_jobs=2)
+    check_memory([(config, N_CLIPS) for config in (small, large, small)], 5.0, 50, n_jobs=2)
     with pytest.raises(UserError, match=r"^3 runs side by side need .* use fewer --jobs \(now 8\), or make training"):
-        check_memory([small, large, small], 5.0, 50, n_jobs=8)
+        check_memory([(config, N_CLIPS) for config in (small, large, small)], 5.0, 50, n_jobs=8)
 
 
 def test_where_nothing_is_known_of_free_memory_nothing_is_refused(monkeypatch):
     monkeypatch.setattr(memory, "free_bytes", lambda: None)
-    check_memory([settings("paper", "training.batch_size=1000000")], 5.0, 50)
+    check_memory([(settings("paper", "training.batch_size=1000000"), N_CLIPS)], 5.0, 50)
 
 
 def tiny_request(tones, **changes) -> RunRequest:

@@ -83,26 +83,47 @@ def _problem(steps: Sequence[Step], index: int) -> str | None:
     return None
 
 
-def refuse_step(note: Callable[[Any], None], first: int | None, error: int) -> None:
-    """Note each change of the disk in this process; from one of them on, let all fail.
+def lose_disk(note: Callable[[Any], None], folders: Sequence[Path], first: int | None, error: int) -> None:
+    """Note whatever this process asks of a disk, changes, reads and questions; from one of them on, let all fail.
 
     Args:
-        note: is called with `{"disk": [kind, path]}`.
-        first: of those that fail, counted from 0; None: all succeed.
+        note: is called with `{"asks": [what, path]}`.
+        folders: what lies on that disk.
+        first: of those that fail, counted from 0; None: none does.
         error: its number, as `errno.EIO`.
     """
     from cohear.runtime import disk
 
-    n_steps = 0
+    places = tuple(os.fspath(folder) for folder in folders)
+    n_asked = 0
+
+    def ask(what: str, place: Any) -> None:
+        nonlocal n_asked
+        if isinstance(place, int) or not os.fsdecode(place).startswith(places):
+            return
+        number, n_asked = n_asked, n_asked + 1
+        note({"asks": [what, os.fsdecode(place)]})
+        if first is not None and number >= first:
+            raise OSError(error, os.strerror(error), os.fsdecode(place))
 
     @contextmanager
     def around(kind: str, path: Path) -> Iterator[None]:
-        nonlocal n_steps
-        if kind != "read":
-            number, n_steps = n_steps, n_steps + 1
-            note({"disk": [kind, str(path)]})
-            if first is not None and number >= first:
-                raise OSError(error, os.strerror(error))
+        ask(kind, path)
         yield
 
+    def asking(what: str) -> Callable[..., os.stat_result]:
+        answer = getattr(os, what)
+
+        def asked(place: Any, *arguments: Any, **options: Any) -> os.stat_result:
+            ask(what, place)
+            return answer(place, *arguments, **options)
+
+        return asked
+
+    def watch(event: str, arguments: tuple[Any, ...]) -> None:
+        if event in ("open", "os.listdir", "os.scandir", "os.mkdir", "os.remove"):
+            ask(event, arguments[0])
+
     disk.around = around
+    os.stat, os.lstat = asking("stat"), asking("lstat")  # the interpreter tells its audit hooks nothing of these
+    sys.addaudithook(watch)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from faults.disk_steps import refuse_step
+from faults.disk_steps import lose_disk
 from faults.forked import Ended, import_everything, leave_pictures_blank, run_forked
 from faults.tally import Tally
 from tiny import OPTIONS, write_tones
@@ -41,7 +41,15 @@ class Training:
         ended = self.run(unbroken)
         assert ended.status == 0, ended.err
         self.weights = (unbroken / "model.safetensors").read_bytes()
-        self.n_steps = sum("disk" in note for note in self.run(scratch / "counted", count=True).notes)
+        """Of the unbroken run."""
+        self.asked = self._what_is_asked(self.cache)
+        """What a run asks of the disk, and of which path, in order, where the sounds are decoded."""
+        self.asked_cold = self._what_is_asked(scratch / "cold")
+        """The same where they are not."""
+
+    def _what_is_asked(self, cache: Path) -> list[tuple[str, str]]:
+        run = _fresh(self.scratch / "counted")
+        return [note["asks"] for note in self.run(run, cache=cache, count=True).notes]
 
     def run(
         self,
@@ -57,14 +65,15 @@ class Training:
         Args:
             run: the run folder.
             cache: the cache folder.
-            fail: from which change of the disk on each fails, counted from 0, and with which error number.
-            count: note every change of the disk.
+            fail: from which change, read or question on the disk of both is gone, counted from 0, and with which
+                error number.
+            count: note all that is asked of it.
             before: called in the child.
         """
 
         def prepare(note: Callable[[Any], None]) -> None:
             leave_pictures_blank()
-            refuse_step(note if count else lambda _: None, *(fail or (None, 0)))
+            lose_disk(note if count else lambda _: None, (run, cache or self.cache), *(fail or (None, 0)))
             before()
 
         words = [*self._words, "--out", run, "--resume"]
@@ -82,17 +91,22 @@ class Training:
 
 
 def _vanished(training: Training, quick: bool) -> Tally:
-    """Let every change of the disk fail from some point on, as where a network drive goes away."""
-    numbers = range(0, training.n_steps, 9 if quick else 1)
+    """Let all that is asked of the disk fail from some point on, as where a network drive goes away."""
+    asked = [("", training.asked, range(0, len(training.asked), 25 if quick else 1))]
+    asked += [(", cold", training.asked_cold, range(0, len(training.asked_cold), 60 if quick else 3))]
     tally = Tally(
         "A disk that vanishes (EIO, ESTALE, ENODEV) is told in one sentence, and the run goes on later",
-        len(numbers) + len(VANISHED),
+        sum(len(numbers) for _, _, numbers in asked) + len(VANISHED),
     )
-    for number in numbers:
-        error = VANISHED[number % len(VANISHED)]
-        run = _fresh(training.scratch / "vanished")
-        ended = training.run(run, fail=(number, error))
-        tally.judge(f"{errno.errorcode[error]} from change {number + 1} on", training.problem_after(run, ended))
+    for kind, questions, numbers in asked:
+        for number in numbers:
+            error = VANISHED[number // numbers.step % len(VANISHED)]
+            run, cache = _fresh(training.scratch / "vanished"), training.cache
+            if kind:
+                cache = _fresh(training.scratch / "cold")
+            ended = training.run(run, cache=cache, fail=(number, error))
+            problem = training.problem_after(run, ended, cache=cache)
+            tally.judge(f"{errno.errorcode[error]} from {' '.join(questions[number])} on{kind}", problem)
     for error in VANISHED:
         run = _fresh(training.scratch / "vanished")
         ended = training.run(run, before=lambda error=error: _fail_reading(error))
@@ -136,7 +150,7 @@ def _read_only(training: Training) -> Tally:
     tally = Tally("A read-only disk, for runs or for the cache, is told in one sentence before anything is done", 3)
     with small_disk(training.scratch / "disk") as disk:
         run = disk / "begun"
-        training.run(run, fail=(40, errno.EIO))
+        training.run(run, fail=(len(training.asked) // 2, errno.EIO))
         _mount("-o", "remount,ro", str(disk))
         tally.judge("a new run", training.run(disk / "run").refusal_problem)
         tally.judge("a run that was begun", training.run(run).refusal_problem)
@@ -195,7 +209,8 @@ def _flipped(training: Training, quick: bool) -> Tally:
     tally = Tally("A checkpoint with one flipped bit is refused aloud, and the one before is used", n_bits)
     chance = random.Random(7)
     begun = training.scratch / "begun"
-    training.run(begun, fail=(training.n_steps - 12, errno.EIO))
+    ending = next(i for i, (what, path) in enumerate(training.asked) if what == "write" and "model.safe" in path)
+    training.run(begun, fail=(ending, errno.EIO))
     newest = max((begun / "checkpoint").glob("epoch-*"), key=lambda path: path.stat().st_mtime_ns)
     for _ in range(n_bits):
         run = _fresh(training.scratch / "flipped")

@@ -34,6 +34,11 @@ class Job:
     """Where its runs go, below a folder of the try."""
     saves_each_step: bool
 
+    @property
+    def sentence(self) -> str:
+        """Its name, to begin a sentence with."""
+        return self.name[:1].upper() + self.name[1:]
+
     def arguments(self, folder: Path) -> list[object]:
         """Return the command line whose runs go below `folder`."""
         return [*self.words, "--out", folder / self.out, *["--resume"] * (self.words[0] == "train")]
@@ -49,17 +54,17 @@ def trials(scratch: Path, quick: bool) -> Iterator[Tally]:
     stride = 13 if quick else 1
     orders = Tally("Every file is written, synced, renamed, and its folder synced, in that order", 40)
     verdicts = Verdicts()
+    verdicts.partials.judge("one that is read on purpose", None if _sees_partials(scratch) else "it was not noticed")
     for job in (train, grid):
         unbroken = Unbroken.make(job, scratch / f"unbroken-{job.out}")
         for case, problem in misordered_renames(unbroken.steps):
             orders.judge(case, problem)
         numbers = range(0, 2 * len(unbroken.steps), stride)
         killed = Tally(
-            f"{job.name[:1].upper()}{job.name[1:]} killed before and after every write, sync and rename ends in the "
-            "unbroken one's bytes",
+            f"{job.sentence} killed before and after every write, sync and rename ends in the unbroken one's bytes",
             len(numbers),
         )
-        verdicts.want(job, killed.wanted)
+        verdicts.want(job, numbers, unbroken)
         for number in numbers:
             when: When = "before" if number % 2 == 0 else "after"
             ended, folder = _kill(job, scratch, number // 2, when)
@@ -72,54 +77,71 @@ def trials(scratch: Path, quick: bool) -> Iterator[Tally]:
             _go_on(job, folder, unbroken, landed, killed, verdicts)
         killed.figures = f"{len(unbroken.steps)} changes of the disk"
         yield killed
-    at_random = Tally("A training killed at a random time ends in the unbroken one's bytes", 3 if quick else 20)
-    verdicts.want(train, at_random.wanted)
-    unbroken = Unbroken.make(train, scratch / "unbroken-again")
+    pitch = Job(
+        "a training that keeps its pitch shifts",
+        (*train.words, "--set", "data.pitch_cache=true"),
+        "run",
+        saves_each_step=True,
+    )
+    for job, n in ((train, 3 if quick else 20), (pitch, 2 if quick else 10)):
+        yield _killed_at_random(job, scratch, n, verdicts)
+    yield from (verdicts.partials, verdicts.redone, verdicts.kept, orders)
+
+
+def _killed_at_random(job: Job, scratch: Path, n: int, verdicts: "Verdicts") -> Tally:
+    """Kill a job at so many random times; those that come after its end do not count."""
+    tally = Tally(f"{job.sentence} killed at a random time ends in the unbroken one's bytes", n)
+    verdicts.partials.wanted += n
+    verdicts.redone.wanted += n
+    unbroken = Unbroken.make(job, _fresh(scratch))
     chance = random.Random(20)
-    while at_random.tried < at_random.wanted:
+    while tally.tried < n:
         seconds = chance.uniform(0, unbroken.duration_s)
         folder = _fresh(scratch)
         ended = run_forked(
-            train.arguments(folder),
-            folder,
-            cache=folder / "cache",
-            prepare=_hooks(train),
-            meanwhile=kill_after(seconds),
+            job.arguments(folder), folder, cache=folder / "cache", prepare=_hooks(job), meanwhile=kill_after(seconds)
         )
         where = ended.notes[-1] if ended.notes else "before the first step"
         if ended.status != -signal.SIGKILL:
             print(f"came after the end: {seconds:.2f} s")
             continue
-        print(f"killed: after {seconds:.2f} s, last seen at {where}")
-        landed = f"after {seconds:.2f} s"
-        verdicts.look(train, folder, ended, landed)
-        _go_on(train, folder, unbroken, landed, at_random, verdicts)
-    yield from (at_random, verdicts.partials, verdicts.redone, verdicts.kept, orders)
+        print(f"killed: {job.name} after {seconds:.2f} s, last seen at {where}")
+        landed = f"{job.name} after {seconds:.2f} s"
+        verdicts.look(job, folder, ended, landed)
+        _go_on(job, folder, unbroken, landed, tally, verdicts)
+    return tally
 
 
 class Verdicts:
     """What is judged at every kill, wherever it lands."""
 
     def __init__(self) -> None:
-        self.partials = Tally("A half-written file is never read", 0)
+        self.partials = Tally("A half-written file is never read", 1)
         self.redone = Tally("A resumed run goes on exactly where its newest checkpoint was written", 0)
         self.kept = Tally("Whenever a training is killed, the last two checkpoints that it wrote are whole", 0)
 
-    def want(self, job: Job, n_kills: int) -> None:
-        """Expect so many kills more of a job."""
-        self.partials.wanted += n_kills
+    def want(self, job: Job, numbers: range, unbroken: "Unbroken") -> None:
+        """Expect kills before (even numbers) and after (odd ones) changes of the disk."""
+        self.partials.wanted += len(numbers)
         if job.saves_each_step:
-            self.redone.wanted += n_kills
-            self.kept.wanted += n_kills
+            self.redone.wanted += len(numbers)
+            _, second, *_ = (index for index, step in enumerate(unbroken.steps) if _puts_checkpoint(step))
+            self.kept.wanted += sum(number > 2 * second for number in numbers)
 
     def look(self, job: Job, folder: Path, ended: Ended, landed: str) -> None:
         """Judge the checkpoints of a training that was just killed."""
         if not job.saves_each_step:
             return
         steps = [Step(*note["disk"]) for note in ended.notes if "disk" in note]
-        written = [Path(step.path) for step in steps if step.kind == "rename" and "/checkpoint/" in step.path]
+        written = [Path(step.path) for step in steps if _puts_checkpoint(step)]
+        if len(written) < 2:
+            return
         gone = [path.name for path in written[-2:] if not _is_whole(path)]
         self.kept.judge(landed, f"{', '.join(gone)} of {len(written)} cannot be read" if gone else None)
+
+
+def _puts_checkpoint(step: Step) -> bool:
+    return step.kind == "rename" and "/checkpoint/" in step.path
 
 
 def _is_whole(checkpoint: Path) -> bool:
@@ -145,7 +167,7 @@ class Unbroken:
     @classmethod
     def make(cls, job: Job, folder: Path) -> "Unbroken":
         """Run a job to its end."""
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)
         began = time.monotonic()
         ended = run_forked(job.arguments(folder), folder, cache=folder / "cache", prepare=_hooks(job))
         assert ended.status == 0, ended.err
@@ -173,6 +195,18 @@ def _hooks(job: Job, die: tuple[int, When] | None = None) -> Callable[[Callable[
         record_steps(note, die)
 
     return prepare
+
+
+def _sees_partials(scratch: Path) -> bool:
+    """Whether a child that reads a half-written file is seen to do so."""
+    partial = scratch / ".file.1.partial"
+    partial.write_bytes(b"")
+
+    def read(note: Callable[[Any], None]) -> None:
+        record_steps(note, None)
+        partial.read_bytes()
+
+    return {"reads": str(partial)} in run_forked(["--version"], scratch, prepare=read).notes
 
 
 def _kill(job: Job, scratch: Path, number: int, when: When) -> tuple[Ended, Path]:

@@ -1,4 +1,4 @@
-"""Steps that are not finite: a view, a loss or a gradient is spoiled at a chosen epoch and step."""
+"""Steps that are not finite: a view, a loss, a gradient or a statistic is spoiled at a chosen epoch and step."""
 
 import itertools
 import json
@@ -7,8 +7,8 @@ import os
 import random
 import shutil
 import signal
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,7 +19,9 @@ from faults.tally import Tally
 from tiny import OPTIONS, write_tones
 
 N_EPOCHS = 3
-Way = Literal["view", "loss", "gradient"]
+N_STEPS = 6
+"""Of an epoch."""
+Way = Literal["view", "loss", "gradient", "statistic"]
 VALUES = {"NaN": math.nan, "inf": math.inf, "-inf": -math.inf}
 RESULTS = ("model.safetensors", "predictions.safetensors", "predictions.csv", "metrics.json")
 
@@ -45,7 +47,7 @@ class Spoiled:
         """Spoil it in this process, every time that it is made."""
         del note
         leave_pictures_blank()
-        (_spoil_view if self.way == "view" else _spoil_losses)(self)
+        {"view": _spoil_view, "statistic": _spoil_statistics}.get(self.way, _spoil_losses)(self)
 
 
 def trials(scratch: Path, quick: bool) -> Iterator[Tally]:
@@ -54,6 +56,7 @@ def trials(scratch: Path, quick: bool) -> Iterator[Tally]:
     os.environ["COHEAR_CACHE"] = str(scratch / "cache")
     faults = list(_faults(table))
     random.Random(4).shuffle(faults)
+    statistics = [replace(fault, way="statistic") for fault in faults if fault.way == "view"][: 2 if quick else 9]
     faults = faults[: 4 if quick else 24]
     words = ["train", table, *OPTIONS, "--set", f"training.epochs={N_EPOCHS}", "--track", "end"]
     told = Tally(
@@ -74,15 +77,17 @@ def trials(scratch: Path, quick: bool) -> Iterator[Tally]:
         shutil.rmtree(run, ignore_errors=True)
     yield from (told, kept, resumed)
     yield _broken_while_dropping(scratch, words, faults[0], quick)
+    yield _spoiled_statistics(scratch, words, statistics)
 
 
 def _broken_while_dropping(scratch: Path, words: list[Any], fault: Spoiled, quick: bool) -> Tally:
     """Kill or stop a training that drops a step, after each of its steps, and go on."""
-    unbroken, n_steps = scratch / "unbroken", 4 * N_EPOCHS
+    unbroken, n_steps = scratch / "unbroken", N_STEPS * N_EPOCHS
     words = [*words, "--on-nonfinite", "skip", "--resume", "--out"]
     ended = run_forked([*words, unbroken], scratch, prepare=fault.set_up)
     assert ended.status == 0, ended.err
-    numbers = [fault.epoch * 4 + fault.step + later for later in (0, 1)] if quick else range(n_steps)
+    dropped = fault.epoch * N_STEPS + fault.step
+    numbers = range(n_steps)[dropped : dropped + 2] if quick else range(n_steps)
     cases = list(itertools.product((signal.SIGKILL, signal.SIGTERM), numbers))
     tally = Tally("A training that drops steps ends in the same bytes however it is broken and resumed", len(cases))
     for number, step in cases:
@@ -99,6 +104,32 @@ def _broken_while_dropping(scratch: Path, words: list[Any], fault: Spoiled, quic
     return tally
 
 
+def _spoiled_statistics(scratch: Path, words: list[Any], faults: Sequence[Spoiled]) -> Tally:
+    """Spoil batch-norm statistics, which no loss and no gradient tells of, and go on where none are spoiled."""
+    sound = scratch / "sound"
+    ended = run_forked([*words, "--out", sound], scratch, prepare=lambda _note: leave_pictures_blank())
+    assert ended.status == 0, ended.err
+    tally = Tally(
+        "Batch-norm statistics that are not finite end the run and are never saved; resumed without them it ends in "
+        "the unbroken one's bytes",
+        len(faults),
+    )
+    for number, fault in enumerate(faults):
+        run = scratch / f"statistics {number}"
+        ended = run_forked([*words, "--out", run], scratch, prepare=fault.set_up)
+        place = f"the batch-norm statistics are no longer finite in epoch {fault.epoch}, after step {N_STEPS - 1},"
+        problem = ended.refusal_problem or (None if place in ended.last_line else f"it said: {ended.last_line}")
+        problem = problem or _not_finite(run, fault.epoch)
+        if problem is None:
+            resume = [*words, "--out", run, "--resume"]
+            ended = run_forked(resume, scratch, prepare=lambda _note: leave_pictures_blank())
+            problem = None if ended.status == 0 else f"status {ended.status}: {ended.last_line}"
+        other = [name for name in RESULTS if problem is None and _bytes(run, name) != _bytes(sound, name)]
+        tally.judge(str(fault), problem or (f"other bytes in {other}" if other else None))
+        shutil.rmtree(run, ignore_errors=True)
+    return tally
+
+
 def _faults(table: Path) -> Iterator[Spoiled]:
     """Choose a clip for each epoch, step, way and value; where it stands is worked out without the trainer."""
     from cohear.experiments.build import build_plan, prepare_data
@@ -111,6 +142,7 @@ def _faults(table: Path) -> Iterator[Spoiled]:
     rows, plan = data.split(config).train, build_plan(config)
     for epoch in range(N_EPOCHS):
         batches = epoch_batches(len(rows), plan.items, plan.batch_size, config.seed, epoch)
+        assert len(batches) == N_STEPS
         for (step, batch), way in itertools.product(enumerate(batches), ("view", "loss", "gradient")):
             ids = [data.store.clips[rows[row]].id for row in batch.clips]
             for value in ("NaN",) if way == "gradient" else VALUES:
@@ -151,6 +183,23 @@ def _spoil_losses(fault: Spoiled) -> None:
             spoiled = total + (0 * total).sqrt() if fault.way == "gradient" else total * 0 + VALUES[fault.value]
             losses = losses._replace(total=spoiled)
         return losses, share
+
+    trainer._forward = spoiled_forward
+
+
+def _spoil_statistics(fault: Spoiled) -> None:
+    """Put the value among the batch-norm statistics in the clip's step, which has used those of its batch."""
+    from cohear.training import trainer
+
+    forward = trainer._forward
+
+    def spoiled_forward(*arguments: Any) -> Any:
+        found = forward(*arguments)
+        module, epoch, batch = arguments[0], *arguments[4:6]
+        if epoch == fault.epoch and fault.row in batch.clips:
+            statistics = [buffer for buffer in module.buffers() if buffer.is_floating_point()]
+            statistics[fault.step % len(statistics)].data[0] = VALUES[fault.value]  # unseen by the backward pass
+        return found
 
     trainer._forward = spoiled_forward
 

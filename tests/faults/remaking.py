@@ -18,7 +18,8 @@ def command_of(run: Path) -> tuple[list[str], dict[str, str]]:
     settings = dict(_flat(told["config"]))
     preset = settings.pop("preset")
     words = [word for name, value in settings.items() for word in ("--set", f"{name}={_typed(value)}")]
-    variables = {name: value for name, value in environment["variables"].items() if value is not None}
+    hidden = (None, "(a path)")  # paths are of the machine
+    variables = {name: value for name, value in environment["variables"].items() if value not in hidden}
     variables["OMP_NUM_THREADS"] = str(environment["n_threads"])
     return ["train", told["data_path"], "--preset", preset, "--track", told["track"], *words], variables
 

@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,25 +23,36 @@ GRADIENT_BOUND = 1e-5
 
 def trials(scratch: Path, quick: bool) -> Iterator[Tally]:
     """Try all of it; `quick` makes two runs again instead of five, and two kinds of processors are imitated of four."""
-    yield _each_python(scratch / "pythons", quick)
+    versions = sorted(pythons_at_hand())
+    yield _each_python(scratch / "pythons", quick, "numpy", versions)
+    if not quick:
+        before_3_13 = [version for version in versions if tuple(map(int, version.split(".")[:2])) < (3, 13)]
+        yield _each_python(scratch / "pythons-1.26", quick, "numpy==1.26.*", before_3_13)
     yield from _each_processor(quick)
     yield _one_process_or_two(scratch / "ranks")
     yield _made_again(scratch / "again", quick)
 
 
-def _each_python(folder: Path, quick: bool) -> Tally:
-    cases = [(version, python, ()) for version, python in pythons_at_hand().items()]
+def _each_python(folder: Path, quick: bool, numpy: str, versions: Sequence[str]) -> Tally:
+    """Compare keys and splits with the golden ones in fresh environments without torch.
+
+    Args:
+        folder: where the environments are made.
+        quick: wait less for packages.
+        numpy: which of its versions, as `numpy==1.26.*`.
+        versions: of Python.
+    """
     tally = Tally(
-        "Keys, their numbers and splits are exactly the golden ones on each Python, without torch", len(cases)
+        f"Keys, their numbers and splits are exactly the golden ones on each Python, without torch, with {numpy}",
+        len(versions),
     )
     golden = json.loads((TESTS / "golden" / "keys_and_splits.json").read_text("utf-8"))
-    if not quick:
-        cases += [(version, python, ("numpy==1.26.*",)) for version, python, _ in cases]
+    pythons = pythons_at_hand()
     seen, missing = [], []
-    for number, (version, python, pins) in enumerate(cases):
-        made = make_environment(python, folder / str(number), *pins, limit_s=90 if quick else 300)
+    for version in versions:
+        made = make_environment(pythons[version], folder / version, numpy, limit_s=90 if quick else 300)
         if made is None:
-            missing.append(" ".join((version, *pins)))
+            missing.append(version)
             continue
         command = [made, TESTS / "golden" / "keys_and_splits.py"]
         environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
@@ -53,7 +64,7 @@ def _each_python(folder: Path, quick: bool) -> Tally:
         changed = sorted(name for name in golden if told["found"].get(name) != golden[name])
         tally.judge(f"Python {version}", f"other {', '.join(changed)}" if changed else None)
         seen.append(f"{version} with numpy {told['numpy']}")
-        shutil.rmtree(folder / str(number))
+        shutil.rmtree(folder / version)
     tally.figures = f"Python {', '.join(seen)}" + (f"; no packages for {', '.join(missing)}" if missing else "")
     return tally
 

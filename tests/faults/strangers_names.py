@@ -29,9 +29,9 @@ from faults.tally import Tally
 from faults.watched import watch
 from reports.conftest import write_grid, write_run
 
-TREE = "names of strangers add no element, attribute or picture to any page, and are shown as they are"
-CARD = "names of strangers are no markup on a page of Markdown: the model card, Table 1"
-BROWSER = "no name on a page runs anything in a browser, or makes it load anything"
+TREE = "Names of strangers add no element, attribute or picture to any page, and are shown as they are"
+CARD = "Names of strangers are no markup on a page of Markdown: the model card, Table 1"
+BROWSER = "No name on a page runs anything in a browser, or makes it load anything"
 
 RAN = "window.ran=1"
 LABELS = (

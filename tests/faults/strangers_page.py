@@ -11,15 +11,16 @@ from urllib.parse import quote
 import numpy as np
 import soundfile
 
+from cohear.app.patience import PATIENCE_S
 from faults.strangers_server import Answer, Server, ask, send, served
 from faults.tally import Tally
 
-LOOPBACK = "the page is on loopback alone unless another host is given"
-FILES = "the page serves no file but its own and what was uploaded to it"
-NAMES = "requests by another name, for another site or on somebody's behalf are refused"
-METHODS = "requests of other methods, of no length or of two, and of other protocols are refused"
-SIZE = "uploads of more than 100 MiB or ten minutes are refused, and none lands outside its folder"
-SLOW = "clients that send slowly or not at all stop nobody, and are hung up on"
+LOOPBACK = "The page is on loopback alone unless another host is given"
+FILES = "The page serves no file but its own and what was uploaded to it"
+NAMES = "Requests by another name, for another site or on somebody's behalf are refused"
+METHODS = "Requests of other methods, of no length or of two, and of other protocols are refused"
+SIZE = "Uploads of more than 100 MiB or ten minutes are refused, and none lands outside its folder"
+SLOW = "Clients that send slowly or not at all stop nobody, and are hung up on"
 
 _ROOTS = (
     *("/", "//", "/file=", "/file/", "/gradio_api/file=", "/gradio_api/file/", "/static/", "/assets/", "/theme.css/"),
@@ -264,8 +265,8 @@ def _slow(server: Server, n_lines: int) -> Tally:
     problem = None if answer.status == 200 and waited_s < 5 else f"status {answer.status} after {waited_s:.1f} s"
     tally.judge(f"another client beside {n_lines} lines of each kind", problem)
     for name, its in lines.items():
-        held = [line for line in its if not _is_closed(line, begun + 35)]
-        tally.judge(f"{n_lines} lines with {name}", f"{len(held)} are held for 35 s" if held else None)
+        held = [line for line in its if not _is_closed(line, begun + 2 * PATIENCE_S + 5)]
+        tally.judge(f"{n_lines} lines with {name}", f"{len(held)} are held longer than promised" if held else None)
         for line in its:
             line.close()
     tally.figures = f"another client waited {waited_s:.1f} s beside {n_lines * len(beginnings)} slow ones"

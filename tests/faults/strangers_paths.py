@@ -13,12 +13,12 @@ from pathlib import Path
 from cohear.experiments.packed_model import PackedModel, read_packed
 from faults.strangers_scene import OPTIONS, TRAIN, Command, copy_of, in_scene
 from faults.tally import Tally
-from faults.watched import Watched, mark_unread, was_read
+from faults.watched import Watched, blindness, mark_unread, was_read
 
-ARCHIVES = "a packed model with links or with entries of any name reads nothing but itself and writes nothing"
-PACKED = "no label or name within a packed model becomes a part of a path"
-LABELS = "no label, group or name of data becomes a part of a path, but for letters, digits and dashes of it"
-LINKS = "nothing is written through the links of a run folder that somebody else made"
+ARCHIVES = "A packed model with links or with entries of any name reads nothing but itself and writes nothing"
+PACKED = "No label or name within a packed model becomes a part of a path"
+LABELS = "No label, group or name of data becomes a part of a path, but for letters, digits and dashes of it"
+LINKS = "Nothing is written through the links of a run folder that somebody else made"
 
 NAMES = (
     *("../escaped", "../../escaped", "a/../../../escaped", "/escaped", "//escaped", "{outside}/escaped"),
@@ -45,9 +45,9 @@ def trials(scene: Path, scratch: Path, quick: bool) -> Iterator[Tally]:
 
 def _archives(scene: Path, scratch: Path, names: Sequence[str]) -> Tally:
     """Give packed files an entry of every name, and entries that are links."""
-    tally = Tally(ARCHIVES, len(names))
     commands = _uses("model.cohear")
     kinds = ("beside", "as a link", "in place of the card")
+    tally = _begun(ARCHIVES, len(names) * len(kinds), scratch)
     for turn, name in enumerate(names):
         for number, kind in enumerate(kinds):
             command = commands[(turn + number) % len(commands)]
@@ -66,7 +66,7 @@ def _packed(scene: Path, scratch: Path, names: Sequence[str], rounds: int) -> Ta
         ("predict", "--format", "audacity"): {"tracks", "tracks/0.txt"},
     }
     commands = _uses("model.cohear")
-    tally = Tally(PACKED, rounds * len(commands))
+    tally = _begun(PACKED, rounds * len(commands), scratch)
     for turn in range(rounds * len(commands)):
         command = commands[turn % len(commands)]
         three = [names[(3 * turn + k) % len(names)] for k in range(3)]
@@ -101,7 +101,7 @@ def _labels(scene: Path, scratch: Path, names: Sequence[str], quick: bool) -> Ta
     )
     mine = ("check.html", "check.json", "groups.csv", "runs", "evaluation.html", "evaluation.json", "tracks", "arrays")
     mine += ("cv", "comparison.html")
-    tally = Tally(LABELS, rounds * len(commands))
+    tally = _begun(LABELS, rounds * len(commands), scratch)
     for turn in range(rounds):
         three = [usable[(3 * turn + k) % len(usable)] for k in range(3)]
         with _watched_place(scene, scratch) as (place, secret):
@@ -133,10 +133,11 @@ def _links(scene: Path, scratch: Path, quick: bool) -> Tally:
         ("unfinished/checkpoint", unfinished),
     ]
     cases = cases[1::5] if quick else cases
-    tally = Tally(LINKS, sum(len(commands) for _, commands in cases))
+    ends = (False,) if quick else (False, True)
+    tally = Tally(LINKS, len(ends) * sum(len(commands) for _, commands in cases))
     for name, commands in cases:
         for command in commands:
-            for dangling in (False,) if quick else (False, True):
+            for dangling in ends:
                 with _watched_place(scene, scratch) as (place, secret):
                     target = secret.with_name("dangling") if dangling else secret
                     if name.endswith("checkpoint"):
@@ -150,6 +151,13 @@ def _links(scene: Path, scratch: Path, quick: bool) -> Tally:
                     if seen.traceback or seen.status not in (0, 2):
                         problem = problem or f"status {seen.status}: {seen.traceback}"
                     tally.judge(f"{name} -> {'nowhere' if dangling else 'a file'}, {command[0]}", problem)
+    return tally
+
+
+def _begun(promise: str, n_tries: int, scratch: Path) -> Tally:
+    """Begin the tally of a promise that a secret is not read by a control: that a reading would be seen."""
+    tally = Tally(promise, 1 + n_tries)
+    tally.judge("a file that is read on purpose", blindness(scratch))
     return tally
 
 

@@ -17,10 +17,10 @@ import torch
 from cohear.data.audio_files import AUDIO_SUFFIXES
 from faults.strangers_scene import OPTIONS, TRAIN, Command, copy_of, in_scene
 from faults.tally import Tally
-from faults.watched import Watched, mark_unread, was_read, watch
+from faults.watched import Watched, blindness, mark_unread, was_read, watch
 
-PROMISE = "a malicious pickle in place of any file that cohear reads executes nothing"
-CONTROL = "the same pickles do execute where something unpickles them, and the watch sees it"
+PROMISE = "A malicious pickle in place of any file that cohear reads executes nothing"
+CONTROL = "The same pickles do execute where something unpickles them, and the watch sees it"
 
 
 class _Evil:
@@ -152,13 +152,14 @@ def trials(scene: Path, scratch: Path, quick: bool) -> Iterator[Tally]:
     yield _control(everywhere, sentinel)
     place = scratch / "copy"
     wanted = targets(scene, place)
-    tally = Tally(PROMISE, len(wanted))
+    tally = Tally(PROMISE, 0)
     n_read, unread, kinds = 0, set[str](), itertools.count()
     for target in wanted:
         its_forms = everywhere | packed if target.file == "model.cohear" else everywhere
-        n_tries = max(len(target.commands), len(its_forms))
+        n_tries = 1 if quick else max(len(target.commands), len(its_forms))
+        tally.wanted += n_tries
         heard = False
-        for turn in range(1 if quick else n_tries):
+        for turn in range(n_tries):
             form = list(its_forms)[next(kinds) % len(its_forms)]
             command = target.commands[(n_read + turn) % len(target.commands)]
             with copy_of(scene, place):
@@ -203,7 +204,8 @@ def _problem(seen: Watched, sentinel: Path) -> str | None:
 
 def _control(made: Mapping[str, bytes], sentinel: Path) -> Tally:
     """Unpickle every form on purpose."""
-    tally = Tally(CONTROL, len(made))
+    tally = Tally(CONTROL, 1 + len(made))
+    tally.judge("a file that is read on purpose", blindness(sentinel.parent))
     for name, content in made.items():
         seen = watch(_unpickle, content)
         ran, noticed = sentinel.exists(), any("pickle.find_class" in event for event in seen.ran)

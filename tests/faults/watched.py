@@ -2,7 +2,7 @@
 
 Python's audit hooks see what Python does and cannot be taken away again, hence a process for each try. It is forked, so
 that the imports of all tries are made once. What libraries open by themselves (soundfile, safetensors) is no event:
-`was_read` tells by the file.
+`was_read` tells of a file that was marked.
 """
 
 import json
@@ -14,11 +14,16 @@ import sysconfig
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
 
+import numpy as np
+import soundfile
+
 import cohear
+from faults.notices import Notices
 
 LIMIT_S = 300
 
@@ -99,14 +104,41 @@ def watch(function: Callable[..., int | None], *arguments: Any, limit_s: int = L
     return Watched(status, said, **{name: tuple(dict.fromkeys(values)) for name, values in seen.items()})
 
 
+@cache
+def _notices() -> Notices:
+    return Notices()
+
+
 def mark_unread(path: Path) -> None:
-    """Set a file's times so that the next reading shows; Linux notes one where the last is older than the contents."""
-    os.utime(path, (1, 2))
+    """Begin to look at a file."""
+    _notices().mark(path)
 
 
 def was_read(path: Path) -> bool:
     """Whether a file was read, by whomever, since `mark_unread`; also where it was replaced or removed since."""
-    return not path.exists() or path.stat().st_atime != 1
+    return _notices().was_read(path)
+
+
+def blindness(folder: Path) -> str | None:
+    """Read sounds on purpose, in a watched process; say what `was_read` does not see of it, None where it sees all.
+
+    Args:
+        folder: where they will lie for a moment; on the disk of what shall be watched.
+    """
+    for name, read in {"Python": Path.read_bytes, "a library": soundfile.read, "nobody": Path.stat}.items():
+        path = folder / "read-on-purpose.wav"
+        soundfile.write(path, np.zeros(80), 8000)
+        mark_unread(path)
+        watch(_call_only, read, path)
+        seen = was_read(path)
+        path.unlink()
+        if seen != (name != "nobody"):
+            return f"read by {name}, a file {'was' if seen else 'was not'} seen to be read"
+    return None
+
+
+def _call_only(function: Callable[[Path], object], path: Path) -> None:
+    function(path)
 
 
 def _call(function: Callable[..., int | None], arguments: Any, sending: int, printing: int, limit_s: int) -> None:

@@ -253,6 +253,17 @@ def test_what_was_heard_before_the_damage_is_given_before_the_error(by_loudness,
         by_loudness.predict(path)
 
 
+def test_the_damage_that_came_first_is_told(by_loudness, tmp_path):
+    path = write(tmp_path / "a.wav", 0, 0, 0.9, 0.9, 0, 0, 0, 0)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    spoiled = replace(by_loudness, calibration=Calibration(temperature=1e-300))
+    stream = AudioStream(path, RATE)
+    assert list(spoiled.listen(stream)) == []
+    assert "a.wav gives only" in str(stream.damage)
+    with pytest.raises(UserError, match=r"a\.wav gives only"):
+        spoiled.predict(path)
+
+
 def test_an_open_file_of_another_rate_is_refused(by_loudness, tmp_path):
     path = write(tmp_path / "a.wav", 0, 0, 0.9, 0.9, rate=16000)
     assert len(list(by_loudness.listen(AudioStream(path, RATE)))) == 2

@@ -1,10 +1,14 @@
 """Signals as requests: what the first, the second and another one do, and that nothing of it lingers."""
 
+import os
 import pickle
 import signal
 import subprocess
 import sys
 import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -99,3 +103,84 @@ def test_a_held_signal_does_not_kill_a_process_begun_meanwhile():
     with signals_held():
         child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (child.returncode, child.stdout, child.stderr) == (0, "alive\n", "")
+
+
+STUCK = """
+import ctypes, sys
+from contextlib import ExitStack
+from cohear.runtime import interrupts
+interrupts._PATIENCE_S = interrupts._IMPATIENCE_S = 0.3
+interrupts.leave_on_signals()
+c, lock = ctypes.CDLL(None), ctypes.create_string_buffer(256)
+c.pthread_mutex_init(lock, None)
+with ExitStack() as work:
+    if "saves" in sys.argv:
+        work.enter_context(interrupts.how_to_go_on("go on with the same command"))
+        work.enter_context(interrupts.stop_on_signals())
+    c.pthread_mutex_lock(lock)
+    print("ready", flush=True)
+    c.pthread_mutex_lock(lock)
+"""
+"""A process in a call that no signal ends, as a long step is; it lets other threads run."""
+
+
+@contextmanager
+def stuck(stderr: int, *words: str) -> Iterator[subprocess.Popen[str]]:
+    """Begin such a process, and wait until it is in its call."""
+    command = [sys.executable, "-c", STUCK, *words]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        time.sleep(0.1)
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def send(process: subprocess.Popen[str], numbers: Iterable[int]) -> None:
+    """Send signals, far enough apart that none is taken for the one before."""
+    for number in numbers:
+        process.send_signal(number)
+        time.sleep(0.1)
+
+
+SAVED = "cohear: stopped within a step, up to the last checkpoint everything is saved; go on with the same command\n"
+
+
+@pytest.mark.parametrize(("words", "sentence"), [(["saves"], SAVED), ([], "cohear: stopped\n")])
+@pytest.mark.parametrize(("numbers", "status"), [((signal.SIGTERM,), 143), ((signal.SIGINT, signal.SIGINT), 130)])
+def test_a_process_within_a_long_call_leaves_in_time_and_says_what_is_saved(numbers, status, words, sentence):
+    with stuck(subprocess.PIPE, *words) as process:
+        send(process, numbers)
+        _, err = process.communicate(timeout=10)
+    assert (process.returncode, err) == (status, sentence)
+
+
+def test_one_ctrl_c_lets_a_long_call_end():
+    with stuck(subprocess.DEVNULL, "saves") as process:
+        send(process, [signal.SIGINT])
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(timeout=1)
+
+
+@contextmanager
+def unread_pipe(*, has_reader: bool) -> Iterator[int]:
+    """Make a pipe that takes nothing: its reader is gone, or never reads."""
+    reading, writing = os.pipe()
+    with os.fdopen(writing, "wb", buffering=0) as pipe, os.fdopen(reading, "rb") as reader:
+        os.set_blocking(writing, False)
+        while pipe.write(bytes(4096)):
+            pass
+        os.set_blocking(writing, True)
+        if not has_reader:
+            reader.close()
+        yield writing
+
+
+@pytest.mark.parametrize("has_reader", [False, True])
+@pytest.mark.parametrize(("numbers", "status"), [((signal.SIGTERM,), 143), ((signal.SIGINT, signal.SIGINT), 130)])
+def test_a_process_within_a_long_call_leaves_in_time_though_nobody_reads_what_it_says(numbers, status, has_reader):
+    with unread_pipe(has_reader=has_reader) as pipe, stuck(pipe, "saves") as process:
+        send(process, numbers)
+        assert process.wait(timeout=5) == status

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -93,8 +94,8 @@ def gradients(fabric: Fabric, *, frozen: bool) -> dict[str, Tensor]:
     return found
 
 
-def epoch_losses(fabric: Fabric, folder: Path) -> list[float]:
-    """Train for three epochs, batch norm and all, and return their losses."""
+def train(model: VGG, fabric: Fabric, folder: Path, watch: Watch) -> list[dict[str, Any]]:
+    """Train for three epochs of three steps, batch norm and all, and return the history."""
     plan = TrainingPlan(
         items=THREE_VIEWS,
         objective=ConsistencyObjective(),
@@ -105,8 +106,13 @@ def epoch_losses(fabric: Fabric, folder: Path) -> list[float]:
         consistency_weight=lambda _epoch: 2.0,
         weight_decay=0.01,
     )
-    watch = Watch(lambda _network, _epoch, _should_stop: {})
-    return [epoch["loss"] for epoch in trainer.train(network(), view_maker(), clips(), plan, folder, fabric, watch)]
+    return trainer.train(model, view_maker(), clips(), plan, folder, fabric, watch, identity="ranks")
+
+
+def environment() -> dict[str, str]:
+    """Return the environment of processes on one thread that import these tests, and what this process imports."""
+    paths = [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+    return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(paths).rstrip(os.pathsep)}
 
 
 def compare(folder: Path) -> dict[str, dict[str, float]]:
@@ -117,14 +123,12 @@ def compare(folder: Path) -> dict[str, dict[str, float]]:
         `frozen, all weights` and `training, all weights` that of all of them as one vector; by `losses` the relative
         difference of an epoch's loss, batch norm training, by epoch.
     """
-    tests = Path(__file__).parents[1]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(tests)}
     for number in (1, 2):
         torchrun = [*("-m", "torch.distributed.run"), "--standalone", f"--nproc-per-node={number}"] * (number > 1)
         into = folder / str(number)
         into.mkdir(parents=True)
         command = [sys.executable, *torchrun, str(Path(__file__)), str(into)]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600, check=False)
+        done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=600, check=False)
         if done.returncode:
             raise RuntimeError(f"{number} processes ended with {done.returncode}: {done.stderr[-2000:]}")
     found = {}
@@ -159,7 +163,7 @@ def _main(folder: Path) -> None:
         found = gradients(fabric, frozen=kind == "frozen")
         if fabric.is_global_zero:
             save_file({name: gradient.contiguous() for name, gradient in found.items()}, folder / f"{kind}.safetensors")
-    losses = epoch_losses(fabric, folder)
+    losses = [epoch["loss"] for epoch in train(network(), fabric, folder, Watch(lambda *_: {}))]
     if fabric.is_global_zero:
         (folder / "losses.json").write_text(json.dumps(losses))
     if fabric.world_size > 1:

@@ -5,11 +5,18 @@ import os
 
 import pytest
 import torch
+from lightning_fabric import Fabric
 from torch import nn
 
 from cohear.errors import UserError
-from cohear.training.checkpoint_files import checkpoint_paths, parse_checkpoint, remove_old_checkpoints
+from cohear.training.checkpoint_files import (
+    checkpoint_bytes,
+    checkpoint_paths,
+    parse_checkpoint,
+    remove_old_checkpoints,
+)
 from cohear.training.checkpoints import load_checkpoint, load_weights, save_checkpoint, save_weights
+from cohear.training.resuming import resume
 
 RUN = "a run"
 PROGRESS = {
@@ -95,6 +102,12 @@ def test_what_a_kill_left_over_is_removed(tmp_path):
         before.with_name(f"epoch-3-step-{step}.safetensors").write_bytes(before.read_bytes())
     remove_old_checkpoints(tmp_path, 3, 9)
     assert checkpoint_paths(tmp_path) == [newest, before]
+
+
+def test_what_is_old_is_removed_beside_a_checkpoint_that_is_gone(tmp_path):
+    save_several(tmp_path, 8, 9)
+    remove_old_checkpoints(tmp_path, 3, 10)
+    assert [path.name for path in checkpoint_paths(tmp_path)] == ["epoch-3-step-9.safetensors"]
 
 
 def test_newer_checkpoints_that_the_disk_does_not_give_push_nothing_out(tmp_path):
@@ -223,3 +236,39 @@ def test_a_checkpoint_of_another_run_is_refused_and_left_where_it_is(tmp_path):
     assert foreign.exists()
     with pytest.raises(UserError, match=r"of another run.*; copy one of them there from elsewhere, or remove the run"):
         load_checkpoint(tmp_path, net, optimizer_of(net), "a third run")
+
+
+@pytest.mark.parametrize("name", ["epoch-3-step-12.safetensors", "epoch-03-step-8.safetensors"])
+def test_a_checkpoint_under_the_name_of_another_is_refused_until_it_has_its_own(tmp_path, name):
+    save_several(tmp_path, 8)
+    (path,) = checkpoint_paths(tmp_path)
+    misnamed = path.rename(path.with_name(name))
+    net = network()
+    with pytest.raises(
+        UserError,
+        match=rf"{name}' cannot be used \(it holds epoch 3, step 8: name it {path.name}\); then go on with --resume$",
+    ):
+        load_checkpoint(tmp_path, net, optimizer_of(net), RUN)
+    misnamed.rename(path)
+    assert load_checkpoint(tmp_path, net, optimizer_of(net), RUN).progress["step"] == 8
+
+
+def test_a_run_that_goes_on_from_another_leaves_a_misnamed_checkpoint_where_it_is(tmp_path, caplog):
+    save_several(tmp_path, 8, 9)
+    newest, before = checkpoint_paths(tmp_path)
+    misnamed = newest.rename(newest.with_name("epoch-3-step-12.safetensors"))
+    net = network()
+    fabric = Fabric(accelerator="cpu", devices=1)
+    with caplog.at_level("INFO"):
+        restored = resume(tmp_path, net, optimizer_of(net), RUN, fabric)
+    assert restored.progress["step"] == 8
+    warning, said = caplog.messages
+    assert warning.endswith("(it holds epoch 3, step 9: name it epoch-3-step-9.safetensors); the one before is used")
+    assert said == "going on from epoch 3, step 8"
+    assert checkpoint_paths(tmp_path) == [misnamed, before]
+
+
+@pytest.mark.parametrize("progress", [{}, {"epoch": 3}, {"epoch": 3, "step": "7"}, {"epoch": 3.0, "step": 7}])
+def test_a_checkpoint_that_does_not_say_its_step_is_damaged(progress):
+    with pytest.raises(ValueError, match="it says nothing of its epoch and step"):
+        parse_checkpoint(checkpoint_bytes(progress, {}))

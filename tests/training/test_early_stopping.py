@@ -88,7 +88,7 @@ def run(
     view_maker = ViewMaker(None, LogMel(RATE, n_fft=256, hop_length=200, n_mels=16))
     fabric = Fabric(accelerator="cpu", devices=n_processes)
     fabric.launch()
-    history = train(network, view_maker, make_clips(targets), plan, folder, fabric, watch)
+    history = train(network, view_maker, make_clips(targets), plan, folder, fabric, watch, identity="a run")
     return [{k: v for k, v in record.items() if not k.endswith("_s")} for record in history], network.state_dict()
 
 

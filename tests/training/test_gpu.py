@@ -74,7 +74,8 @@ def test_no_step_waits_for_the_device(tones, tmp_path, transform, precision):
 
     watch = Watch(measure=lambda *_: {}, on_step=on_step)
     try:
-        assert len(train(network, view_maker, clips, build_plan(config), tmp_path, fabric, watch)) == 3
+        history = train(network, view_maker, clips, build_plan(config), tmp_path, fabric, watch, identity="a run")
+        assert len(history) == 3
     finally:
         torch.cuda.set_sync_debug_mode("default")
 

@@ -1,10 +1,13 @@
 """A damaged clip, an infinite weight of the loss, a learning rate beyond all bounds: what training says and leaves."""
 
+import errno
 import json
 import math
+import os
 import re
 import signal
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +19,7 @@ from cohear import keys
 from cohear.errors import UserError
 from cohear.models import VGG, LogMel
 from cohear.objectives import ConsistencyObjective
+from cohear.runtime import disk
 from cohear.runtime.interrupts import Interrupted
 from cohear.training.batches import epoch_batches
 from cohear.training.nonfinite import dropped_warning
@@ -47,6 +51,7 @@ def run(
     n_epochs: int = 3,
     stop_at: int | None = None,
     left_out: int | None = None,
+    scale: float = 1.0,
 ) -> tuple[list[dict[str, float]], dict[str, torch.Tensor]]:
     """Train a tiny network in four steps an epoch, and return its history without times and its weights.
 
@@ -61,6 +66,7 @@ def run(
         n_epochs: of the plan.
         stop_at: the step after which somebody asks the process to stop.
         left_out: a clip without whose step each epoch is made, as training should where it drops that step.
+        scale: of the weights of the first convolution.
     """
     folder.mkdir(exist_ok=True)
     waveforms = 0.1 * torch.randn(N_CLIPS, RATE // 2, generator=torch.Generator().manual_seed(0))
@@ -86,6 +92,8 @@ def run(
         drops_nonfinite=drops,
     )
     network = VGG(N_CLASSES, 1 / 16, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        next(network.parameters()).mul_(scale)
     watch = Watch(lambda *_: {})
 
     def on_step(done: int, _total: int) -> None:
@@ -98,7 +106,7 @@ def run(
     with pytest.MonkeyPatch.context() as patch:
         if left_out is not None:
             patch.setattr("cohear.training.trainer.epoch_batches", lambda *arguments: without(left_out, *arguments))
-        history = train(network, view_maker, clips, plan, folder, fabric, watch)
+        history = train(network, view_maker, clips, plan, folder, fabric, watch, identity="a run")
     return [{k: v for k, v in record.items() if not k.endswith("_s")} for record in history], network.state_dict()
 
 
@@ -180,6 +188,68 @@ def test_weights_that_become_infinite_are_never_saved(tmp_path):
     ):
         run(tmp_path, learning_rate=1e40, batch_size=2 * N_CLIPS)
     assert {path: path.read_bytes() for path in (tmp_path / "checkpoint").iterdir()} == before
+
+
+def test_statistics_that_become_infinite_are_never_saved(tmp_path):
+    run(tmp_path, n_epochs=1)
+    before = {path: path.read_bytes() for path in (tmp_path / "checkpoint").iterdir()}
+    for drops in (False, True):
+        with pytest.raises(
+            UserError,
+            match=r"batch-norm statistics are no longer finite in epoch 0, after step 3, .* from 0: lower optimizer",
+        ):
+            run(tmp_path / f"drops {drops}", scale=1e21, drops=drops)
+        assert not (tmp_path / f"drops {drops}" / "checkpoint").exists()
+    assert {path: path.read_bytes() for path in (tmp_path / "checkpoint").iterdir()} == before
+
+
+def fail(monkeypatch: pytest.MonkeyPatch, number: int, wanted: str) -> None:
+    """Let the disk refuse to write a file."""
+
+    def around(step: str, path: Path) -> nullcontext[None]:
+        if step == "write" and wanted in path.name:
+            raise OSError(number, os.strerror(number))
+        return nullcontext()
+
+    monkeypatch.setattr(disk, "around", around)
+
+
+def test_a_full_disk_does_not_hide_which_step_was_not_finite(tmp_path, monkeypatch):
+    fail(monkeypatch, errno.ENOSPC, "nonfinite.json")
+    with pytest.raises(UserError) as refused:
+        run(tmp_path, damaged=math.nan)
+    sentence, step = str(refused.value), step_of(DAMAGED, 0)
+    assert sentence.startswith(f"the loss is not finite in epoch 0, step {step}, both counted from 0, with the clips ")
+    assert "with the clips 'clip 5', 'clip" in sentence
+    assert "is not in 'nonfinite.json' ('" in sentence
+    assert "nonfinite.json' cannot be written: the disk is full; free some space" in sentence
+    assert sentence.endswith("or go on without such steps by --on-nonfinite skip (`cohear train` needs --resume too)")
+    assert not (tmp_path / "nonfinite.json").exists()
+
+
+def test_sounds_that_are_gone_do_not_hide_which_step_was_not_finite(tmp_path, monkeypatch):
+    def gone(*_) -> None:
+        raise UserError("the sounds cannot be read")
+
+    monkeypatch.setattr("cohear.training.nonfinite_batch._describe", gone)
+    with pytest.raises(
+        UserError, match=r"in epoch 0, step \d, .* with the clips 'clip \d'.*\(the sounds cannot be read\)"
+    ):
+        run(tmp_path, damaged=math.nan)
+
+
+def test_checkpoints_that_cannot_be_listed_do_not_hide_what_was_wrong(tmp_path, monkeypatch):
+    def gone(folder: Path) -> list[Path]:
+        raise UserError("the disk is gone")
+
+    monkeypatch.setattr("cohear.training.nonfinite.checkpoint_paths", gone)
+    unknown = "whether there is a checkpoint is not known \\(the disk is gone\\): lo"
+    with pytest.raises(
+        UserError, match=rf"the loss is not finite in epoch 0, step \d, .*{unknown}ok for damaged clips"
+    ):
+        run(tmp_path, damaged=math.nan)
+    with pytest.raises(UserError, match=rf"statistics are no longer finite in epoch 0, after step 3, .*{unknown}wer "):
+        run(tmp_path, scale=1e21)
 
 
 def test_where_there_is_no_checkpoint_none_is_spoken_of(tmp_path):

@@ -15,6 +15,7 @@ from jaxtyping import Bool, Float32
 from torch import Tensor
 
 from cohear.app.excerpts import Excerpt
+from cohear.evaluation.answering import check_answers
 from cohear.evaluation.calibration import probabilities as shown
 from cohear.inference.classifier import Classifier
 from cohear.models import LogMel
@@ -64,7 +65,11 @@ class HeardClip:
 
 @torch.inference_mode()
 def hear_clean(classifier: Classifier, excerpt: Excerpt) -> HeardView:
-    """Hear a clip as it is."""
+    """Hear a clip as it is.
+
+    Raises:
+        UserError: where the classifier's answer is no numbers.
+    """
     return _heard(classifier, "clean", _batch(excerpt))
 
 
@@ -80,6 +85,7 @@ def hear_changed(classifier: Classifier, excerpt: Excerpt, change: Change, amoun
             has at least 0.1 s. 0 changes nothing.
 
     Raises:
+        UserError: where the classifier's answer is no numbers.
         ValueError: if the amount is no finite number.
     """
     if not math.isfinite(amount):
@@ -168,10 +174,15 @@ def divergence(classifier: Classifier, views: Sequence[HeardView]) -> float:
     """Measure how far the answers to some views disagree: Jensen-Shannon, nats, 0 to ln of their number.
 
     For several labels at once it is the mean over labels of the divergence of yes and no.
+
+    Raises:
+        UserError: where the logits are so large that it is no number.
     """
     logits = torch.from_numpy(np.stack([view.logits for view in views]))[:, None]
     measure = bernoulli_jensen_shannon_divergence if classifier.multi_label else jensen_shannon_divergence
-    return max(0.0, float(measure(logits)))
+    nats = measure(logits)
+    check_answers(nats, classifier.network)
+    return max(0.0, nats.item())
 
 
 def probabilities(classifier: Classifier, view: HeardView) -> Float32[np.ndarray, " label"]:
@@ -195,4 +206,4 @@ def _heard(classifier: Classifier, description: str, clip: Float32[Tensor, "1 ti
 
 
 def _logits(classifier: Classifier, log_mel: Float32[Tensor, "1 band frame"]) -> Float32[np.ndarray, " label"]:
-    return (classifier.network(log_mel)[0] / classifier.calibration.temperature).numpy()
+    return classifier.calibrated(classifier.network(log_mel))[0].numpy()

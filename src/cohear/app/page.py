@@ -45,7 +45,7 @@ def build_page(classifier: Classifier, name: str, whose: str, offered: Sequence[
         offered: sounds to begin with, at least one.
 
     Raises:
-        UserError: where the first sound cannot be read.
+        UserError: where the first sound cannot be read, or the classifier's answers are no numbers.
     """
     import gradio as gr
 
@@ -53,8 +53,8 @@ def build_page(classifier: Classifier, name: str, whose: str, offered: Sequence[
         try:
             return *_hear(classifier, take(), amounts), None
         except UserError as error:
-            told = f"{str(error).rstrip('.')}. What is below is still {heard.excerpt.name}."
-            return gr.skip(), said(told, is_error=True), *(gr.skip() for _ in range(1 + len(TITLES))), None
+            told = _refusal(error, f"still {heard.excerpt.name}")
+            return gr.skip(), told, *(gr.skip() for _ in range(1 + len(TITLES))), None
 
     def hear_file(path: str | None, heard: HeardClip, *amounts: float, name: str | None = None) -> tuple[Any, ...]:
         if path is None:  # taken away before its turn came
@@ -64,10 +64,13 @@ def build_page(classifier: Classifier, name: str, whose: str, offered: Sequence[
     def hear_example(index: int, heard: HeardClip, *amounts: float) -> tuple[Any, ...]:
         return hear(offered[index].take, heard, amounts)
 
-    def move(change: Change, heard: HeardClip, amount: float) -> tuple[HeardClip, str, str]:
-        view = hear_changed(classifier, heard.excerpt, change, amount)
-        heard = replace(heard, views={**heard.views, change: view})
-        return heard, summary(classifier, heard), view_card(classifier, heard, change)
+    def move(change: Change, heard: HeardClip, amount: float) -> tuple[Any, ...]:
+        try:
+            view = hear_changed(classifier, heard.excerpt, change, amount)
+            moved = replace(heard, views={**heard.views, change: view})
+            return moved, _origin(moved), summary(classifier, moved), view_card(classifier, moved, change)
+        except UserError as error:
+            return gr.skip(), _refusal(error, "as it was before"), gr.skip(), gr.skip()
 
     opening = _hear(classifier, offered[0].take(), [first for _, first in _SLIDERS.values()])
     with gr.Blocks(title=f"{name} listens", analytics_enabled=False, fill_width=True, delete_cache=(600, 3600)) as page:
@@ -103,7 +106,7 @@ def build_page(classifier: Classifier, name: str, whose: str, offered: Sequence[
         given.stop_recording(hear_recording, [given, *inputs], [*outputs, chosen], **_QUIETLY)
         chosen.input(hear_example, [chosen, *inputs], [*outputs, given], **_QUIETLY)
         for (change, slider), card in zip(sliders.items(), cards[1:], strict=True):
-            slider.change(partial(move, change), [state, slider], [state, summed_up, card], **_QUIETLY)
+            slider.change(partial(move, change), [state, slider], [state, told, summed_up, card], **_QUIETLY)
         still.click(lambda: [0] * len(sliders), None, list(sliders.values()), **_QUIETLY)
     return page
 
@@ -129,4 +132,12 @@ def _hear(classifier: Classifier, excerpt: Excerpt, amounts: Sequence[float]) ->
         views[change] = hear_changed(classifier, excerpt, change, amount)
     heard = HeardClip(excerpt, views)
     cards = (view_card(classifier, heard, view) for view in TITLES)
-    return heard, said(excerpt.origin, excerpt.name), summary(classifier, heard), *cards
+    return heard, _origin(heard), summary(classifier, heard), *cards
+
+
+def _origin(heard: HeardClip) -> str:
+    return said(heard.excerpt.origin, heard.excerpt.name)
+
+
+def _refusal(error: UserError, below: str) -> str:
+    return said(f"{str(error).rstrip('.')}. What is below is {below}.", is_error=True)

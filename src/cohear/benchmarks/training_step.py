@@ -199,7 +199,16 @@ class StepBench:
 
         watch = Watch(measure=lambda _network, _epoch, _should_stop: {}, on_step=on_step)
         with tempfile.TemporaryDirectory() as folder:
-            train(self._network(), self._view_maker, clips, self._plan, Path(folder), self._fabric, watch)
+            train(
+                self._network(),
+                self._view_maker,
+                clips,
+                self._plan,
+                Path(folder),
+                self._fabric,
+                watch,
+                identity="bench",
+            )
         return (ends[-1] - ends[0]) / self.n_steps
 
     def _bare_s(self) -> float:

@@ -1,8 +1,6 @@
 """Which command? Each command imports what it needs when it runs, so that help is instant."""
 
-import contextlib
 import logging
-import os
 import sys
 from typing import Annotated, Any
 
@@ -21,11 +19,13 @@ from cohear.cli import (
     predict,
     reproduce,
     show,
+    streams,
     train,
 )
 from cohear.cli.progress import SayHandler
 from cohear.errors import UserError
 from cohear.runtime.cache import keep_compiled_programs
+from cohear.runtime.disk import GONE
 from cohear.runtime.free_memory import is_out_of_memory
 from cohear.runtime.interrupts import Interrupted, leave_on_signals
 
@@ -76,11 +76,16 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command line and leave with its status.
 
     0 is success, 2 an error of the user's in one sentence, 130 or 143 a run stopped by a signal and saved; anything
-    else is a defect of ours and shows its traceback with status 1.
+    else is a defect of ours and shows its traceback with status 1. What stderr does not take changes none of them.
     """
+    streams.guard_streams()
     keep_compiled_programs()
     leave_on_signals()
-    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+    try:
+        sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+    finally:
+        if streams.output_is_refused():
+            streams.discard_output()
 
 
 def run(arguments: list[str]) -> int:
@@ -100,15 +105,22 @@ def run(arguments: list[str]) -> int:
     except (KeyboardInterrupt, typer.Abort):
         print("cohear: stopped", file=sys.stderr)
         return 130
-    except (SystemExit, BrokenPipeError):  # the reader is gone, as in `cohear predict ... | head`; typer's way and ours
-        _discard_output()
+    except (SystemExit, BrokenPipeError) as error:  # typer makes the one of the other
+        if not streams.output_is_refused():  # another pipe broke, as that to a process of a grid
+            raise error.__context__ or error from None
+        streams.discard_output()  # the reader is gone, as in `cohear predict ... | head`
         return 0
     except OSError as error:
-        if not _output_is_refused():
-            raise
-        _discard_output()
         reason = error.strerror or error
-        print(f"cohear: the output cannot be written ({reason}); send it to another place", file=sys.stderr)
+        if streams.output_is_refused():
+            streams.discard_output()
+            sentence = f"the output cannot be written ({reason}); send it to another place"
+        elif error.errno in GONE:  # whatever was asked of it: the disk may go away between any two questions
+            place = f" at '{error.filename}'" if error.filename else ""
+            sentence = f"the disk fails{place} ({reason}); see to it, then give the same command again"
+        else:
+            raise
+        print(f"cohear: {sentence}", file=sys.stderr)
         return 2
     except Exception as error:
         if is_out_of_memory(error):
@@ -124,24 +136,6 @@ _OUT_OF_MEMORY = (
     "the memory ran out; close other programs, or take a model of shorter clips (data.clip_s) or fewer feature maps "
     "(network.width)"
 )
-
-
-def _output_is_refused() -> bool:
-    """Whether it was the standard output that failed: what it did not take is still waiting and fails again."""
-    try:
-        print(end="", flush=True)
-    except OSError:
-        return True
-    return False
-
-
-def _discard_output() -> None:
-    """Send what is waiting nowhere, or the interpreter would fail on it when it leaves."""
-    with contextlib.suppress(OSError):  # no descriptor: nothing is waiting there
-        output = sys.stdout.fileno()
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, output)
-        os.close(nowhere)
 
 
 _PLAIN_WORDS = {

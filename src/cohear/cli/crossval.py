@@ -35,7 +35,7 @@ def crossval(
     cohear crossval my_sounds/ --method bda --jobs 2
     """
     from cohear.cli.grids import run_requests
-    from cohear.cli.train import prepare, refuse_early, refuse_too_large
+    from cohear.cli.preparing import prepare, refuse_early, refuse_too_large
     from cohear.experiments.build import read_folds
     from cohear.experiments.folder_claims import check_parent
     from cohear.experiments.paper import PaperModel, model_name

@@ -19,7 +19,7 @@ def demo(
     cohear demo
     """
     from cohear.cli.grids import run_requests
-    from cohear.cli.train import prepare
+    from cohear.cli.preparing import prepare
     from cohear.data.synthetic import write_sounds
     from cohear.experiments.paper import FIGURE_1
     from cohear.experiments.plans import plan_requests

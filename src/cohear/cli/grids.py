@@ -42,14 +42,9 @@ def run_requests(
     runs = place(requests, prepared, out)
     check_places(runs)
     splits = {request.config.fold: prepared.split(request.config) for request in requests}
-    if missing := [run.request.config for run in runs if not run.is_done]:
-        check_memory(
-            missing,
-            prepared.clip_s,
-            len(prepared.store.classes),
-            n_clips_of=lambda config: len(splits[config.fold].train),
-            n_jobs=jobs,
-        )
+    missing = [run.request.config for run in runs if not run.is_done]
+    if sized := [(config, len(splits[config.fold].train)) for config in missing]:
+        check_memory(sized, prepared.clip_s, len(prepared.store.classes), n_jobs=jobs)
     for warning in dict.fromkeys(warning for split in splits.values() for warning in split.warnings):
         say(f"WARNING: {warning}")
     told = {run.folder for run in runs if run.is_done}

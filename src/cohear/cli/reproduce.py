@@ -78,7 +78,7 @@ def reproduce(
 
     from cohear.cli.grids import run_requests
     from cohear.cli.listing import print_plan
-    from cohear.cli.train import prepare, refuse_early, refuse_too_large
+    from cohear.cli.preparing import prepare, refuse_early, refuse_too_large
     from cohear.experiments.build import read_folds
     from cohear.experiments.folder_claims import check_parent
     from cohear.experiments.paper import ABLATIONS, CONTROLS, FIGURE_1, TABLE_1, find_models

@@ -16,7 +16,7 @@ from jaxtyping import Float32
 from cohear.data.audio_opening import existing, open_sound, require_rate
 from cohear.data.media_files import MEDIA_SUFFIXES, decode_media, media_blocks, probe_media, too_long
 from cohear.data.promised_lengths import promised_n_samples
-from cohear.data.sample_values import count_sound, mix, no_sound
+from cohear.data.sample_values import bad_sample, mix, n_before_bad
 from cohear.errors import UserError
 
 AUDIO_SUFFIXES = MEDIA_SUFFIXES | {
@@ -191,8 +191,8 @@ def _decode(
             blocks = list(_read(path, file, first, last, mixed))
         none = np.zeros((1 if mixed else n_channels, 0), np.float32)
         waveforms = np.concatenate(blocks, axis=1) if blocks else none
-    if (n_sound := count_sound(waveforms)) < waveforms.shape[1]:
-        raise no_sound(path, (first + n_sound) / sample_rate, waveforms[:, n_sound])
+    if (n_good := n_before_bad(waveforms)) < waveforms.shape[1]:
+        raise bad_sample(path, (first + n_good) / sample_rate, waveforms[:, n_good])
     decoded_s = waveforms.shape[1] / sample_rate
     is_whole = first == 0 and end_s is None
     shortfall_s = missing_s(path, decoded_s, (last - first) / sample_rate, None if is_whole else first / sample_rate)

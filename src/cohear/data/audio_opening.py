@@ -13,11 +13,12 @@ _LOWEST_RATE, _HIGHEST_RATE = 100, 10_000_000
 """Hz; others are slips of a header, and resampling a few bytes from 1 Hz takes minutes."""
 
 _NO_FORMAT, _NO_ENCODING = "it is of no format that is known", "its encoding is none that is known"
+_NOT_GIVEN = "its disk does not give it"
 _REASONS = {
     **dict.fromkeys((1, 7, 8), _NO_FORMAT),  # 7 also stands for an MP3 file without one frame
     **dict.fromkeys((4, 78, 106, 110), _NO_ENCODING),
     18: f"its header is damaged, or {_NO_ENCODING}",
-    2: "its disk does not give it",
+    2: _NOT_GIVEN,
     24: "its header declares no sample rate that there is",
     **dict.fromkeys((32, 33, 34), "its header declares no number of channels that there is"),
 }
@@ -55,22 +56,34 @@ def open_sound(path: Path) -> soundfile.SoundFile:
     Raises:
         UserError: where it is no sound, or does not say how to read it.
     """
-    converted = conversion(path, path.with_name(f"{path.stem}-converted.wav"))
     try:
         file = soundfile.SoundFile(path)
     except soundfile.LibsndfileError as error:
-        reason = _REASONS.get(error.code, _OTHERWISE)
-        raise UserError(
-            f"{path} cannot be read as sound ({reason}): check that it is a sound file, or convert it ({converted})."
-        ) from None
+        raise _unreadable(path, _REASONS.get(error.code, _OTHERWISE)) from None
     except TypeError:  # soundfile's, of a name that ends in .raw
         raise _headless(path) from None
     if file.format == "RAW":  # libsndfile's guess, by the end of a name such as .au
         raise _headless(path)
     require_rate(path, file.samplerate)
     if file.frames > _MOST_SAMPLES:
-        raise UserError(f"{path} does not say how long it is: convert it ({converted}).")
+        raise UserError(f"{path} does not say how long it is: convert it ({_converted(path)}).")
     return file
+
+
+def not_given(path: Path) -> UserError:
+    """Word that a disk does not give a file, or a part of it."""
+    return _unreadable(path, _NOT_GIVEN)
+
+
+def _unreadable(path: Path, reason: str) -> UserError:
+    return UserError(
+        f"{path} cannot be read as sound ({reason}): check that it is a sound file, or convert it ({_converted(path)})."
+    )
+
+
+def _converted(path: Path) -> str:
+    """Return the command that makes a WAV file of it."""
+    return conversion(path, path.with_name(f"{path.stem}-converted.wav"))
 
 
 def _headless(path: Path) -> UserError:

@@ -12,7 +12,7 @@ import soxr
 from jaxtyping import Float32
 
 from cohear.data.audio_files import declared_blocks, missing_s, probe
-from cohear.data.sample_values import count_sound, no_sound
+from cohear.data.sample_values import bad_sample, n_before_bad
 from cohear.errors import UserError
 
 _BLOCK = 1 << 15
@@ -73,11 +73,11 @@ class AudioStream:
         n_samples = 0
         try:
             for block in self._decoded():
-                n_sound = count_sound(block)
-                n_samples += n_sound
-                yield block[0, :n_sound]
-                if n_sound < block.shape[1]:
-                    raise no_sound(self.path, n_samples / self.source_rate, block[:, n_sound])
+                n_good = n_before_bad(block)
+                n_samples += n_good
+                yield block[0, :n_good]
+                if n_good < block.shape[1]:
+                    raise bad_sample(self.path, n_samples / self.source_rate, block[:, n_good])
             heard_s = n_samples / self.source_rate
             self.shortfall_s = missing_s(self.path, heard_s, self.declared_s or heard_s)
         except UserError as error:

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from filelock import FileLock
-
 from cohear.runtime import disk
 from cohear.runtime.files import remove_partials, replacing
+from cohear.runtime.locks import waiting_for
 
 MISSING = "missing"
 """Stands for the content of a file that cannot be read."""
@@ -25,7 +24,7 @@ def content_hashes(root: Path, paths: Sequence[str], cache_dir: Path) -> dict[st
         cache_dir: where the hashes are remembered, with each file's size and time of last change.
     """
     index_path = cache_dir / f"contents-{_hash(str(root.resolve()).encode())}.json"
-    with FileLock(f"{index_path}.lock"):
+    with waiting_for(Path(f"{index_path}.lock"), "is reading these files"):
         index = _read_index(index_path)
         stamps = {path: _stamp(root / path) for path in dict.fromkeys(paths)}
         changed = [path for path, stamp in stamps.items() if stamp and index.get(path, [])[:2] != stamp]
@@ -48,7 +47,9 @@ def _read_index(path: Path) -> dict[str, list]:
         index = json.loads(path.read_text("utf-8"))
     except (FileNotFoundError, ValueError):
         return {}
-    return index if isinstance(index, dict) else {}
+    if not isinstance(index, dict):
+        return {}
+    return {name: kept for name, kept in index.items() if isinstance(kept, list) and len(kept) == 3}
 
 
 def _stamp(path: Path) -> list[int] | None:

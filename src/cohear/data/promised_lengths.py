@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+from cohear.data.audio_opening import not_given
+
 _MOST_CHUNKS = 1000
 """Of a file; recorders write a dozen, and a file of nothing but empty ones would be walked through for minutes."""
 
@@ -61,22 +63,40 @@ _XING_BYTES = 48
 
 
 def promised_n_samples(path: Path) -> int | None:
-    """Read how many samples per channel a header promises; None where the decoder itself can be trusted."""
-    with open(path, "rb") as file:
-        magic = file.read(12)
-        if magic[:4] in (b"RIFF", b"RF64", b"RIFX") and magic[8:] == b"WAVE":
-            return _wave_n_samples(file, "big" if magic[:4] == b"RIFX" else "little")
-        if magic[:4] == b"FORM" and magic[8:] in (b"AIFF", b"AIFC"):
-            return _aiff_n_samples(file, is_compressed=magic[8:] == b"AIFC")
-        if magic[:4] in (b".snd", b"dns."):
-            return _au_n_samples(magic + file.read(12), ">" if magic[:4] == b".snd" else "<")
-        if magic == _W64_MAGIC:
-            file.seek(_W64_HEADER)
-            return _w64_n_samples(file)
-        if path.suffix.lower() == ".mp3":
-            file.seek(_id3_bytes(magic))
-            return _mp3_n_samples(file)
+    """Read how many samples per channel a header promises; None where the decoder itself can be trusted.
+
+    Raises:
+        UserError: where its disk does not give the file.
+    """
+    try:
+        with open(path, "rb") as file:
+            return _promised(file, path.suffix.lower())
+    except OSError:
+        raise not_given(path) from None
+
+
+def _promised(file: BinaryIO, suffix: str) -> int | None:
+    """Read it of an open file; `suffix` is the end of its name, in small letters."""
+    magic = file.read(12)
+    if magic[:4] in (b"RIFF", b"RF64", b"RIFX") and magic[8:] == b"WAVE":
+        return _wave_n_samples(file, "big" if magic[:4] == b"RIFX" else "little")
+    if magic[:4] == b"FORM" and magic[8:] in (b"AIFF", b"AIFC"):
+        return _aiff_n_samples(file, is_compressed=magic[8:] == b"AIFC")
+    if magic[:4] in (b".snd", b"dns."):
+        return _au_n_samples(magic + file.read(12), ">" if magic[:4] == b".snd" else "<")
+    if magic == _W64_MAGIC:
+        return _w64_n_samples(file) if _go_to(file, _W64_HEADER) else None
+    if suffix == ".mp3" and _go_to(file, _id3_bytes(magic)):
+        return _mp3_n_samples(file)
     return None
+
+
+def _go_to(file: BinaryIO, place: int) -> bool:
+    """Go to where a header points; False, and nothing done, beyond the file's end: no disk takes just any number."""
+    is_within = place <= os.fstat(file.fileno()).st_size
+    if is_within:
+        file.seek(place)
+    return is_within
 
 
 def _wave_n_samples(file: BinaryIO, byte_order: str) -> int | None:
@@ -142,7 +162,8 @@ def _w64_n_samples(file: BinaryIO) -> int | None:
             return _n_samples(file, format, n_bytes - 24)
         if head[:4] == b"fmt ":
             format = _read_format(file.read(_CHUNK_BYTES), "<")
-        file.seek(start + n_bytes - 24 + -n_bytes % 8)
+        if not _go_to(file, start + n_bytes - 24 + -n_bytes % 8):
+            return None
     return None
 
 
@@ -175,7 +196,8 @@ def _chunks(file: BinaryIO, mark: str) -> Iterator[tuple[bytes, int]]:
         name, n_bytes = struct.unpack(f"{mark}4sI", head)
         start = file.tell()
         yield name, n_bytes
-        file.seek(start + n_bytes + n_bytes % 2)
+        if not _go_to(file, start + n_bytes + n_bytes % 2):
+            return
 
 
 def _mp3_n_samples(file: BinaryIO) -> int | None:
@@ -195,7 +217,8 @@ def _mp3_n_samples(file: BinaryIO) -> int | None:
         # A frame is 576 samples per granule. At a bit rate r and a sample rate s they take 576 n r / s bits.
         n_bytes = 72 * n_granules * bits_per_s // _MP3_SAMPLE_RATES[version][sample_rate_index] + padding
         n_samples += 576 * n_granules
-        file.seek(n_bytes - len(start), 1)
+        if not _go_to(file, file.tell() + n_bytes - len(start)):
+            break
     return n_samples or None
 
 

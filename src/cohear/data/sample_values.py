@@ -12,13 +12,13 @@ _LOUDEST = 1e6
 nothing is a million times as loud. Spectra of what is quieter stay far below the largest float32, 3e38."""
 
 
-def count_sound(waveforms: Float32[np.ndarray, "channel time"]) -> int:
+def n_before_bad(waveforms: Float32[np.ndarray, "channel time"]) -> int:
     """Count the samples before the first that is NaN, infinite or beyond a million in some channel."""
-    wrong = np.flatnonzero(~_is_sound(waveforms).all(axis=0))
+    wrong = np.flatnonzero(~_is_sample(waveforms).all(axis=0))
     return int(wrong[0]) if len(wrong) else waveforms.shape[1]
 
 
-def no_sound(path: Path, where_s: float, sample: Float32[np.ndarray, " channel"]) -> UserError:
+def bad_sample(path: Path, where_s: float, sample: Float32[np.ndarray, " channel"]) -> UserError:
     """Word that a sample can be none.
 
     Args:
@@ -39,13 +39,13 @@ def mix(waveforms: Float32[np.ndarray, "channel time"]) -> Float32[np.ndarray, "
     """Return the mean of the channels; where one holds what is no sample, that, lest another make up for it."""
     if len(waveforms) == 1:
         return waveforms
-    if _is_sound(waveforms).all():
+    if _is_sample(waveforms).all():
         return waveforms.mean(axis=0, keepdims=True)
     worst = np.where(np.isnan(waveforms), np.inf, np.abs(waveforms)).argmax(axis=0)[None]
     wrong = np.take_along_axis(waveforms, worst, axis=0)
     with np.errstate(over="ignore", invalid="ignore"):
-        return np.where(_is_sound(wrong), waveforms.mean(axis=0, keepdims=True), wrong)
+        return np.where(_is_sample(wrong), waveforms.mean(axis=0, keepdims=True), wrong)
 
 
-def _is_sound(waveforms: np.ndarray) -> np.ndarray:
+def _is_sample(waveforms: np.ndarray) -> np.ndarray:
     return np.abs(waveforms) <= _LOUDEST  # False for NaN

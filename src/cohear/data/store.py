@@ -6,17 +6,13 @@ and groups are not part of that, so they may change without anything being decod
 
 import hashlib
 import json
-import logging
 import shutil
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from filelock import FileLock, Timeout
 from jaxtyping import Float32, Int64, UInt64
 
 from cohear import keys
@@ -30,8 +26,8 @@ from cohear.data.row_file import RowFile
 from cohear.data.store_building import bad_files, build_store, is_outdated
 from cohear.data.store_files import SCALES, WAVEFORMS, disk_errors_worded, is_damaged, read_description
 from cohear.errors import UserError
+from cohear.runtime.locks import waiting_for
 
-_log = logging.getLogger(__name__)
 _VERSION = 1
 """Raised whenever decoding or the files of a store change."""
 
@@ -205,7 +201,7 @@ def open_store(
         sources = [[clip.id, contents[clip.path], clip.start_s, clip.end_s] for clip in dataset.clips]
         name = _hash([_VERSION, asdict(settings), sources])
         folder = cache_dir / name
-        with _waiting_for(FileLock(cache_dir / f"{name}.lock")):
+        with waiting_for(cache_dir / f"{name}.lock", "is decoding these sounds"):
             damaged = folder.exists() and is_damaged(folder, len(dataset.clips), settings)
             if damaged or (folder.exists() and is_outdated(folder, dataset, settings)):
                 shutil.rmtree(folder)
@@ -217,15 +213,6 @@ def open_store(
     if len(store.classes) < 2:
         raise UserError(f"without the files that cannot be used, {dataset.name} has fewer than two classes.")
     return store
-
-
-def _waiting_for(lock: FileLock) -> AbstractContextManager[Any]:
-    """Hold a lock, and say where that means waiting; the operating system frees it where its holder has died."""
-    try:
-        return lock.acquire(timeout=0)
-    except Timeout:
-        _log.warning("another process is decoding these sounds; waiting for it")
-        return lock.acquire()
 
 
 def _load(folder: Path, dataset: Dataset, settings: StoreSettings, replaces_damaged: bool) -> Store:

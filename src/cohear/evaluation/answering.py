@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Float32, Int64
+from torch import Tensor, nn
 
 from cohear.errors import UserError
 from cohear.metrics.accuracy import accuracy
@@ -17,8 +18,6 @@ from cohear.objectives import BERNOULLI, CATEGORICAL, Likelihood
 
 Targets = Int64[np.ndarray, " clip"] | Float32[np.ndarray, "clip label"]
 """Class indices, or rows of 0 and 1."""
-LOWER_RATE = "lower optimizer.learning_rate and train under another --out"
-"""What helps where numbers grew beyond all bounds; the folder of a run is kept for its own settings."""
 _ALMOST_ONE = -float(np.finfo(np.float32).smallest_subnormal)
 
 
@@ -38,19 +37,33 @@ def answering_of(targets: Targets) -> Answering:
     return MULTI_LABEL if targets.ndim == 2 else SINGLE_LABEL
 
 
-def check_answers(answers: Float[np.ndarray, "*axes"], to: str, after: str = "") -> None:
+class NotFiniteError(UserError):
+    """A network's answers are no numbers; whoever knows the clips and whose the weights are says so in its place.
+
+    Args:
+        network: which answered.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__(
+            "the network answers with NaN or infinite numbers: its weights or temperature are damaged or have grown "
+            "too large, so train it again, with a lower optimizer.learning_rate"
+        )
+        self.network = network
+
+
+def check_answers(answers: Float[Tensor, "*axes"], network: nn.Module) -> None:
     """Refuse answers that are no numbers: finite weights can be so large that what they make of a clip is not.
 
     Args:
         answers: logits, log-probabilities or divergences.
-        to: which clips were asked about, as `the test clips`.
-        after: what is known of the weights, as ` after epoch 3`.
+        network: which answered.
 
     Raises:
-        UserError: where that is so.
+        NotFiniteError: where that is so.
     """
-    if not np.isfinite(answers).all():
-        raise UserError(f"the answers to {to} are not finite{after}; {LOWER_RATE}")
+    if not answers.isfinite().all():
+        raise NotFiniteError(network)
 
 
 def _likeliest_is_right(

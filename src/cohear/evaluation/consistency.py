@@ -82,6 +82,9 @@ def measure_agreement(
 
     Returns:
         For each network its agreements, in the order of `PERTURBATIONS`.
+
+    Raises:
+        NotFiniteError: where an answer is not finite.
     """
     found: list[list[Agreement]] = [[] for _ in networks]
     for number, perturbation in enumerate(PERTURBATIONS):
@@ -89,7 +92,7 @@ def measure_agreement(
         views = FixedViews(store, rows, view_maker, read, n_views=2)
         for network, its in zip(networks, found, strict=True):
             answering = MULTI_LABEL if multi_label else SINGLE_LABEL
-            answers = answer(network, views, answering=answering, to="changed clips")
+            answers = answer(network, views, answering=answering)
             assert answers is not None  # nothing stops it
             flipped = _differ(*answers.log_probabilities, multi_label=multi_label)
             its.append(Agreement(perturbation, answers.jsd, flipped))

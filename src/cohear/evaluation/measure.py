@@ -40,8 +40,6 @@ def answer(
     views: FixedViews,
     should_stop: Callable[[], bool] = lambda: False,
     answering: Answering | None = None,
-    to: str = "the clips",
-    after: str = "",
 ) -> Answers | None:
     """Ask a network, in eval mode, about every view; its mode is put back afterwards.
 
@@ -50,11 +48,9 @@ def answer(
         views: what to ask about.
         should_stop: asked before each batch; where it says yes, the result is None.
         answering: how the network was trained to answer; None: as the targets of the views say.
-        to: which clips these are, for `check_answers`.
-        after: what is known of the weights, for `check_answers`.
 
     Raises:
-        UserError: where an answer is not finite.
+        NotFiniteError: where an answer is not finite.
     """
     likelihood = (answering or answering_of(views.targets)).likelihood
     was_training = network.training
@@ -69,10 +65,10 @@ def answer(
             divergences.append(likelihood.jensen_shannon_divergence(logits))
     finally:
         network.train(was_training)
-    answers = Answers(torch.cat(said, 1).cpu().numpy(), torch.cat(divergences).cpu().numpy())
-    for numbers in vars(answers).values():
-        check_answers(numbers, to, after)
-    return answers
+    log_probabilities, jsd = torch.cat(said, 1), torch.cat(divergences)
+    check_answers(log_probabilities, network)
+    check_answers(jsd, network)
+    return Answers(log_probabilities.cpu().numpy(), jsd.cpu().numpy())
 
 
 def score(answers: Answers, targets: Targets) -> Scores:

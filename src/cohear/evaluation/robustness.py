@@ -57,7 +57,7 @@ def answer_corrupted(
         One array per network.
 
     Raises:
-        UserError: where an answer is not finite.
+        NotFiniteError: where an answer is not finite.
     """
     right = np.zeros((len(networks), len(CORRUPTIONS), len(SEVERITIES), len(rows)), bool)
     for number, corruption in enumerate(CORRUPTIONS):
@@ -68,9 +68,10 @@ def answer_corrupted(
                 sounds = corruption.apply(read(rows[batch]), clip_keys, severity, store.sample_rate)
                 log_mels = front_end(sounds)
                 for network, its in zip(networks, right, strict=True):
-                    logits = network(log_mels).float().cpu().numpy()
-                    check_answers(logits, "corrupted clips")
-                    its[number, severity - 1, batch] = answers_right(logits, truth[batch], multi_label=multi_label)
+                    logits = network(log_mels).float()
+                    check_answers(logits, network)
+                    right_now = answers_right(logits.cpu().numpy(), truth[batch], multi_label=multi_label)
+                    its[number, severity - 1, batch] = right_now
             on_progress((number + severity / len(SEVERITIES)) / len(CORRUPTIONS))
     return list(right)
 

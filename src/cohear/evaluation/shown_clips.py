@@ -8,7 +8,7 @@ from jaxtyping import Float, Int64
 from torch import nn
 
 from cohear.data.store import Store
-from cohear.evaluation.answering import answering_of
+from cohear.evaluation.answering import answering_of, check_answers
 from cohear.evaluation.fixed_views import EVALUATION_SEED, N_VIEWS, clip_facts
 from cohear.views import ViewMaker, view_keys
 
@@ -58,13 +58,19 @@ def show_clips(
         rows: which clips.
         view_maker: the transform to show, its front end on the CPU.
         temperature: logits are divided by it for the probabilities, as for predictions.
+
+    Raises:
+        NotFiniteError: where an answer is not finite.
     """
     views = np.repeat(np.arange(N_VIEWS)[:, None], len(rows), axis=1)
     cell_keys = view_keys(EVALUATION_SEED, 0, store.clip_keys[rows], views)
     made = view_maker.make(torch.from_numpy(store.read(rows)), views, cell_keys, clip_facts(store, rows))
     logits, likelihood = network(made.log_mels), answering_of(store.targets).likelihood
-    probabilities = likelihood.log_probabilities(logits / temperature).exp().numpy()
+    log_probabilities = likelihood.log_probabilities(logits / temperature)
     divergences = likelihood.jensen_shannon_divergence(logits)
+    check_answers(log_probabilities, network)
+    check_answers(divergences, network)
+    probabilities = log_probabilities.exp().numpy()
     descriptions = np.full(views.size, "clean", dtype=object)
     if made.parameters is not None:
         descriptions[made.rows] = made.parameters.describe()

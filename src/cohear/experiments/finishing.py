@@ -1,7 +1,8 @@
 """What a run leaves when it was trained: weights, answers, calibration, and last the metrics that say it is done."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -9,6 +10,8 @@ import numpy as np
 from jaxtyping import Int64
 
 from cohear.data.folds import Split
+from cohear.errors import UserError
+from cohear.evaluation.answering import NotFiniteError
 from cohear.evaluation.calibration import UNFITTED, Calibration, truth_table, write_calibration
 from cohear.evaluation.fixed_views import FixedViews
 from cohear.evaluation.measure import Answers, answer, score
@@ -25,6 +28,7 @@ from cohear.metrics.multi_label import f1_scores, mean_average_precision
 from cohear.models import VGG
 from cohear.runtime.files import write_json
 from cohear.training.checkpoints import save_weights
+from cohear.training.nonfinite import LOWER_RATE
 
 Part = Literal["train", "validation", "test"]
 PARTS: tuple[Part, ...] = ("train", "validation", "test")
@@ -135,9 +139,28 @@ def _multi_label_scores(answers: Answers, predictions: Predictions) -> dict[str,
     return {name: number if math.isfinite(number) else None for name, number in numbers.items()}
 
 
+@contextmanager
+def explain_not_finite(part: Part, epoch: int) -> Iterator[None]:
+    """Say of answers that are no numbers which clips were asked about, and when.
+
+    Args:
+        part: of the run's clips.
+        epoch: whose weights were asked, counted from 0.
+
+    Raises:
+        UserError: in place of `NotFiniteError`.
+    """
+    try:
+        yield
+    except NotFiniteError as error:
+        raise UserError(
+            f"the answers to the {part} clips are not finite after epoch {epoch}, counted from 0; {LOWER_RATE}"
+        ) from error
+
+
 def _ask(network: VGG, views_of: ViewsOf, transform: TransformName, part: Part, epoch: int) -> Answers:
-    views, to, after = views_of(transform, part), f"the {part} clips", f" after epoch {epoch}, counted from 0"
-    said = answer(network, views, to=to, after=after)
+    with explain_not_finite(part, epoch):
+        said = answer(network, views_of(transform, part))
     assert said is not None
     return said
 

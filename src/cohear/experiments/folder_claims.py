@@ -142,9 +142,12 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def _lock(folder: Path) -> AbstractContextManager[object]:
+    lock = folder / ".lock"
     with explain_disk_errors(folder):
+        if lock.is_symlink():  # to open it for writing may empty what it points to
+            raise UserError(f"'{lock}' is a link; remove it, then give the same command again")
         try:
-            return FileLock(folder / ".lock", timeout=0).acquire()
+            return FileLock(lock, timeout=0).acquire()
         except Timeout as error:
             raise UserError(f"another process is working on '{folder}'; wait for it or choose another --out") from error
 

@@ -1,14 +1,16 @@
 """Finished runs asked about clips: clean, changed and corrupted."""
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
 
-from cohear.evaluation.answering import MULTI_LABEL, SINGLE_LABEL
+from cohear.errors import UserError
+from cohear.evaluation.answering import MULTI_LABEL, SINGLE_LABEL, NotFiniteError
 from cohear.evaluation.calibration import Calibration, read_calibration
 from cohear.evaluation.consistency import Agreement, measure_agreement
 from cohear.evaluation.fixed_views import FixedViews
@@ -22,6 +24,7 @@ from cohear.experiments.trained_network import load_network
 from cohear.metrics.multi_label import bernoulli_logits
 from cohear.models import VGG
 from cohear.runtime.devices import make_fabric
+from cohear.training.nonfinite import LOWER_RATE
 
 _NOT_HEARD = {"transform", "n_transformed"}
 """Of `views`: what training looked at, and the views of `combination` do not."""
@@ -111,31 +114,23 @@ def _judge_group(
     view_maker.front_end.to(device)
     views = FixedViews(store, rows, view_maker, read)
     on_progress(0.0, "clean clips")
-    answers = [
-        _given(answer(network, views, answering=answering, after=f" with the weights of '{run.folder}'"))
-        for run, network in zip(group, networks, strict=True)
-    ]
+    with _named("the clips", group):
+        answers = [_given(answer(network, views, answering=answering)) for network in networks]
     front_end = build_front_end(record.config).to(device)
 
     def during(part: int, note: str) -> Callable[[float], None]:
         start, end = _SHARES[part - 1], _SHARES[part] if corruptions else 1.0
         return lambda share: on_progress(start + share * (end - start), note)
 
-    agreements = measure_agreement(
-        networks, front_end, store, rows, read, multi_label=record.multi_label, on_progress=during(1, "changed clips")
-    )
+    asked, multi_label = (networks, front_end, store, rows, read), record.multi_label
+    with _named("changed clips", group):
+        agreements = measure_agreement(*asked, multi_label=multi_label, on_progress=during(1, "changed clips"))
     right: Sequence[Right | None] = [None] * len(group)
     if corruptions:
-        right = answer_corrupted(
-            networks,
-            front_end,
-            store,
-            rows,
-            read,
-            clips.truth,
-            multi_label=record.multi_label,
-            on_progress=during(2, "corrupted clips"),
-        )
+        with _named("corrupted clips", group):
+            right = answer_corrupted(
+                *asked, clips.truth, multi_label=multi_label, on_progress=during(2, "corrupted clips")
+            )
     for place, run in enumerate(group):
         clean = answers[place].log_probabilities[0]
         yield JudgedRun(
@@ -148,6 +143,18 @@ def _judge_group(
             agreements=agreements[place],
             right_when_corrupted=right[place],
         )
+
+
+@contextmanager
+def _named(clips: str, group: Sequence[_Run]) -> Iterator[None]:
+    """Say of answers that are no numbers which clips were asked about, and which run."""
+    try:
+        yield
+    except NotFiniteError as error:
+        folder = next(run.folder for run in group if run.network is error.network)
+        raise UserError(
+            f"the answers to {clips} are not finite with the weights of '{folder}'; {LOWER_RATE}"
+        ) from error
 
 
 def _given(answers: Answers | None) -> Answers:

@@ -46,12 +46,9 @@ def check_listed_memory(dataset: Dataset, configs: Sequence[Config], clip_s: flo
     Raises:
         UserError: as `check_memory`.
     """
-    of_fold = {config.fold: config for config in configs}
-    n_clips = {fold: n_listed_training_clips(dataset, config) for fold, config in of_fold.items()}
-    if configs:
-        check_memory(
-            configs, clip_s, len(dataset.classes), n_clips_of=lambda config: n_clips[config.fold], n_jobs=n_jobs
-        )
+    runs = [(config, n_listed_training_clips(dataset, config)) for config in configs]
+    if runs:
+        check_memory(runs, clip_s, len(dataset.classes), n_jobs=n_jobs)
 
 
 def _find(

@@ -1,7 +1,7 @@
 """Whether a run fits in memory, told before its first step, and what to change where memory ran out all the same."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Literal
 
@@ -58,27 +58,19 @@ def training_bytes(config: Config, clip_s: float, n_classes: int, n_clips: int |
     return n_signals * per_signal + _PER_WEIGHT * n_weights
 
 
-def check_memory(
-    configs: Sequence[Config],
-    clip_s: float,
-    n_classes: int,
-    *,
-    n_clips_of: Callable[[Config], int | None] = lambda _config: None,
-    n_jobs: int = 1,
-) -> None:
+def check_memory(runs: Sequence[tuple[Config, int]], clip_s: float, n_classes: int, *, n_jobs: int = 1) -> None:
     """Refuse runs that cannot fit in the memory that is free.
 
     Args:
-        configs: of the runs, at least one.
+        runs: the configuration of each and how many clips it is trained on; at least one.
         clip_s: seconds of a clip.
         n_classes: K.
-        n_clips_of: training clips of a run; None: enough for a whole batch.
         n_jobs: runs side by side.
 
     Raises:
         UserError: with the estimate, what is free, and the settings that decide it.
     """
-    needs = [(training_bytes(config, clip_s, n_classes, n_clips_of(config)), config) for config in configs]
+    needs = [(training_bytes(config, clip_s, n_classes, n_clips), config) for config, n_clips in runs]
     largest = sorted(needs, key=lambda need: -need[0])[:n_jobs]
     on_gpu = torch.cuda.is_available()
     free = free_gpu_bytes() if on_gpu else free_bytes()

@@ -5,8 +5,6 @@ import json
 from functools import lru_cache
 from pathlib import Path
 
-from filelock import FileLock
-
 from cohear.data.bank_files import load_bank, save_bank
 from cohear.data.measured_responses import read_responses, response_files
 from cohear.dsp.response_bank import ResponseBank
@@ -15,6 +13,7 @@ from cohear.errors import UserError, nearest
 from cohear.experiments.config import MADE_UP, SIMULATED, Config
 from cohear.runtime.cache import cache_folder
 from cohear.runtime.files import explain_disk_errors
+from cohear.runtime.locks import waiting_for
 
 _VERSION = 1
 """Raised whenever a change of the code alters simulated rooms."""
@@ -75,7 +74,7 @@ def _simulated(n: int, rt60_range: tuple[float, float], sample_rate: int, cache:
     path = cache / "rooms" / f"{hashlib.blake2b(made_of.encode(), digest_size=16).hexdigest()}.safetensors"
     with explain_disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{path}.lock"):  # one process simulates, the others of a grid wait for it
+    with waiting_for(Path(f"{path}.lock"), "is simulating these rooms"):
         try:
             return load_bank(path)
         except UserError:  # not there yet, or damaged

@@ -1,6 +1,5 @@
 """One run, from sounds to numbers: claim a folder, train, measure, write."""
 
-import dataclasses
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ from cohear.experiments.build import (
 from cohear.experiments.config import EVERY_CLIP, Config, TransformName
 from cohear.experiments.environment_record import write_environment
 from cohear.experiments.expectation import Expectation, find_expectation
-from cohear.experiments.finishing import PARTS, Part, ViewsOf, finish
+from cohear.experiments.finishing import PARTS, Part, ViewsOf, explain_not_finite, finish
 from cohear.experiments.folder_claims import claimed
 from cohear.experiments.identity import NUMERICS, identify, identify_experiment
 from cohear.experiments.initial_run import initial_weights_hash, use_initial_run
@@ -117,7 +116,7 @@ def execute(
     check_settings(request.config, data.clip_s)  # before there is a folder
     _check_patience(request.config, split)
     if not is_finished(folder):
-        check_memory([request.config], data.clip_s, len(record.classes), n_clips_of=lambda _config: len(split.train))
+        check_memory([(request.config, len(split.train))], data.clip_s, len(record.classes))
     expectation = None
     if request.config.fold == EVERY_CLIP and request.crossval is not None:
         expectation = find_expectation(record, request.crossval)
@@ -197,9 +196,9 @@ def _train(
     with stop_on_signals(deadline_s) as stop:
         watch = Watch(_make_measure(request, data.clip_s, split, views_of), on_step, stop)
         view_maker = build_view_maker(config, config.views.transform, versions)
-        plan = dataclasses.replace(build_plan(config, targets, n_classes), identity=record.identity)
+        plan = build_plan(config, targets, n_classes)
         with explain_out_of_memory(config, data.clip_s):
-            history = train(network, view_maker, clips, plan, folder, fabric, watch)
+            history = train(network, view_maker, clips, plan, folder, fabric, watch, identity=record.identity)
     if fabric.is_global_zero:
         epoch = kept_epoch(history, config.training.patience)
         warnings = history_warnings(history, guessing_loss(plan, targets, n_classes))
@@ -235,10 +234,9 @@ def _make_measure(
             if not is_followed and (part != "validation" or training.patience is None):
                 continue
             views = views_of(transform, part)
-            with explain_out_of_memory(request.config, clip_s, during="measurement"):
-                answers = answer(
-                    network, views, should_stop, to=f"the {part} clips", after=f" after epoch {epoch}, counted from 0"
-                )
+            during_it = explain_out_of_memory(request.config, clip_s, during="measurement")
+            with during_it, explain_not_finite(part, epoch):
+                answers = answer(network, views, should_stop)
             if answers is None:
                 return None
             record |= {f"{part}_{name}": value for name, value in vars(score(answers, views.targets)).items()}

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from cohear.errors import UserError
+from cohear.evaluation.answering import NotFiniteError
 from cohear.evaluation.calibration import read_calibration
 from cohear.evaluation.shown_clips import ShownClip, show_clips
 from cohear.experiments.build import build_view_maker, prepare_data, shown_transform
@@ -35,7 +36,7 @@ def show_test_clips(folder: Path, n_clips: int = 4) -> tuple[ShownClip, ...]:
 
     Raises:
         SoundsGoneError: where the run's sounds are no longer what they were, or its weights are not there.
-        UserError: where a file of the run is missing or damaged.
+        UserError: where a file of the run is missing or damaged, or its answers are not finite.
     """
     if not weights_path(folder).exists():
         raise SoundsGoneError("its weights are missing", "copy them into its folder")
@@ -57,4 +58,7 @@ def show_test_clips(folder: Path, n_clips: int = 4) -> tuple[ShownClip, ...]:
     chosen = [ranked[round(i)] for i in np.linspace(0, len(ranked) - 1, min(n_clips, len(ranked)))]
     view_maker = build_view_maker(record.config, shown_transform(record.config))
     temperature = read_calibration(folder).temperature
-    return show_clips(network, data.store, np.array(chosen), view_maker, temperature)
+    try:
+        return show_clips(network, data.store, np.array(chosen), view_maker, temperature)
+    except NotFiniteError as error:
+        raise UserError(f"no clips of '{folder}' can be shown: {error}") from error

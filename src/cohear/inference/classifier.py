@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from cohear.data.audio_stream import AudioStream
 from cohear.data.fitting import Short, fit
 from cohear.errors import UserError
+from cohear.evaluation.answering import check_answers
 from cohear.evaluation.calibration import UNFITTED, Calibration
 from cohear.inference.answers import Heard, Prediction, Reporting, choose_reporting
 from cohear.inference.events import join_windows
@@ -153,7 +154,8 @@ class Classifier:
         try:
             yield from self._hear(cut_windows(stream, self.n_samples, hop_samples))
         except UserError as error:
-            stream.damage = UserError(f"{stream.path}: {error}")
+            if stream.damage is None:  # else it came first
+                stream.damage = UserError(f"{stream.path}: {error}")
         if stream.damage is not None and stream is not sound:
             raise stream.damage
 
@@ -177,6 +179,16 @@ class Classifier:
             UserError: where the network's answers are no numbers.
         """
         return self._probabilities(self.network(self._log_mels(waveforms)))
+
+    def calibrated(self, logits: Float[Tensor, "batch label"]) -> Float[Tensor, "batch label"]:
+        """Divide what the network says by the temperature.
+
+        Raises:
+            UserError: where that makes no numbers.
+        """
+        calibrated = logits / self.calibration.temperature
+        check_answers(calibrated, self.network)  # no threshold is below NaN: such a window would vanish
+        return calibrated
 
     def to(self, device: torch.device | str) -> "Classifier":
         """Return a copy that computes on another device."""
@@ -240,10 +252,5 @@ class Classifier:
         return self.front_end(on_device(waveforms, self.front_end.window.device))
 
     def _probabilities(self, logits: Float[Tensor, "batch label"]) -> Float32[np.ndarray, "batch label"]:
-        calibrated = logits / self.calibration.temperature
-        if not calibrated.isfinite().all():  # no threshold is below NaN: such a window would vanish
-            raise UserError(
-                "the network answers with NaN or infinite numbers: its weights or temperature are damaged or have "
-                "grown too large, so train it again, with a lower optimizer.learning_rate"
-            )
+        calibrated = self.calibrated(logits)
         return (calibrated.sigmoid() if self.multi_label else calibrated.softmax(-1)).cpu().numpy()

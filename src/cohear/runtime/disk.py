@@ -5,10 +5,15 @@ What shall outlast a crash is written beside its place (`write`), brought to the
 reader sees the whole file or the one before, whenever the machine stops.
 """
 
+import errno
 import os
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import BinaryIO
+
+GONE = frozenset({errno.EIO, errno.ESTALE, errno.ENODEV, errno.ENXIO, errno.ENOTCONN, errno.ETIMEDOUT})
+"""Error numbers of a disk that fails or went away, as a network drive does: no defect of ours."""
+_NO_SYNC_OF_FOLDERS = frozenset({errno.EINVAL, errno.EBADF, errno.ENOTSUP})
 
 
 def around(step: str, path: Path) -> AbstractContextManager[None]:
@@ -41,11 +46,14 @@ def rename(source: Path, target: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Wait until the names in a folder are on the disk."""
+    """Wait until the names in a folder are on the disk; where its file system cannot do that, nothing more is done."""
     with around("sync folder", folder):
         descriptor = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(descriptor)
+        except OSError as error:
+            if error.errno not in _NO_SYNC_OF_FOLDERS:
+                raise
         finally:
             os.close(descriptor)
 

@@ -6,11 +6,10 @@ A budget of time that is used up is such a request too.
 import multiprocessing
 import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from types import FrameType
 from typing import NoReturn
@@ -68,6 +67,8 @@ def is_over(deadline_s: float | None) -> bool:
 def stop_on_signals(deadline_s: float | None = None) -> Iterator[StopRequest]:
     """Turn the first SIGINT, SIGTERM or SIGHUP into a request; the same signal once more stops at once.
 
+    The work that looks at the request writes checkpoints: a process that must leave before it looks says so.
+
     In a child process it stays a request, since a Ctrl-C reaches parent and children and the parent tells them too.
     Outside the main thread signals cannot be caught; the request then stays empty.
 
@@ -85,14 +86,16 @@ def stop_on_signals(deadline_s: float | None = None) -> Iterator[StopRequest]:
 
     def ask(signal_number: int, _frame: FrameType | None) -> None:
         if signal_number in seen and multiprocessing.parent_process() is None:
-            raise Interrupted("stopped at once, up to the last checkpoint everything is saved", signal_number)
+            raise Interrupted(f"stopped at once, {_UP_TO_CHECKPOINT}", signal_number)
         seen.add(signal_number)
         request.signal_number = request.signal_number or signal_number
 
     before = {number: signal.signal(number, ask) for number in _heeded()}
+    _requests.append(request)
     try:
         yield request
     finally:
+        _requests.pop()
         for number, handler in before.items():
             signal.signal(number, handler)
 
@@ -112,6 +115,11 @@ _PATIENCE_S = 8.0
 """From SIGTERM on: whoever sends it, as a queue or a container does, often kills after ten seconds."""
 _IMPATIENCE_S = 2.0
 """From the second Ctrl-C on."""
+_LAST_WORDS_S = 0.5
+"""So long whoever reads stderr may take to make room for the last sentence."""
+_UP_TO_CHECKPOINT = "up to the last checkpoint everything is saved"
+_requests: list[StopRequest] = []
+"""Those that present work looks at; there are none where nothing is saved on the way."""
 _how: list[str] = []
 """How the present work goes on, the innermost last."""
 
@@ -132,12 +140,22 @@ def _leave_in_time() -> None:
             seen += os.read(arrivals, 64)
         asked = signal.SIGTERM if signal.SIGTERM in seen else signal.SIGINT
         time.sleep(_PATIENCE_S if asked == signal.SIGTERM else _IMPATIENCE_S)
-        show_cursor = "\x1b[?25h" if sys.stderr.isatty() else ""
-        what = "stopped within a step, up to the last checkpoint everything is saved"
-        os.write(2, f"{show_cursor}cohear: {'; '.join([what, *reversed(_how)])}\n".encode())
-        os._exit(128 + asked)
+        try:  # in a thread of its own: nobody may read stderr, and a full pipe would hold this one
+            speaker = threading.Thread(target=_say_last_words, daemon=True)
+            speaker.start()
+            speaker.join(_LAST_WORDS_S)
+        finally:
+            os._exit(128 + asked)
 
     threading.Thread(target=wait, daemon=True).start()
+
+
+def _say_last_words() -> None:
+    """Say what is saved and how to go on, past the stream that the main thread may be writing to."""
+    what = f"stopped within a step, {_UP_TO_CHECKPOINT}" if _requests else "stopped"
+    show_cursor = "\x1b[?25h" if os.isatty(2) else ""
+    with suppress(OSError):
+        os.write(2, f"{show_cursor}cohear: {'; '.join([what, *reversed(_how)])}\n".encode(errors="replace"))
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 Each is sealed by a checksum. Where the newest is damaged the one before is used, and the caller is told.
 """
 
+import hashlib
 import os
 import re
 from collections.abc import Mapping
@@ -34,6 +35,8 @@ class Checkpoint:
     """Where the run stands, JSON values."""
     tensors: dict[str, np.ndarray]
     """By name."""
+    digest: bytes
+    """Eight bytes, the same for the same file."""
 
 
 def checkpoint_bytes(progress: Mapping[str, Any], tensors: Mapping[str, np.ndarray]) -> bytes:
@@ -50,7 +53,9 @@ def parse_checkpoint(data: bytes) -> Checkpoint:
     tensors, progress = unseal(data)
     if not isinstance(progress, dict):
         raise ValueError("it says nothing of where the run stands")
-    return Checkpoint(progress, tensors)
+    if not all(type(progress.get(number)) is int for number in ("epoch", "step")):
+        raise ValueError("it says nothing of its epoch and step")
+    return Checkpoint(progress, tensors, hashlib.blake2b(data, digest_size=8).digest())
 
 
 def checkpoint_folder(folder: Path) -> Path:
@@ -73,13 +78,12 @@ def checkpoint_paths(folder: Path) -> list[Path]:
     """
     inside = checkpoint_folder(folder)
     try:
-        matches = [_NAME.fullmatch(name) for name in os.listdir(inside)]
+        paths = [inside / name for name in os.listdir(inside) if _NAME.fullmatch(name)]
     except FileNotFoundError:
         return []
     except OSError as error:
         raise UserError(f"'{inside}' cannot be read ({error.strerror}); {_SEE_TO_THE_DISK}") from error
-    found = [(int(match[1]), int(match[2]), inside / match[0]) for match in matches if match]
-    return [path for _, _, path in sorted(found, reverse=True)]
+    return sorted(paths, key=lambda path: (*_numbers(path), path.name), reverse=True)
 
 
 def write_checkpoint(folder: Path, epoch: int, step: int, data: bytes) -> None:
@@ -114,14 +118,21 @@ def remove_old_checkpoints(folder: Path, epoch: int, step: int) -> None:
     Raises:
         UserError: where the disk refuses.
     """
-    path, paths = _path(folder, epoch, step), checkpoint_paths(folder)
-    with explain_disk_errors(path):
-        for old in paths[paths.index(path) + N_KEPT :]:
+    older = [path for path in checkpoint_paths(folder) if _numbers(path) < (epoch, step)]
+    with explain_disk_errors(_path(folder, epoch, step)):
+        for old in older[N_KEPT - 1 :]:
             disk.remove(old)
 
 
 def _path(folder: Path, epoch: int, step: int) -> Path:
     return checkpoint_folder(folder) / f"epoch-{epoch}-step-{step}.safetensors"
+
+
+def _numbers(path: Path) -> tuple[int, int]:
+    """Return the epoch and the step in a checkpoint's name."""
+    match = _NAME.fullmatch(path.name)
+    assert match
+    return int(match[1]), int(match[2])
 
 
 @dataclass(frozen=True)
@@ -130,8 +141,8 @@ class Refused:
 
     path: Path
     reason: str
-    kind: Literal["unreadable", "damaged", "foreign"]
-    """The disk did not give it; it is not what was written; it is whole and of another run."""
+    kind: Literal["unreadable", "damaged", "foreign", "misnamed"]
+    """The disk did not give it; it is not what was written; it is whole and of another run, or of another step."""
 
     def __str__(self) -> str:
         return f"the checkpoint '{self.path}' cannot be used ({self.reason})"
@@ -160,11 +171,21 @@ def read_newest(folder: Path, identity: str | None = None) -> tuple[Checkpoint |
         except ValueError as error:
             refused.append(Refused(path, str(error), "damaged"))
             continue
-        if identity is None or checkpoint.progress.get("identity") == identity:
+        if identity is not None and checkpoint.progress.get("identity") != identity:
+            refused.append(Refused(path, "it is of another run", "foreign"))
+            continue
+        epoch, step = checkpoint.progress["epoch"], checkpoint.progress["step"]
+        name = _path(folder, epoch, step).name
+        if path.name == name:
             return checkpoint, refused
-        refused.append(Refused(path, "it is of another run", "foreign"))
+        # One that is named as if it were newer would be read again and again, in place of those written after it.
+        refused.append(Refused(path, f"it holds epoch {epoch}, step {step}: name it {name}", "misnamed"))
     if not refused:
         return None, []
-    afresh = "copy one of them there from elsewhere, or remove the run folder to start afresh"
-    remedy = _SEE_TO_THE_DISK if any(one.kind == "unreadable" for one in refused) else afresh
+    kinds = {one.kind for one in refused}
+    remedy = "copy one of them there from elsewhere, or remove the run folder to start afresh"
+    if "unreadable" in kinds:
+        remedy = _SEE_TO_THE_DISK
+    elif "misnamed" in kinds:
+        remedy = "then go on with --resume"
     raise UserError(f"{', '.join(map(str, refused))}; {remedy}")

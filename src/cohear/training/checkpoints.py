@@ -35,6 +35,8 @@ class Restored:
     """The network's state after its best epoch; empty where that was not wanted."""
     refused: list[Refused]
     """Newer checkpoints that cannot be used."""
+    digest: bytes
+    """Of the checkpoint, eight bytes."""
 
 
 def save_checkpoint(
@@ -88,7 +90,7 @@ def load_checkpoint(
             f"the checkpoint in '{folder}' is of another network ({_reason(error)}); remove the run folder to start "
             "afresh"
         ) from error
-    return Restored(checkpoint.progress, _part(tensors, _BEST), refused)
+    return Restored(checkpoint.progress, _part(tensors, _BEST), refused, checkpoint.digest)
 
 
 def save_weights(path: Path, network: nn.Module, about: dict[str, str]) -> None:

@@ -14,9 +14,11 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from cohear.errors import UserError
-from cohear.evaluation.answering import LOWER_RATE
 from cohear.objectives import Losses
 from cohear.training.checkpoint_files import checkpoint_paths
+
+LOWER_RATE = "lower optimizer.learning_rate and train under another --out"
+"""What helps where numbers grew beyond all bounds; the folder of a run is kept for its own settings."""
 
 
 class FiniteSteps:
@@ -98,26 +100,46 @@ def summands(losses: Losses, bad: Float32[Tensor, ""], share: float, n_items: in
 
 
 def kept_text(folder: Path) -> str:
-    """Say of a run that ends that its last checkpoint is as it was, where there is one."""
-    return ", and the last checkpoint is as it was" if checkpoint_paths(folder) else ""
+    """Say of a run that ends that its last checkpoint is as it was, where there is one.
+
+    A disk that does not tell is no reason to leave out what the sentence is about: that is said instead.
+    """
+    try:
+        return ", and the last checkpoint is as it was" if checkpoint_paths(folder) else ""
+    except UserError as error:
+        return f", and whether there is a checkpoint is not known ({error})"
 
 
-def check_weights(network: nn.Module, folder: Path, epoch: int, step: int) -> None:
-    """Refuse to measure or save weights that the last step made infinite, though its gradients were finite.
+def check_weights(network: nn.Module, folder: Path, epoch: int, step: int, fabric: Fabric) -> None:
+    """Refuse to measure or save a network that is no longer finite, though losses and gradients were.
+
+    Weights become so by the step itself; batch-norm statistics by activations that are finite and have no finite
+    variance.
 
     Args:
         network: trained so far.
         folder: of the run.
         epoch: counted from 0.
         step: how many steps of it are done.
+        fabric: of several processes, whose statistics may differ, all come to the same judgement.
 
     Raises:
         UserError: where that is so.
     """
-    if not all(bool(weight.isfinite().all()) for weight in network.parameters()):
+    weights = {name for name, _ in network.named_parameters()}
+    bad = torch.zeros(2, device=fabric.device)
+    for name, tensor in network.state_dict().items():
+        if tensor.is_floating_point():
+            bad[0 if name in weights else 1] += ~tensor.isfinite().all()
+    if fabric.world_size > 1:
+        reduced = fabric.all_reduce(bad, reduce_op="max")
+        assert isinstance(reduced, Tensor)
+        bad = reduced
+    of_weights, of_statistics = bad.tolist()
+    if of_weights or of_statistics:
         raise UserError(
-            f"the weights are no longer finite in epoch {epoch}, after step {step - 1}, both counted from 0"
-            f"{kept_text(folder)}: {LOWER_RATE}"
+            f"the {'weights' if of_weights else 'batch-norm statistics'} are no longer finite in epoch {epoch}, after "
+            f"step {step - 1}, both counted from 0{kept_text(folder)}: {LOWER_RATE}"
         )
 
 

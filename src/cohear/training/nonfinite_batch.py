@@ -11,12 +11,11 @@ from typing import Any
 import numpy as np
 
 from cohear.errors import UserError
-from cohear.evaluation.answering import LOWER_RATE
 from cohear.objectives import Losses
 from cohear.runtime.files import write_json
 from cohear.runtime.processes import process_rank
 from cohear.training.batches import Batch
-from cohear.training.nonfinite import kept_text
+from cohear.training.nonfinite import LOWER_RATE, kept_text
 from cohear.training.plan import TrainingClips
 from cohear.views import ViewMaker, view_keys
 
@@ -35,6 +34,8 @@ def look_into_batch(
 ) -> UserError:
     """Look into a batch, write `nonfinite.json`, and return the sentence that ends the run.
 
+    Where the sounds cannot be read again or the file cannot be written, the sentence says so too.
+
     Args:
         folder: of the run.
         clips: what is trained on.
@@ -45,21 +46,25 @@ def look_into_batch(
         step: of the epoch, counted from 0.
         losses: of the step.
     """
-    batch = batches[step]
-    described = [_describe(clips, view_maker, batch, seed, epoch, place) for place in range(len(batch.clips))]
+    batch, path = batches[step], folder / "nonfinite.json"
     numbers = {name: _number(float(value)) for name, value in losses._asdict().items()}
-    path = folder / "nonfinite.json"
-    if process_rank() == 0:
-        write_json(path, {"epoch": epoch, "step": step, "losses": numbers, "clips": described})
+    described: list[dict[str, Any]] = []
+    told = f"what was drawn for each stands in '{path}'"
+    try:
+        described = [_describe(clips, view_maker, batch, seed, epoch, place) for place in range(len(batch.clips))]
+        if process_rank() == 0:
+            write_json(path, {"epoch": epoch, "step": step, "losses": numbers, "clips": described})
+    except (UserError, OSError) as error:  # a disk in trouble shall not hide which step it was
+        told = f"what was drawn for each is not in '{path.name}' ({error})"
     what = "gradients are" if all(math.isfinite(float(value)) for value in losses) else "loss is"
     unsound = [clip["id"] for clip in described if not all(map(_is_sound, clip["views"]))]
-    ids = list(dict.fromkeys([*unsound, *(clip["id"] for clip in described)]))
+    ids = list(dict.fromkeys([*unsound, *(clips.ids[row] for row in batch.clips.tolist())]))
     named = ", ".join(f"'{name}'" for name in ids[:_N_NAMED])
     others = f" and {len(ids) - _N_NAMED} more" if len(ids) > _N_NAMED else ""
     spoiled = f" ({len(unsound)} of them with a spectrogram that is not finite, named first)" if unsound else ""
     return UserError(
         f"the {what} not finite in epoch {epoch}, step {step}, both counted from 0, with the clips {named}{others}"
-        f"{spoiled}; what was drawn for each stands in '{path}'{kept_text(folder)}: look for damaged clips, "
+        f"{spoiled}; {told}{kept_text(folder)}: look for damaged clips, "
         f"{LOWER_RATE}, or go on without such steps by --on-nonfinite skip (`cohear train` needs --resume too)"
     )
 

@@ -49,8 +49,6 @@ class TrainingPlan:
     its best epoch; None: never."""
     drops_nonfinite: bool = False
     """Whether steps whose loss or gradients are not finite are dropped and counted; else the first one ends the run."""
-    identity: str = ""
-    """What the run is known by; its checkpoints say so, and those of another run are refused."""
 
 
 @dataclass

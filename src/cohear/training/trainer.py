@@ -7,7 +7,6 @@ same steps as one that was never stopped.
 
 import dataclasses
 import json
-import logging
 import signal
 import time
 from dataclasses import dataclass, field
@@ -23,15 +22,13 @@ from torch import Tensor, nn
 
 from cohear.models import VGG
 from cohear.objectives import ClassificationObjective, Losses
-from cohear.runtime import disk
-from cohear.runtime.files import explain_disk_errors, write_text
+from cohear.runtime.files import write_text
 from cohear.runtime.interrupts import Interrupted
 from cohear.tensors import on_device
 from cohear.training.balance import sampling_classes
 from cohear.training.batches import Batch, epoch_batches, n_steps
 from cohear.training.checkpoint_clock import CheckpointClock
-from cohear.training.checkpoint_files import remove_old_checkpoints
-from cohear.training.checkpoints import Restored, load_checkpoint, save_checkpoint
+from cohear.training.checkpoints import save_checkpoint
 from cohear.training.collapse import guessing_loss
 from cohear.training.early_stopping import is_settled, kept_epoch
 from cohear.training.first_step import FirstStep
@@ -39,9 +36,8 @@ from cohear.training.history_warnings import warn_of_epoch
 from cohear.training.nonfinite import FiniteSteps, all_dropped_error, check_weights, summands
 from cohear.training.nonfinite_batch import look_into_batch
 from cohear.training.plan import TrainingClips, TrainingPlan, Watch
+from cohear.training.resuming import resume
 from cohear.views import ViewMaker, view_keys
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -85,6 +81,8 @@ def train(
     folder: Path,
     fabric: Fabric,
     watch: Watch,
+    *,
+    identity: str,
 ) -> list[dict[str, Any]]:
     """Train a network in place, from its checkpoint in `folder` if there is one.
 
@@ -96,13 +94,15 @@ def train(
         folder: where `checkpoint/` and `history.jsonl` go.
         fabric: device and precision, launched.
         watch: who looks on.
+        identity: what the run is known by; its checkpoints say so, and those of another run are refused.
 
     Returns:
         The history: one JSON object per epoch, as in `history.jsonl`. The weights are those of its `kept_epoch`.
 
     Raises:
         Interrupted: after a signal or at the deadline; everything is saved.
-        UserError: where loss, gradients or weights are not finite, or the disk is full.
+        UserError: where loss, gradients or weights are not finite, the disk is full, or processes that train together
+            do not find the same checkpoint.
     """
     first_step = FirstStep(fabric.device)
     view_maker.front_end.to(fabric.device)
@@ -112,12 +112,10 @@ def train(
         network.parameters(), lr=plan.learning_rate(0), weight_decay=plan.weight_decay, fused=True
     )
     step_module, step_optimizer = fabric.setup(_Step(network, plan.objective), optimizer)
-    restored = load_checkpoint(folder, network, optimizer, plan.identity)
-    progress = _Progress(**restored.progress) if restored else _Progress(plan.identity)
+    restored = resume(folder, network, optimizer, identity, fabric)
+    progress = _Progress(**restored.progress) if restored else _Progress(identity)
     best = restored.best if restored else {}
     if fabric.is_global_zero:
-        if restored:
-            _go_on_from(restored, folder)
         _write_history(folder, progress.history)
     n_clips = len(clips.targets)
     classes = sampling_classes(clips.targets) if plan.draws_classes_equally else None
@@ -155,7 +153,7 @@ def train(
                 break
             if is_due:
                 finite_steps.refuse_bad(look_into)
-                check_weights(network, folder, progress.epoch, progress.step)
+                check_weights(network, folder, progress.epoch, progress.step, fabric)
                 so_far = dataclasses.replace(
                     progress,
                     sums=_mean_over_processes(sums, fabric),
@@ -165,7 +163,7 @@ def train(
                     save_checkpoint(folder, network, optimizer, vars(so_far), best)
                 clock.saved()
         finite_steps.refuse_bad(look_into)
-        check_weights(network, folder, progress.epoch, progress.step)
+        check_weights(network, folder, progress.epoch, progress.step, fabric)
         progress.sums = _mean_over_processes(sums, fabric)
         measured = None
         if not _anywhere(watch.is_stopped(), fabric):
@@ -277,18 +275,6 @@ def _save_and_leave(
         f"stopped in epoch {progress.epoch} after step {progress.step}, everything is saved",
         watch.stop.signal_number if watch.stop.is_made else signal.SIGINT,  # another process was asked
     )
-
-
-def _go_on_from(restored: Restored, folder: Path) -> None:
-    """Say from where, and which newer checkpoints cannot be used; remove the damaged, and what a kill left over."""
-    for refused in restored.refused:
-        _log.warning("%s; the one before is used", refused)
-        if refused.kind == "damaged":
-            with explain_disk_errors(refused.path):
-                disk.remove(refused.path)
-    epoch, step = restored.progress["epoch"], restored.progress["step"]
-    _log.info("going on from epoch %d, step %d", epoch, step)
-    remove_old_checkpoints(folder, epoch, step)
 
 
 def _write_history(folder: Path, history: list[dict[str, Any]]) -> None:

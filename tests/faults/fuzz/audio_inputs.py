@@ -9,8 +9,11 @@ from hypothesis import strategies as st
 from faults.fuzz.inputs import Input, corpus
 from faults.fuzz.mutations import drawn_number, mutated
 
-_HEADER = 12
+_HEADER, _W64_HEADER = 12, 40
+"""Bytes before the first chunk."""
 _LIES = (0, 1, 2, 3, 8, 100, 959, 961, 2**15, 2**16, 2**24, 2**31 - 1, 2**31, 2**32 - 2, 2**32 - 1)
+_LONG_LIES = (*_LIES, *(2**45, 2**62 - 1, 2**62, 2**63 - 1, 2**63, 2**64 - 8, 2**64 - 1))
+"""Sizes in 64 bits."""
 _EIGHT_KHZ = b"\x40\x0b\xfa\0\0\0\0\0\0\0"
 """As 80 bits of IEEE 754."""
 _CHUNKED = {"RIFF": "<", "RF64": "<", "FORM": ">"}
@@ -28,6 +31,8 @@ def audio_inputs() -> st.SearchStrategy[Input]:
         mutated(seeds, in_front=64, most=2),
         _lying_wave(),
         _lying_wave(),
+        _lying_w64([seed for seed in seeds if seed.name.endswith(".w64")]),
+        _lying_ds64([seed for seed in seeds if seed.name.endswith(".rf64")]),
         _lying_aiff(),
         _lying_au(),
         _reordered(chunked),
@@ -62,6 +67,45 @@ def _lying_wave(draw: st.DrawFn) -> Input:
     kind = lies.of("kind", b"RIFF", (b"RF64", b"RIFX"))
     size = lies.of("size", len(text) + 4, (0, 2**32 - 1))
     return Input("lying.wav", kind + struct.pack("<I", size) + b"WAVE" + text)
+
+
+@st.composite
+def _lying_w64(draw: st.DrawFn, seeds: Sequence[Input]) -> Input:
+    """Write other sizes into the chunks of a W64 file, most of them such that libsndfile, of 32 bits, sees no lie."""
+    seed = draw(st.sampled_from(seeds))
+    place, chunks = _W64_HEADER, []
+    while place + 24 <= len(seed.data):
+        n_bytes = struct.unpack_from("<Q", seed.data, place + 16)[0]
+        chunks.append(seed.data[place : place + n_bytes + -n_bytes % 8])
+        place += len(chunks[-1])
+    if draw(st.booleans()):
+        part = draw(st.binary(max_size=40))
+        head = draw(st.sampled_from((b"fact", b"levl", b"bext", b"junk"))) + chunks[0][4:16]
+        chunks.insert(draw(st.integers(0, 1)), head + struct.pack("<Q", 24 + len(part)) + part + bytes(-len(part) % 8))
+    for _ in range(draw(st.integers(1, 2))):
+        index = draw(st.integers(0, len(chunks) - 1))
+        chunk = chunks[index]
+        chunks[index] = chunk[:16] + _long_size(draw, struct.unpack_from("<Q", chunk, 16)[0]) + chunk[24:]
+    return Input(seed.name, seed.data[:_W64_HEADER] + b"".join(chunks))
+
+
+@st.composite
+def _lying_ds64(draw: st.DrawFn, seeds: Sequence[Input]) -> Input:
+    """Write other sizes into the chunk of an RF64 file that has those of the file and of the sound in 64 bits."""
+    seed = draw(st.sampled_from(seeds))
+    data, place = bytearray(seed.data), seed.data.index(b"ds64")
+    for _ in range(draw(st.integers(1, 2))):
+        start = place + 8 + 8 * draw(st.integers(0, 2))  # size of the file, of the sound, number of samples
+        data[start : start + 8] = _long_size(draw, struct.unpack_from("<Q", data, start)[0])
+    if not draw(st.integers(0, 3)):
+        data[place + 4 : place + 8] = struct.pack("<I", draw(st.sampled_from(_LIES)))
+    return Input(seed.name, bytes(data))
+
+
+def _long_size(draw: st.DrawFn, truth: int) -> bytes:
+    """Draw a size in 64 bits: one that is true in its lower half, or any lie."""
+    high = draw(st.sampled_from((1, 2, 2**8, 2**13, 2**28, 2**30 - 1, 2**30, 2**31, 2**32 - 1)))
+    return struct.pack("<Q", draw(st.sampled_from(_LONG_LIES)) if not draw(st.integers(0, 2)) else high << 32 | truth)
 
 
 @st.composite

@@ -64,7 +64,8 @@ def _sealed_again(draw: st.DrawFn, seeds: list[Input]) -> Input:
         kind = draw(st.sampled_from((np.float32, np.float64, np.int64, np.uint8, np.bool_)))
         shape = draw(st.lists(st.integers(0, 3), max_size=3))
         tensors[name] = np.full(shape, draw(st.sampled_from((0, 1, 255))), kind)
-    about = draw(_ANYTHING) if draw(st.booleans()) else {**progress, draw(st.text(max_size=5)): draw(_ANYTHING)}
+    name = draw(st.one_of(st.sampled_from(("epoch", "step")), st.text(max_size=5)))
+    about = draw(_ANYTHING) if draw(st.booleans()) else {**progress, name: draw(_ANYTHING)}
     try:
         return Input(seed.name, seal(tensors, about))
     except (UnicodeEncodeError, ValueError):  # a name that is no text cannot be written at all

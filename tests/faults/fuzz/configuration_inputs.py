@@ -64,7 +64,7 @@ def spoiled_json(draw: st.DrawFn, values: dict[str, Any]) -> str:
 
 @st.composite
 def _settings(draw: st.DrawFn) -> Input:
-    known = [*_flat(json.loads(corpus("configuration")[2].data)["config"])]
+    known = seed_settings("paper.json")
     lines = []
     for _ in range(draw(st.integers(1, 3))):
         name = draw(st.one_of(st.sampled_from(known), st.sampled_from(known), st.text(max_size=10)))
@@ -72,6 +72,12 @@ def _settings(draw: st.DrawFn) -> Input:
         text = ",".join(map(str, value)) if isinstance(value, list) else str(value) if value != 10**400 else "9" * 400
         lines.append(f"{name}={text}" if draw(st.integers(0, 9)) else name)
     return Input("x.set", "\n".join(lines).encode("utf-8", "surrogatepass"))
+
+
+def seed_settings(seed: str) -> list[str]:
+    """Return the names of the settings in a seed, as `--set` takes them."""
+    data = next(its.data for its in corpus("configuration") if its.name == seed)
+    return _flat(json.loads(data)["config"])
 
 
 def _flat(values: dict[str, Any], before: str = "") -> list[str]:

@@ -5,10 +5,9 @@ cd tests && python -m faults.fuzz.make_corpus
 
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import av
 import numpy as np
 import soundfile
 from safetensors.numpy import save
@@ -68,6 +67,8 @@ def _audio() -> Iterator[tuple[str, bytes]]:
         n_channels = 2 if name in ("pcm16.wav", "pcm16.flac", "vorbis.ogg") else 1
         soundfile.write(file, _chirp(n_channels), _RATE, subtype=subtype, format=container)
         yield name, file.getvalue()
+    import av  # late: all other seeds can be made without the extra `media`
+
     for name, (container, codec) in _MEDIA.items():
         rate = 48000 if codec == "libopus" else 16000
         file = io.BytesIO()
@@ -175,19 +176,22 @@ def _checkpoints() -> Iterator[tuple[str, bytes]]:
         "best": {"epoch": 2, "loss": 0.5},
     }
     yield "whole.safetensors", checkpoint_bytes(progress, {**network, **optimizer})
-    yield "empty.safetensors", checkpoint_bytes({}, {"weight": np.zeros((2, 0), np.float32)})
+    yield "empty.safetensors", checkpoint_bytes({"epoch": 3, "step": 5}, {"weight": np.zeros((2, 0), np.float32)})
     yield "unsealed.safetensors", save({"weight": np.ones(3, np.float32)}, {"epoch": "3"})
 
 
+MAKERS: dict[str, Callable[[], Iterator[tuple[str, bytes]]]] = {
+    "audio": _audio,
+    "tables": _tables,
+    "configuration": _configuration,
+    "packed": _packed,
+    "checkpoints": _checkpoints,
+}
+"""What makes names and contents of the seeds of each reader."""
+
+
 def main() -> None:
-    makers = {
-        "audio": _audio,
-        "tables": _tables,
-        "configuration": _configuration,
-        "packed": _packed,
-        "checkpoints": _checkpoints,
-    }
-    for reader, make in makers.items():
+    for reader, make in MAKERS.items():
         for name, data in make():
             path = Path(CORPUS, reader, name)
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -89,6 +89,10 @@ def _lying_lengths(folder: Path) -> Iterator[_Case]:
         *first, last = ogg_pages(seeds["vorbis.ogg"])
         return b"".join([*first, sealed_page(last[:6] + struct.pack("<Q", granule) + last[14:])])
 
+    def long(name: str, chunk: bytes, offset: int, n_bytes: int) -> bytes:
+        start = seeds[name].index(chunk) + offset
+        return seeds[name][:start] + struct.pack("<Q", n_bytes) + seeds[name][start + 8 :]
+
     cut = "gives only"
     for name, data, refused, said in (
         ("size-0.wav", wave(0), True, "holds no samples"),
@@ -98,6 +102,11 @@ def _lying_lengths(folder: Path) -> Iterator[_Case]:
         ("size-hardly-too-large.wav", wave(len(sound) + 4), False, ""),
         ("size-too-small.wav", wave(len(sound) // 2), False, ""),
         ("size-of-half-a-sample.wav", wave(1), True, "holds no samples"),
+        ("chunk-of-exabytes.w64", long("long.w64", b"fmt ", 16, 2**60 + 40), False, ""),
+        ("sound-of-exabytes.w64", long("long.w64", b"data", 16, 2**60), True, cut),
+        ("sound-of-exabytes.rf64", long("long.rf64", b"ds64", 16, 2**60), True, cut),
+        ("sound-without-end.rf64", long("long.rf64", b"ds64", 16, 2**63 - 1), False, ""),
+        ("sound-of-less-than-nothing.rf64", long("long.rf64", b"ds64", 16, 2**64 - 1), True, "cannot be read as sound"),
         ("frames-too-many.aiff", aiff(2**32 - 1), True, cut),
         ("frames-too-few.aiff", aiff(400), False, ""),
         ("frames-none.aiff", aiff(0), False, ""),

@@ -8,6 +8,8 @@ it answers with a second line, whether they get past the first check of their fo
 was sent, since the format's own library may well die of what our reader survives.
 """
 
+import builtins
+import io
 import json
 import os
 import resource
@@ -24,6 +26,7 @@ import soundfile  # noqa: F401
 from cohear.errors import UserError
 from faults.fuzz.first_headers import passes
 from faults.fuzz.readers import READ, lay_out, place
+from faults.fuzz.small_disk import open_on_small_disk
 
 _MOST_CHARACTERS = 2000
 """Of a sentence."""
@@ -34,6 +37,7 @@ def main(folder: Path, n_bytes: int) -> None:
     os.dup2(2, 1)
     warnings.simplefilter("error")
     lay_out(folder)
+    builtins.open = io.open = open_on_small_disk
     limit_memory(n_bytes)
     _say(lines, {"ready": True, "torch": "torch" in sys.modules})
     while line := sys.stdin.buffer.readline():

@@ -13,7 +13,7 @@ from cohear.data.audio_files import declared_blocks, decode, missing_s, probe
 from cohear.data.check.sound_meter import SoundMeasures, SoundMeter
 from cohear.data.clips import Clip
 from cohear.data.datasets import Dataset
-from cohear.data.sample_values import count_sound, no_sound
+from cohear.data.sample_values import bad_sample, n_before_bad
 from cohear.errors import UserError
 
 
@@ -115,8 +115,8 @@ def _listen_to_file(path: Path) -> Sound:
     rate, n_declared = info.sample_rate, round(info.duration_s * info.sample_rate)
     meter = SoundMeter(rate)
     for block in declared_blocks(path, n_declared, mixed=False):
-        if (n_sound := count_sound(block)) < block.shape[1]:
-            raise no_sound(path, (meter.n_samples + n_sound) / rate, block[:, n_sound])
+        if (n_good := n_before_bad(block)) < block.shape[1]:
+            raise bad_sample(path, (meter.n_samples + n_good) / rate, block[:, n_good])
         meter.add(block)
     duration_s = meter.n_samples / rate
     shortfall_s = missing_s(path, duration_s, info.duration_s or duration_s)
