@@ -1,67 +1,23 @@
 import dataclasses
-import errno
-import hashlib
 import os
 import subprocess
 import sys
-import threading
 import wave
-from pathlib import Path
 
 import numpy as np
 import pytest
-import soundfile
 import soxr
-from filelock import FileLock, Timeout
 
 from cohear import keys
-from cohear.data import decoding, store, store_building
+from cohear.data import decoding, store_building
 from cohear.data.clips import Clip
-from cohear.data.content_hashes import MISSING, content_hashes
 from cohear.data.datasets import Dataset, read_dataset
 from cohear.data.decoding import StoreSettings, quantize
 from cohear.data.decoding_report import DecodingReport
 from cohear.data.folds import with_folds
-from cohear.data.store import Store, open_store
+from cohear.data.store import open_store
 from cohear.errors import UserError
-
-RATE = 8000
-SETTINGS = StoreSettings(RATE, 1.0)
-
-
-def steps(seed: int, duration_s: float = 1.0, sample_rate: int = RATE) -> np.ndarray:
-    rng = np.random.default_rng(seed)
-    return rng.integers(-20000, 20000, round(duration_s * sample_rate)).astype(np.int16)
-
-
-def write(path: Path, waveform: np.ndarray, sample_rate: int = RATE, **kwargs) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    soundfile.write(path, waveform, sample_rate, **kwargs)
-
-
-@pytest.fixture
-def sounds(tmp_path) -> Path:
-    for label in ("cat", "dog"):
-        for number in range(3):
-            write(tmp_path / "sounds" / label / f"{number}.wav", steps(number + 10 * (label == "dog")))
-    return tmp_path / "sounds"
-
-
-@pytest.fixture
-def decoded_paths(monkeypatch) -> list[str]:
-    """The paths that were decoded, in no order."""
-    paths: list[str] = []
-
-    def decode_clip(root, clip, settings):
-        paths.append(clip.path)
-        return decoding.decode_clip(root, clip, settings)
-
-    monkeypatch.setattr(store_building, "decode_clip", decode_clip)
-    return paths
-
-
-def open_folder(sounds: Path, settings: StoreSettings = SETTINGS, **kwargs) -> Store:
-    return open_store(read_dataset(sounds), settings, sounds.parent / "cache", **kwargs)
+from made_stores import RATE, SETTINGS, open_folder, steps, write
 
 
 def test_16_bit_sources_come_back_exactly(sounds):
@@ -276,175 +232,6 @@ def test_channels_and_silence_are_told(sounds):
     lines = open_folder(sounds).report.lines
     assert "1 mixed to mono" in lines
     assert "1 silent from end to end: cat/9.wav" in lines
-
-
-@pytest.fixture
-def with_bad_files(sounds) -> Path:
-    (sounds / "cat" / "text.wav").write_text("words\n" * 30)
-    write(sounds / "dog" / "half.flac", steps(60, 4.0))
-    content = (sounds / "dog" / "half.flac").read_bytes()
-    (sounds / "dog" / "half.flac").write_bytes(content[: len(content) // 2])
-    write(sounds / "dog" / "nan.wav", np.full(RATE, np.nan), subtype="FLOAT")
-    write(sounds / "dog" / "none.wav", np.zeros(0))
-    return sounds
-
-
-def test_bad_files_are_refused_together_and_nothing_is_left(with_bad_files):
-    with pytest.raises(UserError, match=r"4 of 10 clips cannot be used \(--skip-bad .*text\.wav.*half\.flac.*1 more"):
-        open_folder(with_bad_files)
-    left = {path.name.split(".")[-1] for path in (with_bad_files.parent / "cache").iterdir()}
-    assert left <= {"lock", "json"}
-
-
-def test_bad_files_are_skipped_and_listed_on_request(with_bad_files):
-    opened = open_folder(with_bad_files, skip_bad=True)
-    assert len(opened) == 6
-    assert [clip_id for clip_id, _ in opened.report.skipped] == [
-        "cat/text.wav",
-        "dog/half.flac",
-        "dog/nan.wav",
-        "dog/none.wav",
-    ]
-    assert sum(line.startswith("skipped: ") for line in opened.report.lines) == 4
-    np.testing.assert_array_equal(opened.read([3])[0] * 32768, steps(10))
-    with pytest.raises(UserError, match="4 of 10 clips cannot be used"):
-        open_folder(with_bad_files)
-
-
-def test_missing_file_is_bad_until_it_appears(sounds):
-    clips = (Clip("cat/0.wav", "cat"), Clip("cow/0.wav", "cow"))
-    dataset = Dataset("d", sounds, clips, "table")
-    with pytest.raises(UserError, match=r"cow/0\.wav does not exist"):
-        open_store(dataset, SETTINGS, sounds.parent / "cache")
-    write(sounds / "cow" / "0.wav", steps(1))
-    assert len(open_store(dataset, SETTINGS, sounds.parent / "cache")) == 2
-
-
-def test_skipping_must_leave_two_classes(sounds):
-    clips = (Clip("cat/0.wav", "cat"), Clip("cow/0.wav", "cow"))
-    with pytest.raises(UserError, match="fewer than two classes"):
-        open_store(Dataset("d", sounds, clips, "table"), SETTINGS, sounds.parent / "cache", skip_bad=True)
-    nothing = Dataset("d", sounds, clips[1:], "table")
-    with pytest.raises(UserError, match="not one clip of d can be used"):
-        open_store(nothing, SETTINGS, sounds.parent / "cache", skip_bad=True)
-
-
-def test_shortfall_is_reported(sounds):
-    write(sounds / "cat" / "9.wav", steps(61, 1.4))
-    content = (sounds / "cat" / "9.wav").read_bytes()
-    (sounds / "cat" / "9.wav").write_bytes(content[: -2 * 480])
-    assert "cat/9.wav is 0.06 s shorter than it declares" in open_folder(sounds).report.lines
-
-
-@pytest.mark.parametrize(
-    ("number", "message"),
-    [
-        (errno.ENOSPC, "the disk is full; free some space"),
-        (errno.EACCES, "permissions"),
-        (errno.EIO, "Input/output error; see to the disk"),
-    ],
-)
-def test_disk_errors_are_worded_and_leave_nothing(sounds, monkeypatch, number, message):
-    def fsync(descriptor):
-        raise OSError(number, os.strerror(number))
-
-    monkeypatch.setattr(os, "fsync", fsync)
-    with pytest.raises(UserError, match=rf"cannot be kept in .*cache.*{message}"):
-        open_folder(sounds)
-    monkeypatch.undo()
-    assert not list((sounds.parent / "cache").glob("*.partial"))
-    assert len(open_folder(sounds)) == 6
-
-
-def test_remains_of_a_killed_builder_are_replaced(sounds):
-    script = (
-        "import os, sys; from pathlib import Path; from cohear.data.store import open_store;"
-        "from cohear.data.decoding import StoreSettings; from cohear.data.datasets import read_dataset;"
-        "sounds = Path(sys.argv[1]);"
-        "open_store(read_dataset(sounds), StoreSettings(8000, 1.0), sounds.parent / 'cache',"
-        " on_progress=lambda done, total: os._exit(9) if done == 3 else None)"
-    )
-    assert subprocess.run([sys.executable, "-c", script, str(sounds)], check=False).returncode == 9
-    assert list((sounds.parent / "cache").glob("*.partial"))
-    opened = open_folder(sounds)
-    np.testing.assert_array_equal(opened.read([5])[0] * 32768, steps(12))
-    assert not list((sounds.parent / "cache").glob("*.partial"))
-
-
-def test_two_builders_share_one_store(sounds, decoded_paths):
-    opened: list[Store] = []
-    threads = [threading.Thread(target=lambda: opened.append(open_folder(sounds))) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert opened[0].fingerprint == opened[1].fingerprint
-    assert len(decoded_paths) == 6
-
-
-@pytest.mark.parametrize("content", ["{", "[]", '{"cat/0.wav": 1, "cat/1.wav": []}'])
-def test_damaged_index_only_costs_hashing(sounds, decoded_paths, content):
-    before = open_folder(sounds)
-    (index,) = (sounds.parent / "cache").glob("contents-*.json")
-    index.write_text(content)
-    assert open_folder(sounds).fingerprint == before.fingerprint
-    assert len(decoded_paths) == 6
-
-
-def test_a_file_that_its_disk_does_not_give_is_hashed_once_it_does(sounds, monkeypatch):
-    digest = hashlib.file_digest
-    before = content_hashes(sounds, ["cat/0.wav", "cat/1.wav"], sounds.parent / "elsewhere")
-
-    def refuse(file, *arguments):
-        if file.name.endswith("cat/0.wav"):
-            raise OSError(errno.EIO, os.strerror(errno.EIO))
-        return digest(file, *arguments)
-
-    monkeypatch.setattr(hashlib, "file_digest", refuse)
-    found = content_hashes(sounds, list(before), sounds.parent / "cache")
-    assert found == {"cat/0.wav": MISSING, "cat/1.wav": before["cat/1.wav"]}
-    monkeypatch.undo()
-    assert content_hashes(sounds, list(before), sounds.parent / "cache") == before
-
-
-def test_a_store_is_opened_before_anybody_may_replace_it(sounds, monkeypatch):
-    locked = []
-    load = store._load
-
-    def note_the_lock(folder, *arguments):
-        with pytest.raises(Timeout):
-            FileLock(f"{folder}.lock").acquire(timeout=0)
-        locked.append(folder)
-        return load(folder, *arguments)
-
-    monkeypatch.setattr(store, "_load", note_the_lock)
-    open_folder(sounds)
-    assert len(locked) == 1
-
-
-def cut(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[:-2])
-
-
-@pytest.mark.parametrize(
-    ("name", "damage"),
-    [
-        *((name, cut) for name in ("waveforms.int16", "scales.float32", "store.json")),
-        *((name, Path.unlink) for name in ("waveforms.int16", "scales.float32", "store.json")),
-        ("store.json", lambda path: path.write_text("[]")),
-        ("store.json", lambda path: path.write_text('{"rows": [[99, 0, 1]], "report": {}}')),
-    ],
-)
-def test_a_damaged_store_is_decoded_again(sounds, decoded_paths, name, damage):
-    before = open_folder(sounds)
-    (folder,) = (path for path in (sounds.parent / "cache").iterdir() if path.is_dir())
-    damage(folder / name)
-    after = open_folder(sounds)
-    assert (before.replaces_damaged, after.replaces_damaged) == (False, True)
-    assert len(decoded_paths) == 12
-    assert (after.fingerprint, after.report) == (before.fingerprint, before.report)
-    np.testing.assert_array_equal(after.read([5])[0] * 32768, steps(12))
-    assert not open_folder(sounds).replaces_damaged
 
 
 def test_report_survives_json():

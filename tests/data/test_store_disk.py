@@ -1,0 +1,130 @@
+"""A store whose disk fails, that was cut short, or that others build and read at the same time."""
+
+import errno
+import hashlib
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from filelock import FileLock, Timeout
+
+from cohear.data import store
+from cohear.data.content_hashes import MISSING, content_hashes
+from cohear.data.store import Store
+from cohear.errors import UserError
+from made_stores import open_folder, steps
+
+
+@pytest.mark.parametrize(
+    ("number", "message"),
+    [
+        (errno.ENOSPC, "the disk is full; free some space"),
+        (errno.EACCES, "permissions"),
+        (errno.EIO, "Input/output error; see to the disk"),
+    ],
+)
+def test_disk_errors_are_worded_and_leave_nothing(sounds, monkeypatch, number, message):
+    def fsync(descriptor):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(UserError, match=rf"cannot be kept in .*cache.*{message}"):
+        open_folder(sounds)
+    monkeypatch.undo()
+    assert not list((sounds.parent / "cache").glob("*.partial"))
+    assert len(open_folder(sounds)) == 6
+
+
+def test_remains_of_a_killed_builder_are_replaced(sounds):
+    script = (
+        "import os, sys; from pathlib import Path; from cohear.data.store import open_store;"
+        "from cohear.data.decoding import StoreSettings; from cohear.data.datasets import read_dataset;"
+        "sounds = Path(sys.argv[1]);"
+        "open_store(read_dataset(sounds), StoreSettings(8000, 1.0), sounds.parent / 'cache',"
+        " on_progress=lambda done, total: os._exit(9) if done == 3 else None)"
+    )
+    assert subprocess.run([sys.executable, "-c", script, str(sounds)], check=False).returncode == 9
+    assert list((sounds.parent / "cache").glob("*.partial"))
+    opened = open_folder(sounds)
+    np.testing.assert_array_equal(opened.read([5])[0] * 32768, steps(12))
+    assert not list((sounds.parent / "cache").glob("*.partial"))
+
+
+def test_two_builders_share_one_store(sounds, decoded_paths):
+    opened: list[Store] = []
+    threads = [threading.Thread(target=lambda: opened.append(open_folder(sounds))) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert opened[0].fingerprint == opened[1].fingerprint
+    assert len(decoded_paths) == 6
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"cat/0.wav": 1, "cat/1.wav": []}'])
+def test_damaged_index_only_costs_hashing(sounds, decoded_paths, content):
+    before = open_folder(sounds)
+    (index,) = (sounds.parent / "cache").glob("contents-*.json")
+    index.write_text(content)
+    assert open_folder(sounds).fingerprint == before.fingerprint
+    assert len(decoded_paths) == 6
+
+
+def test_a_file_that_its_disk_does_not_give_is_hashed_once_it_does(sounds, monkeypatch):
+    digest = hashlib.file_digest
+    before = content_hashes(sounds, ["cat/0.wav", "cat/1.wav"], sounds.parent / "elsewhere")
+
+    def refuse(file, *arguments):
+        if file.name.endswith("cat/0.wav"):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return digest(file, *arguments)
+
+    monkeypatch.setattr(hashlib, "file_digest", refuse)
+    found = content_hashes(sounds, list(before), sounds.parent / "cache")
+    assert found == {"cat/0.wav": MISSING, "cat/1.wav": before["cat/1.wav"]}
+    monkeypatch.undo()
+    assert content_hashes(sounds, list(before), sounds.parent / "cache") == before
+
+
+def test_a_store_is_opened_before_anybody_may_replace_it(sounds, monkeypatch):
+    locked = []
+    load = store._load
+
+    def note_the_lock(folder, *arguments):
+        with pytest.raises(Timeout):
+            FileLock(f"{folder}.lock").acquire(timeout=0)
+        locked.append(folder)
+        return load(folder, *arguments)
+
+    monkeypatch.setattr(store, "_load", note_the_lock)
+    open_folder(sounds)
+    assert len(locked) == 1
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-2])
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        *((name, cut) for name in ("waveforms.int16", "scales.float32", "store.json")),
+        *((name, Path.unlink) for name in ("waveforms.int16", "scales.float32", "store.json")),
+        ("store.json", lambda path: path.write_text("[]")),
+        ("store.json", lambda path: path.write_text('{"rows": [[99, 0, 1]], "report": {}}')),
+    ],
+)
+def test_a_damaged_store_is_decoded_again(sounds, decoded_paths, name, damage):
+    before = open_folder(sounds)
+    (folder,) = (path for path in (sounds.parent / "cache").iterdir() if path.is_dir())
+    damage(folder / name)
+    after = open_folder(sounds)
+    assert (before.replaces_damaged, after.replaces_damaged) == (False, True)
+    assert len(decoded_paths) == 12
+    assert (after.fingerprint, after.report) == (before.fingerprint, before.report)
+    np.testing.assert_array_equal(after.read([5])[0] * 32768, steps(12))
+    assert not open_folder(sounds).replaces_damaged
