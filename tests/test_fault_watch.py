@@ -1,13 +1,17 @@
 """The watch of the fault tests sees who reads a file, and says where it would not."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from faults import watched
 from faults.watched import blindness, mark_unread, was_read, watch
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the watch asks the kernel of Linux")
 
 
 def test_a_reading_is_seen(tmp_path: Path):

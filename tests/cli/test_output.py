@@ -124,6 +124,33 @@ def test_a_training_goes_on_though_nobody_reads_what_it_says(tones, tmp_path, de
         assert stdout == dead_pipe or done.stdout.startswith(b"accuracy ")
 
 
+STALE = """
+import errno, os
+from cohear.cli import streams
+status_of = os.fstat
+def fstat(descriptor):
+    if descriptor == 1:
+        raise OSError(errno.ESTALE, "Stale file handle")
+    return status_of(descriptor)
+os.fstat = fstat
+streams.guard_streams()
+print("a result", flush=True)
+"""
+
+
+def test_an_output_whose_disk_does_not_answer_is_not_taken_for_a_closed_one():
+    done = subprocess.run([sys.executable, "-c", STALE], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "a result\n")
+
+
+def test_a_library_that_ends_the_process_has_its_say():
+    ends = "import sys; from cohear import cli; cli.app.command('end')(lambda: sys.exit('install foo'))"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{ends}; cli.main(['end'])"], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (1, "install foo\n")
+
+
 def test_the_version_is_that_of_the_package(cohear):
     said = cohear("--version")
     assert (said.status, said.err) == (0, "")

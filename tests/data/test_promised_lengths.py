@@ -183,7 +183,10 @@ def test_a_disk_that_does_not_give_a_header_is_told_of_the_file(tmp_path, monkey
         return io.BufferedReader(SickFile(path)) if path.name == "1.wav" else open(path, mode)
 
     monkeypatch.setattr(promised_lengths, "open", sick_open, raising=False)
-    path, said = tmp_path / "x" / "1.wav", r"x/1\.wav cannot be read as sound \(its disk does not give it\)"
+    path, said = (
+        tmp_path / "x" / "1.wav",
+        r"x/1\.wav cannot be read, its disk does not give it: see to the disk, or leave",
+    )
     for read in (probe, decode, lambda path: AudioStream(path, 8000)):
         with pytest.raises(UserError, match=said):
             read(path)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from filelock import FileLock, Timeout
 
-from cohear.data import store
+from cohear.data import audio_files, audio_opening, decoding, store, store_building
 from cohear.data.content_hashes import MISSING, content_hashes
 from cohear.data.store import Store
 from cohear.errors import UserError
@@ -88,6 +88,27 @@ def test_a_file_that_its_disk_does_not_give_is_hashed_once_it_does(sounds, monke
     assert found == {"cat/0.wav": MISSING, "cat/1.wav": before["cat/1.wav"]}
     monkeypatch.undo()
     assert content_hashes(sounds, list(before), sounds.parent / "cache") == before
+
+
+@pytest.mark.parametrize("skip_bad", [False, True])
+@pytest.mark.parametrize("code", [errno.EIO, errno.ESTALE, errno.ENODEV])
+def test_a_disk_that_fails_is_no_reason_to_leave_sounds_out(sounds, code, skip_bad, monkeypatch):
+    def decode_clip(root, clip, settings):
+        if clip.path == "dog/0.wav":
+            raise UserError("dog/0.wav gives only 0.00 of 1.00 s")  # all that a decoder knows
+        return decoding.decode_clip(root, clip, settings)
+
+    def refuse(path, _mode):
+        raise OSError(code, os.strerror(code), str(path))
+
+    monkeypatch.setattr(store_building, "decode_clip", decode_clip)
+    monkeypatch.setattr(audio_opening, "open", refuse, raising=False)
+    monkeypatch.setattr(audio_files, "existing", lambda path: path)
+    with pytest.raises(
+        UserError, match=rf"the disk fails at '.*dog/0\.wav' \({os.strerror(code)}\): see to it, or leave"
+    ):
+        open_folder(sounds, skip_bad=skip_bad)
+    assert [path for path in (sounds.parent / "cache").iterdir() if path.is_dir()] == []
 
 
 def test_a_store_is_opened_before_anybody_may_replace_it(sounds, monkeypatch):

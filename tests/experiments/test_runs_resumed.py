@@ -30,10 +30,17 @@ def test_a_checkpoint_of_another_run_is_refused_aloud_and_the_run_goes_on_from_i
     foreign = shutil.copy(theirs, tmp_path / "mine" / "checkpoint")
     with caplog.at_level("INFO", "cohear"):
         mine = run(tones, tmp_path / "mine", resume=True)
-    warning = f"the checkpoint '{foreign}' cannot be used (it is of another run); the one before is used"
+    warning = (
+        f"the checkpoint '{foreign}' cannot be used (it is of another run); the one before is used, and it is kept as "
+    )
+    warning += f"'{theirs.name}.refused'"
     assert [r.levelname for r in caplog.records if r.getMessage() == warning] == ["WARNING"]
     assert caplog.messages.count("going on from epoch 0, step 2") == 1
     assert mine == unbroken
+    assert {path.name for path in (tmp_path / "mine" / "checkpoint").iterdir()} == {
+        f"{theirs.name}.refused",
+        *(path.name for path in checkpoint_paths(tmp_path / "unbroken")),
+    }
 
 
 @pytest.mark.slow

@@ -94,12 +94,12 @@ def lose_disk(note: Callable[[Any], None], folders: Sequence[Path], first: int |
     """
     from cohear.runtime import disk
 
-    places = tuple(os.fspath(folder) for folder in folders)
+    places = tuple(f"{folder}/" for folder in folders)
     n_asked = 0
 
     def ask(what: str, place: Any) -> None:
         nonlocal n_asked
-        if isinstance(place, int) or not os.fsdecode(place).startswith(places):
+        if not isinstance(place, str | bytes | os.PathLike) or not f"{os.fsdecode(place)}/".startswith(places):
             return
         number, n_asked = n_asked, n_asked + 1
         note({"asks": [what, os.fsdecode(place)]})

@@ -5,7 +5,7 @@ import os
 import random
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ def trials(scratch: Path, quick: bool) -> Iterator[Tally]:
     table = write_tones(scratch / "tones", n_clips=2)
     training = Training(table, scratch)
     yield _vanished(training, quick)
+    yield _sounds_vanished(training, quick)
     yield _store_cut(training, quick)
     yield _flipped(training, quick)
     yield _full(training, quick)  # last those that need root, to mount a disk
@@ -36,7 +37,7 @@ class Training:
 
     def __init__(self, table: Path, scratch: Path) -> None:
         self._words = ("train", table, *OPTIONS, "--set", f"training.epochs={EPOCHS}", "--track", "end")
-        self.scratch, self.cache = scratch, scratch / "cache"
+        self.scratch, self.cache, self.sounds = scratch, scratch / "cache", table.parent
         unbroken = scratch / "unbroken"
         ended = self.run(unbroken)
         assert ended.status == 0, ended.err
@@ -44,18 +45,22 @@ class Training:
         """Of the unbroken run."""
         self.asked = self._what_is_asked(self.cache)
         """What a run asks of the disk, and of which path, in order, where the sounds are decoded."""
-        self.asked_cold = self._what_is_asked(scratch / "cold")
+        self.asked_cold = self._what_is_asked(_fresh(scratch / "cold"))
         """The same where they are not."""
+        self.asked_of_sounds = self._what_is_asked(_fresh(scratch / "cold"), self.sounds)
+        """What it asks of the disk of the sounds."""
 
-    def _what_is_asked(self, cache: Path) -> list[tuple[str, str]]:
+    def _what_is_asked(self, cache: Path, *disk: Path) -> list[tuple[str, str]]:
         run = _fresh(self.scratch / "counted")
-        return [note["asks"] for note in self.run(run, cache=cache, count=True).notes]
+        return [note["asks"] for note in self.run(run, cache=cache, disk=disk, count=True).notes]
 
     def run(
         self,
         run: Path,
         *,
         cache: Path | None = None,
+        disk: tuple[Path, ...] = (),
+        more: Sequence[str] = (),
         fail: tuple[int, int] | None = None,
         count: bool = False,
         before: Callable[[], None] = lambda: None,
@@ -65,19 +70,30 @@ class Training:
         Args:
             run: the run folder.
             cache: the cache folder.
-            fail: from which change, read or question on the disk of both is gone, counted from 0, and with which
-                error number.
+            disk: what lies on the disk that is gone; run and cache where nothing is named.
+            more: words of the command.
+            fail: from which change, read or question on that disk is gone, counted from 0, and with which error
+                number.
             count: note all that is asked of it.
             before: called in the child.
         """
 
         def prepare(note: Callable[[Any], None]) -> None:
             leave_pictures_blank()
-            lose_disk(note if count else lambda _: None, (run, cache or self.cache), *(fail or (None, 0)))
+            lose_disk(note if count else lambda _: None, disk or (run, cache or self.cache), *(fail or (None, 0)))
             before()
 
-        words = [*self._words, "--out", run, "--resume"]
+        words = [*self._words, *more, "--out", run, "--resume"]
         return run_forked(words, self.scratch, cache=cache or self.cache, prepare=prepare)
+
+    def problem_of_lost_sounds(self, number: int, error: int, *more: str) -> str | None:
+        """Let the disk of the sounds be gone from some question on; say what is wrong with what follows."""
+        run, cache = _fresh(self.scratch / "lost"), _fresh(self.scratch / "cold")
+        how: dict[str, Any] = {"cache": cache, "more": more}
+        ended = self.run(run, disk=(self.sounds,), fail=(number, error), **how)
+        if ended.status != 0:
+            return self.problem_after(run, ended, **how)
+        return None if (run / "model.safetensors").read_bytes() == self.weights else "other weights, and not a word"
 
     def problem_after(self, run: Path, ended: Ended, **how: Any) -> str | None:
         """Say what is wrong with a refusal, or with the run that goes on after it; None where all is well."""
@@ -111,6 +127,23 @@ def _vanished(training: Training, quick: bool) -> Tally:
         run = _fresh(training.scratch / "vanished")
         ended = training.run(run, before=lambda error=error: _fail_reading(error))
         tally.judge(f"{errno.errorcode[error]} in reading sounds", training.problem_after(run, ended))
+    return tally
+
+
+def _sounds_vanished(training: Training, quick: bool) -> Tally:
+    """Let the disk of the sounds fail from some point on, with and without leave to train on fewer."""
+    numbers = range(0, len(training.asked_of_sounds), 40 if quick else 3)
+    tally = Tally(
+        "Sounds whose disk vanishes are not left out, by --skip-bad either: the run ends in a sentence and goes on "
+        "later, or has all of them",
+        2 * len(numbers),
+    )
+    for number in numbers:
+        for more in ((), ("--skip-bad",)):
+            error = VANISHED[number // numbers.step % len(VANISHED)]
+            asked = " ".join((*training.asked_of_sounds[number], *more))
+            problem = training.problem_of_lost_sounds(number, error, *more)
+            tally.judge(f"{errno.errorcode[error]} from {asked} on", problem)
     return tally
 
 

@@ -45,7 +45,7 @@ def trials(scratch: Path, quick: bool) -> Iterator[Tally]:
         scratch / "terminated",
     )
     yield _judge(
-        "a second Ctrl-C within a long step ends the process with 130 within 4 s",
+        "A second Ctrl-C within a long step ends the process with 130 within 4 s",
         Asking((signal.SIGINT, signal.SIGINT), 130, 4.0),
         [[Moment(*long_step, is_within=True)]] * n,
         scratch / "interrupted",

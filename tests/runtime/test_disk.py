@@ -167,3 +167,31 @@ def test_a_file_system_that_cannot_sync_folders_is_none_that_fails(tmp_path, mon
     monkeypatch.setattr("os.fsync", lambda _: refuse(errno.EIO))
     with pytest.raises(OSError, match="Input/output error"):
         disk.sync_folder(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("error", "is_of_disk"),
+    [
+        (OSError(errno.EIO, ""), True),
+        (OSError(errno.ESTALE, "", "a"), True),
+        (OSError(errno.ETIMEDOUT, "", "a"), True),
+        (OSError(errno.ETIMEDOUT, ""), False),  # as of a socket
+        (OSError(errno.ENOTCONN, ""), False),
+        (OSError(errno.ENOENT, "", "a"), False),
+    ],
+)
+def test_a_disk_that_fails_is_told_from_what_is_not_there_and_from_sockets(error, is_of_disk):
+    assert disk.is_gone(error) is is_of_disk
+
+
+def test_a_name_on_a_disk_that_fails_is_not_one_that_is_not_there(tmp_path, monkeypatch):
+    assert disk.exists(tmp_path)
+    for absent in (tmp_path / "a", tmp_path / ("a" * 300), Path("a\0b")):
+        assert not disk.exists(absent)
+
+    def stale(*_: object) -> None:
+        raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+
+    monkeypatch.setattr(os, "stat", stale)
+    with pytest.raises(OSError, match="Stale"):
+        disk.exists(tmp_path)

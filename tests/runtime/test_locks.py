@@ -1,27 +1,30 @@
 """Waiting for another's work: said aloud, and ended by the other's end. Locks of one process exclude each other too."""
 
+import logging
 import threading
-import time
 
 from filelock import FileLock
 
+from cohear.runtime import locks
 from cohear.runtime.locks import waiting_for
 
 
-def test_who_waits_says_for_what_and_works_afterwards(tmp_path, caplog):
-    other, holds = FileLock(tmp_path / "lock"), threading.Event()
+def test_who_waits_says_for_what_and_works_afterwards(tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr(locks, "_SILENT_S", 0.05)
+    holds, may_go, is_done = threading.Event(), threading.Event(), threading.Event()
 
     def hold() -> None:
-        with other:
+        with FileLock(tmp_path / "lock"):
             holds.set()
-            time.sleep(0.8)
+            may_go.wait(60)
+            is_done.set()
 
     holder = threading.Thread(target=hold)
     holder.start()
-    holds.wait()
-    began = time.monotonic()
+    holds.wait(60)
+    monkeypatch.setattr(locks._log, "warning", lambda *words: (logging.warning(*words), may_go.set()))
     with waiting_for(tmp_path / "lock", "is counting these sheep"):
-        assert time.monotonic() - began > 0.5
+        assert is_done.is_set()
     holder.join()
     assert caplog.messages == ["another process is counting these sheep; waiting for it"]
 

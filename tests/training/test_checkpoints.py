@@ -246,26 +246,34 @@ def test_a_checkpoint_under_the_name_of_another_is_refused_until_it_has_its_own(
     net = network()
     with pytest.raises(
         UserError,
-        match=rf"{name}' cannot be used \(it holds epoch 3, step 8: name it {path.name}\); then go on with --resume$",
+        match=rf"{name}' cannot be used \(it holds epoch 3, step 8, so its name is {path.name}\); rename it, then "
+        "go on with --resume$",
     ):
         load_checkpoint(tmp_path, net, optimizer_of(net), RUN)
     misnamed.rename(path)
     assert load_checkpoint(tmp_path, net, optimizer_of(net), RUN).progress["step"] == 8
 
 
-def test_a_run_that_goes_on_from_another_leaves_a_misnamed_checkpoint_where_it_is(tmp_path, caplog):
+def test_a_run_that_goes_on_from_another_keeps_a_misnamed_checkpoint_and_counts_only_its_own(tmp_path, caplog):
     save_several(tmp_path, 8, 9)
     newest, before = checkpoint_paths(tmp_path)
-    misnamed = newest.rename(newest.with_name("epoch-3-step-12.safetensors"))
+    newest.rename(newest.with_name("epoch-3-step-12.safetensors"))
     net = network()
     fabric = Fabric(accelerator="cpu", devices=1)
     with caplog.at_level("INFO"):
         restored = resume(tmp_path, net, optimizer_of(net), RUN, fabric)
     assert restored.progress["step"] == 8
     warning, said = caplog.messages
-    assert warning.endswith("(it holds epoch 3, step 9: name it epoch-3-step-9.safetensors); the one before is used")
+    assert warning.endswith(
+        "(it holds epoch 3, step 9, so its name is epoch-3-step-9.safetensors); the one before is used, and it "
+        "is kept as 'epoch-3-step-12.safetensors.refused'"
+    )
     assert said == "going on from epoch 3, step 8"
-    assert checkpoint_paths(tmp_path) == [misnamed, before]
+    assert checkpoint_paths(tmp_path) == [before]
+    save_several(tmp_path, 10, 11, 13, 14)
+    assert [path.name for path in (tmp_path / "checkpoint").iterdir() if path not in checkpoint_paths(tmp_path)] == [
+        "epoch-3-step-12.safetensors.refused"
+    ]
 
 
 @pytest.mark.parametrize("progress", [{}, {"epoch": 3}, {"epoch": 3, "step": "7"}, {"epoch": 3.0, "step": 7}])

@@ -25,7 +25,7 @@ from cohear.cli import (
 from cohear.cli.progress import SayHandler
 from cohear.errors import UserError
 from cohear.runtime.cache import keep_compiled_programs
-from cohear.runtime.disk import GONE
+from cohear.runtime.disk import is_gone
 from cohear.runtime.free_memory import is_out_of_memory
 from cohear.runtime.interrupts import Interrupted, leave_on_signals
 
@@ -107,7 +107,9 @@ def run(arguments: list[str]) -> int:
         return 130
     except (SystemExit, BrokenPipeError) as error:  # typer makes the one of the other
         if not streams.output_is_refused():  # another pipe broke, as that to a process of a grid
-            raise error.__context__ or error from None
+            if isinstance(error.__context__, BrokenPipeError):
+                raise error.__context__ from None
+            raise
         streams.discard_output()  # the reader is gone, as in `cohear predict ... | head`
         return 0
     except OSError as error:
@@ -115,7 +117,7 @@ def run(arguments: list[str]) -> int:
         if streams.output_is_refused():
             streams.discard_output()
             sentence = f"the output cannot be written ({reason}); send it to another place"
-        elif error.errno in GONE:  # whatever was asked of it: the disk may go away between any two questions
+        elif is_gone(error):  # whatever was asked of it: the disk may go away between any two questions
             place = f" at '{error.filename}'" if error.filename else ""
             sentence = f"the disk fails{place} ({reason}); see to it, then give the same command again"
         else:

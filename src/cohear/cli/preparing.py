@@ -32,13 +32,15 @@ def refuse_early(dataset: "Dataset", configs: "Iterable[Config]") -> None:
         check_settings(config, known_clip_s(dataset, config))
 
 
-def refuse_too_large(dataset: "Dataset", requests: "Sequence[RunRequest]", parent: Path, n_jobs: int = 1) -> None:
+def refuse_too_large(
+    dataset: "Dataset", requests: "Sequence[RunRequest]", parent: Path | None, n_jobs: int = 1
+) -> None:
     """Refuse runs that cannot fit in memory before anything is decoded, where their size is known by then.
 
     Args:
         dataset: with its folds.
         requests: of one data set.
-        parent: where runs that were made before lie; those are not made again.
+        parent: where runs that were made before lie, which are not made again; None: nowhere.
         n_jobs: runs side by side.
 
     Raises:
@@ -50,8 +52,10 @@ def refuse_too_large(dataset: "Dataset", requests: "Sequence[RunRequest]", paren
     clip_s, data = known_clip_s(dataset, requests[0].config), requests[0].config.data
     if clip_s is None or data.skip_bad:  # which clips there are is known once all are decoded
         return
-    there = find_listed(requests, dataset, clip_s, parent)
-    missing = [request.config for request, run in zip(requests, there, strict=True) if run is None or not run.is_done]
+    missing = [request.config for request in requests]
+    if parent is not None:
+        there = find_listed(requests, dataset, clip_s, parent)
+        missing = [config for config, run in zip(missing, there, strict=True) if run is None or not run.is_done]
     check_listed_memory(dataset, missing, clip_s, n_jobs)
 
 

@@ -1,6 +1,7 @@
 """The standard streams of the command line: who stops listening to one of them must not stop a training."""
 
 import contextlib
+import errno
 import io
 import os
 import sys
@@ -64,8 +65,9 @@ def _take_closed_descriptors() -> None:
     for descriptor in (1, 2):
         try:
             os.fstat(descriptor)
-        except OSError:
-            _send_nowhere(descriptor)
+        except OSError as error:
+            if error.errno == errno.EBADF:
+                _send_nowhere(descriptor)
 
 
 def _send_nowhere(descriptor: int) -> None:

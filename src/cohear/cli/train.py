@@ -120,7 +120,7 @@ def train(
     request = RunRequest(data, config, track=track, crossval=crossval or Path("runs"))
     refuse_early(dataset, [config])
     if out is None or not is_finished(out):
-        refuse_too_large(dataset, [request], out or Path("runs"))
+        refuse_too_large(dataset, [request], Path("runs") if out is None else None)
     for line in said:
         say(line)
     if out and process_rank() == 0:  # the others would find what the first one has begun

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import stat
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -58,7 +59,8 @@ def _stamp(path: Path) -> list[int] | None:
         status = path.stat()
     except OSError:
         return None
-    return [status.st_size, status.st_mtime_ns] if path.is_file() and os.access(path, os.R_OK) else None
+    is_readable = stat.S_ISREG(status.st_mode) and os.access(path, os.R_OK)
+    return [status.st_size, status.st_mtime_ns] if is_readable else None
 
 
 def _hash_file(path: Path) -> str | None:

@@ -18,6 +18,7 @@ from cohear.data.containment import SoundFolder
 from cohear.data.tables import csv_rows, has_table_name, is_table, read_table, whole_number
 from cohear.data.wording import counted, some
 from cohear.errors import UserError
+from cohear.runtime import disk
 
 Layout = Literal["folder", "table", "esc50", "annotations"]
 
@@ -79,7 +80,7 @@ def read_dataset(path: Path, *, esc10: bool = False, sounds: str | Path | None =
     """
     path = Path(os.path.abspath(path))
     sounds = None if sounds is None else _sounds_folder(sounds)
-    if not os.path.exists(path):  # which says no, too, of a name that is too long
+    if not disk.exists(path):
         raise UserError(f"{path} does not exist: give a folder of sounds or a table (CSV, TSV, JSONL).")
     if path.name == "esc50.csv" and path.parent.name == "meta":
         path = path.parent.parent

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
+from cohear.data.audio_opening import require_disk
 from cohear.data.clips import Clip
 from cohear.data.datasets import Dataset
 from cohear.data.decoding import DecodedClip, StoreSettings, decode_clip
@@ -37,7 +38,7 @@ def build_store(
         on_progress: called with the number of clips decoded and that of all clips.
 
     Raises:
-        UserError: where files cannot be used; all are looked at first.
+        UserError: where files cannot be used; all are looked at first, unless their disk fails.
     """
     partial = folder.with_suffix(".partial")
     shutil.rmtree(partial, ignore_errors=True)  # of a builder that was killed: the lock is ours now
@@ -84,6 +85,7 @@ def _decode_all(root: Path, clips: Sequence[Clip], settings: StoreSettings) -> I
         try:
             return decode_clip(root, clip, settings)
         except UserError as error:
+            require_disk(root / clip.path)
             return error
 
     n_threads = min(8, len(os.sched_getaffinity(0)))

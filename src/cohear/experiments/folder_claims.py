@@ -144,7 +144,7 @@ def locked(folder: Path) -> Iterator[None]:
 def _lock(folder: Path) -> AbstractContextManager[object]:
     lock = folder / ".lock"
     with explain_disk_errors(folder):
-        if lock.is_symlink():  # to open it for writing may empty what it points to
+        if lock.is_symlink():  # filelock refuses it too, and does not say so
             raise UserError(f"'{lock}' is a link; remove it, then give the same command again")
         try:
             return FileLock(lock, timeout=0).acquire()

@@ -11,9 +11,29 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import BinaryIO
 
-GONE = frozenset({errno.EIO, errno.ESTALE, errno.ENODEV, errno.ENXIO, errno.ENOTCONN, errno.ETIMEDOUT})
-"""Error numbers of a disk that fails or went away, as a network drive does: no defect of ours."""
+_GONE = frozenset({errno.EIO, errno.ESTALE, errno.ENODEV, errno.ENXIO})
+_GONE_OR_A_SOCKET = frozenset({errno.ENOTCONN, errno.ETIMEDOUT})
 _NO_SYNC_OF_FOLDERS = frozenset({errno.EINVAL, errno.EBADF, errno.ENOTSUP})
+
+
+def is_gone(error: OSError) -> bool:
+    """Whether an error is that of a disk that fails or went away, as a network drive does: no defect of ours."""
+    return error.errno in _GONE or (error.errno in _GONE_OR_A_SOCKET and error.filename is not None)
+
+
+def exists(path: Path) -> bool:
+    """Whether something is there; `os.path.exists` also says no where the disk fails, `Path.exists` not everywhere.
+
+    Raises:
+        OSError: where the disk fails.
+    """
+    try:
+        os.stat(path)
+    except (OSError, ValueError) as error:
+        if isinstance(error, OSError) and is_gone(error):
+            raise
+        return False
+    return True
 
 
 def around(step: str, path: Path) -> AbstractContextManager[None]:

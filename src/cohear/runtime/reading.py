@@ -4,6 +4,7 @@ A pipe would be waited for without end, and a device be read without end.
 """
 
 import os
+import stat
 from pathlib import Path
 
 from cohear.errors import UserError
@@ -15,8 +16,11 @@ def require_plain(path: Path) -> None:
     Raises:
         UserError: where it is a pipe, a socket or a device.
     """
-    # `os.path` says no where `Path` raises: of a name that is too long.
-    if os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path)):
+    try:
+        mode = os.stat(path).st_mode
+    except (OSError, ValueError):  # not there, a name that is too long, a disk that fails
+        return
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
         raise UserError(f"'{path}' is a pipe, a socket or a device: give a plain file.")
 
 

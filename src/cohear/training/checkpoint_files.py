@@ -179,7 +179,7 @@ def read_newest(folder: Path, identity: str | None = None) -> tuple[Checkpoint |
         if path.name == name:
             return checkpoint, refused
         # One that is named as if it were newer would be read again and again, in place of those written after it.
-        refused.append(Refused(path, f"it holds epoch {epoch}, step {step}: name it {name}", "misnamed"))
+        refused.append(Refused(path, f"it holds epoch {epoch}, step {step}, so its name is {name}", "misnamed"))
     if not refused:
         return None, []
     kinds = {one.kind for one in refused}
@@ -187,5 +187,5 @@ def read_newest(folder: Path, identity: str | None = None) -> tuple[Checkpoint |
     if "unreadable" in kinds:
         remedy = _SEE_TO_THE_DISK
     elif "misnamed" in kinds:
-        remedy = "then go on with --resume"
+        remedy = "rename it, then go on with --resume"
     raise UserError(f"{', '.join(map(str, refused))}; {remedy}")

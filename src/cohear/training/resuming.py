@@ -99,11 +99,19 @@ def _disagreement(folder: Path, found: list[list[int]], other: int, restored: Re
 
 
 def _go_on_from(restored: Restored, folder: Path) -> None:
-    """Say from where, and which newer checkpoints cannot be used; remove the damaged, and what a kill left over."""
+    """Say from where, and which newer checkpoints cannot be used; remove the damaged, and what a kill left over.
+
+    Those that are whole are renamed: under their names they would be counted as checkpoints of this run, and be removed
+    in place of its own.
+    """
     for refused in restored.refused:
-        _log.warning("%s; the one before is used", refused)
-        if refused.kind == "damaged":
-            with explain_disk_errors(refused.path):
+        aside = refused.path.with_name(f"{refused.path.name}.refused")
+        is_whole = refused.kind in ("foreign", "misnamed")
+        _log.warning("%s; the one before is used%s", refused, f", and it is kept as '{aside.name}'" if is_whole else "")
+        with explain_disk_errors(refused.path):
+            if is_whole:
+                disk.rename(refused.path, aside)
+            elif refused.kind == "damaged":
                 disk.remove(refused.path)
     epoch, step = restored.progress["epoch"], restored.progress["step"]
     _log.info("going on from epoch %d, step %d", epoch, step)
