@@ -93,7 +93,14 @@ def test_other_names_and_other_sites_are_refused(ask):
     assert ask("/", host="localhost:1")[0] == ask("/", host="[::1]:1")[0] == 200
     assert ask("/", host="rebound.example:7860")[0] == 421
     assert ask("/", host="")[0] == 421
-    for host in ("[evil", "127.0.0.1.evil.example", "localhost.evil.example", "evil.example#@127.0.0.1", "[::1"):
+    for host in (
+        "[evil",
+        "127.0.0.1.evil.example",
+        "localhost.evil.example",
+        "evil.example#@127.0.0.1",
+        "[::1",
+        "127.0.0.1:80.evil.example",
+    ):
         assert ask("/", host=host)[0] == 421, host
     assert ask("/gradio_api/upload", origin="http://127.0.0.1:7860")[0] == 200
     for origin in ("http://evil.example", "http://127.0.0.1:8000", "null", "http://[::1", ""):

@@ -32,10 +32,13 @@ def test_damaged_metrics_are_named_with_the_way_out(cohear, tones, copied, conte
 @pytest.mark.parametrize(
     ("changes", "culprit"),
     [
-        ({"numerics": None}, "config.json' is not a run's configuration: it has no 'numerics'"),
+        ({"numerics": None}, "config.json' is not a run's configuration (it has no 'numerics')"),
         ({"colour": "red"}, "this version of cohear does not know its 'colour'"),
-        ({"numerics": 1, "identity": "0"}, f"made by another version of cohear: numerics 1 there and {NUMERICS} now"),
-        ({"identity": "0"}, "made by another version of cohear; choose another --out"),
+        (
+            {"numerics": 1, "identity": "0"},
+            f"made by another version of cohear, or its config.json was changed: numerics 1 there and {NUMERICS} now",
+        ),
+        ({"identity": "0"}, "made by another version of cohear, or its config.json was changed; choose another --out"),
     ],
 )
 def test_a_run_of_another_version_is_refused_in_words(cohear, tones, copied, changes, culprit):

@@ -1,11 +1,12 @@
 import copy
 import json
+import os
 from pathlib import Path
 
 import pytest
 
-from cohear.errors import UserError
-from cohear.experiments.environment_record import environment_warnings
+from cohear.experiments.environment_record import environment_warnings, write_environment
+from cohear.experiments.presets import preset
 from cohear.runtime.environment import describe_environment
 
 OLD = {
@@ -55,7 +56,21 @@ def test_what_changed_between_starts_is_said_in_their_order(tmp_path, changes: d
 @pytest.mark.parametrize(
     "content", [b"\x80\x04\xa4", b"[]", b"{}", b'{"earlier_starts": 1}', b'{"earlier_starts": [3]}', b"null"]
 )
-def test_a_damaged_record_is_refused_in_a_sentence(tmp_path, content):
-    (tmp_path / "environment.json").write_bytes(content)
-    with pytest.raises(UserError, match=r"environment\.json' is damaged; remove that file and go on with --resume"):
-        environment_warnings(tmp_path)
+def test_a_damaged_record_ends_no_run_and_is_written_anew(tmp_path, content, caplog):
+    path = tmp_path / "environment.json"
+    path.write_bytes(content)
+    assert environment_warnings(tmp_path) == [
+        f"what the run was made with is not known: '{path}' is missing or damaged"
+    ]
+    write_environment(tmp_path, preset("small"), is_compiled=False)
+    assert caplog.messages == [
+        f"'{path}' is missing or damaged; it is written anew, without the earlier starts of this run"
+    ]
+    assert json.loads(path.read_text())["earlier_starts"] == []
+    assert environment_warnings(tmp_path) == []
+
+
+def test_a_record_that_is_gone_or_a_pipe_ends_no_run(tmp_path):
+    (warning,) = environment_warnings(tmp_path)
+    os.mkfifo(tmp_path / "environment.json")
+    assert environment_warnings(tmp_path) == [warning]

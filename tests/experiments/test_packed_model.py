@@ -150,6 +150,9 @@ def test_a_file_that_is_no_whole_plain_archive_is_refused(spoil, reason):
     assert message.endswith("copy it again, or make it anew by `cohear pack`")
 
 
+LONG_WINDOWS = {"n_fft": 1 << 17, "hop_length": 1, "n_mels": 16, "f_min": 0.0, "f_max": None}
+
+
 def with_value(place: str, value: Any) -> bytes:
     """Change a value of `model.json`; `...` removes it."""
     entries = unzip(DATA)
@@ -185,7 +188,9 @@ def with_value(place: str, value: Any) -> bytes:
         ("clip_s", float("nan"), "'clip_s': input should be"),
         ("clip_s", 1e9, "'clip_s': input should be less"),
         ("multi_label", 1, "'multi_label': input should be a valid boolean"),
-        ("front_end.n_fft", 2**40, "the spectrogram of a clip takes more than 1 GiB"),
+        ("front_end.n_fft", 2**40, "'front_end.n_fft': input should be less than or equal to 131072"),
+        ("front_end", LONG_WINDOWS, "the spectrogram of a clip takes more than 1 GiB"),
+        ("front_end.n_mels", 2**40, "the spectrogram of a clip takes more than 1 GiB"),
         ("front_end.hop_length", 0, "'front_end.hop_length': input should be greater"),
         ("network.width", 1e300, "'network.width': input should be less than or equal to 64"),
         ("network.pooling", "median", "'network.pooling': input should be 'max' or 'average'"),

@@ -43,7 +43,7 @@ def test_it_is_read_as_it_was_written(tmp_path):
 def test_a_value_of_the_wrong_kind_is_named(tmp_path, name, value, reason):
     with pytest.raises(UserError) as error:
         read(tmp_path, {**GIVEN, name: value})
-    assert f"config.json' is not a run's configuration: {reason}" in str(error.value)
+    assert f"config.json' is not a run's configuration ({reason}" in str(error.value)
 
 
 def test_what_is_no_plain_file_or_much_too_deep_is_refused(tmp_path):

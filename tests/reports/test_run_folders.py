@@ -80,7 +80,8 @@ def test_a_missing_file_is_named(tmp_path, write_run, name):
 )
 def test_a_damaged_file_is_named(tmp_path, write_run, name, content, reason):
     (write_run(tmp_path / "run") / name).write_bytes(content)
-    with pytest.raises(UserError, match=f"{name}' is damaged \\({reason}.*: remove metrics.json beside it"):
+    remedy = "copy it back from elsewhere" if name == "config.json" else "remove metrics.json beside it"
+    with pytest.raises(UserError, match=f"{name}' is damaged \\({reason}.*: {remedy}"):
         read_run(tmp_path / "run")
 
 

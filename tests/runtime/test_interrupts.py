@@ -145,7 +145,10 @@ def send(process: subprocess.Popen[str], numbers: Iterable[int]) -> None:
         time.sleep(0.1)
 
 
-SAVED = "cohear: stopped within a step, up to the last checkpoint everything is saved; go on with the same command\n"
+SAVED = (
+    "cohear: stopped within a step, everything up to the last checkpoint, where there is one, is saved; go on with the "
+    "same command\n"
+)
 
 
 @pytest.mark.parametrize(("words", "sentence"), [(["saves"], SAVED), ([], "cohear: stopped\n")])

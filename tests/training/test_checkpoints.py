@@ -83,6 +83,17 @@ def save_several(folder, *steps: int) -> nn.Module:
     return net
 
 
+def test_a_run_folder_that_is_gone_is_not_made_anew(tmp_path):
+    run = tmp_path / "run"
+    run.mkdir()
+    save_several(run, 8)
+    run.rename(tmp_path / "moved")
+    with pytest.raises(UserError, match=r"the run folder '.*/run' is gone: it was moved or removed"):
+        save_several(run, 9)
+    assert not run.exists()
+    assert len(checkpoint_paths(tmp_path / "moved")) == 1
+
+
 def test_the_newest_two_checkpoints_are_kept(tmp_path):
     save_several(tmp_path, 8, 9, 10)
     assert [path.name for path in checkpoint_paths(tmp_path)] == [
@@ -124,8 +135,9 @@ def test_newer_checkpoints_that_the_disk_does_not_give_push_nothing_out(tmp_path
 
 def test_checkpoints_of_another_place_are_left_alone(tmp_path):
     theirs, mine = tmp_path / "theirs", tmp_path / "mine"
+    for folder in (theirs, mine):
+        folder.mkdir()
     save_several(theirs, 8, 9)
-    mine.mkdir()
     (mine / "checkpoint").symlink_to(theirs / "checkpoint")
     net = network()
     with pytest.raises(UserError, match=r"mine/checkpoint' is a link; move"):

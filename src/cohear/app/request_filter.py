@@ -120,7 +120,9 @@ class RequestFilter:
 def _part(address: str, part: str) -> str:
     """Return a part of an address; nothing where it is none."""
     try:
-        return getattr(urlsplit(address), part) or ""
+        parts = urlsplit(address)
+        _ = parts.port  # or what is none would pass, as in `localhost:80.example.org`
+        return getattr(parts, part) or ""
     except ValueError:
         return ""
 

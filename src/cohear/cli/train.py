@@ -112,6 +112,7 @@ def train(
     from cohear.experiments.run_folder import is_finished, read_metrics
     from cohear.experiments.runs import RunRequest, execute
     from cohear.experiments.settling import settle
+    from cohear.experiments.trained_network import weights_path
 
     config, said = settle(data, config, set_names)
     dataset = read_folds(data, config)
@@ -154,6 +155,8 @@ def train(
         return
     if ran or not (folder / "report.html").exists():
         write_report(folder)
+    if not ran and not (weights := weights_path(folder)).exists():
+        say(f"its weights, {weights.name}, are gone; remove metrics.json beside them to make them again")
     print(result_text(read_metrics(folder)) + ("" if ran else " (finished before)"))
     say(f"report: {folder / 'report.html'}")
 

@@ -18,6 +18,7 @@ from cohear.metrics.multi_label import bernoulli_logits
 from cohear.metrics.thresholds import Threshold, fit_thresholds
 from cohear.runtime.files import write_json
 from cohear.runtime.json_text import parse_json
+from cohear.runtime.reading import read_plain
 
 CALIBRATION = "calibration.json"
 
@@ -162,7 +163,7 @@ def read_calibration(folder: Path) -> Calibration:
     """
     path = folder / CALIBRATION
     try:
-        return Calibration.from_json(parse_json(path.read_bytes()))
+        return Calibration.from_json(parse_json(read_plain(path)))
     except FileNotFoundError:
         return UNFITTED
     except (OSError, ValueError) as error:

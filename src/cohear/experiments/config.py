@@ -86,7 +86,7 @@ class ViewsConfig(_Section):
     """One of these is drawn, each as likely."""
     room_bank: Annotated[str, Field(min_length=1)] = MADE_UP
     """Rooms: `made-up`, `simulated` (by pyroomacoustics), a saved bank or a folder of recorded responses."""
-    n_rooms: Positive = 500
+    n_rooms: Annotated[int, Field(ge=1, le=20_000)] = 500
     """Impulse responses made beforehand, where they are not recorded."""
     room_rt60_s: tuple[Seconds, Seconds] = (0.2, 1.0)
     """Reverberation times, seconds, lowest and highest, of rooms that are not recorded."""
@@ -111,7 +111,7 @@ class ViewsConfig(_Section):
 class FrontEndConfig(_Section):
     """The log-mel spectrogram."""
 
-    n_fft: Positive = 1024
+    n_fft: Annotated[int, Field(ge=1, le=1 << 17)] = 1024
     """Samples of a window."""
     hop_length: Positive = 600
     """Samples between frames."""

@@ -1,6 +1,7 @@
 """The file `environment.json` of a run: what it ran on, at each of its starts."""
 
 import itertools
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,9 @@ from cohear.experiments.config import Config
 from cohear.runtime.environment import describe_environment
 from cohear.runtime.files import write_json
 from cohear.runtime.json_text import parse_json
+from cohear.runtime.reading import read_plain
 
+_log = logging.getLogger(__name__)
 _CHANGES_LAST_BITS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "number of threads": lambda start: start["n_threads"],
     "number of processes": lambda start: start.get("n_processes", 1),
@@ -25,11 +28,15 @@ _CHANGES_LAST_BITS: dict[str, Callable[[dict[str, Any]], Any]] = {
 def write_environment(folder: Path, config: Config, *, is_compiled: bool) -> None:
     """Write what runs here, and below it what ran at earlier starts of the same run, where it was another.
 
-    Raises:
-        UserError: where what was written before is damaged.
+    A damaged one is replaced: what it says is not worth a run.
     """
     path = folder / "environment.json"
-    starts = _read_starts(path) if path.exists() else []
+    starts: list[dict[str, Any]] = []
+    if path.exists():
+        try:
+            starts = _read_starts(path)
+        except UserError as error:
+            _log.warning("%s; it is written anew, without the earlier starts of this run", error)
     environment = describe_environment()
     environment["room_bank"] = build_reverb(config).bank_hash()  # every run is measured on views of `combination`
     environment["is_compiled"] = is_compiled
@@ -39,7 +46,10 @@ def write_environment(folder: Path, config: Config, *, is_compiled: bool) -> Non
 
 def environment_warnings(folder: Path) -> list[str]:
     """Say what of the environments that a run had changes its result; those of earlier versions tell less of it."""
-    starts = _read_starts(folder / "environment.json")
+    try:
+        starts = _read_starts(folder / "environment.json")
+    except UserError as error:
+        return [f"what the run was made with is not known: {error}"]
     warnings = []
     for what, tell in _CHANGES_LAST_BITS.items():
         told = {tell(start): None for start in starts}
@@ -52,10 +62,10 @@ def environment_warnings(folder: Path) -> list[str]:
 def _read_starts(path: Path) -> list[dict[str, Any]]:
     """Return what ran at each start of a run, the newest last."""
     try:
-        newest = parse_json(path.read_bytes())
+        newest = parse_json(read_plain(path))
         starts = [*newest.pop("earlier_starts"), newest]
         for tell, start in itertools.product(_CHANGES_LAST_BITS.values(), starts):
             hash(tell(start))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"'{path}' is damaged; remove that file and go on with --resume") from error
+        raise UserError(f"'{path}' is missing or damaged") from error
     return starts

@@ -101,6 +101,10 @@ def _existing_record(folder: Path) -> RunRecord | None:
     if (folder / "config.json").exists():
         return read_record(folder)
     foreign = sorted(name for name in entries if not name.endswith((".partial", ".lock")))
+    if "checkpoint" in foreign:
+        raise UserError(
+            f"'{folder}' holds checkpoints and no config.json: copy it back from elsewhere, or choose another --out"
+        )
     if foreign:
         raise UserError(f"'{folder}' holds '{foreign[0]}' and is no run folder; choose another --out")
     return None
@@ -159,7 +163,7 @@ def _made_otherwise(
     if difference is not None:
         made = f"made by other settings: {difference}"
     else:
-        made = "made by another version of cohear"
+        made = "made by another version of cohear, or its config.json was changed"
         if there.numerics != NUMERICS:
             made += f": numerics {there.numerics} there and {NUMERICS} now"
     return UserError(f"'{folder}' is a run {made}; choose another --out")

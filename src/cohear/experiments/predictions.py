@@ -20,6 +20,8 @@ from cohear.data.clips import SEPARATOR
 from cohear.errors import UserError
 from cohear.runtime.files import write_bytes
 from cohear.runtime.json_text import parse_json
+from cohear.runtime.reading import read_plain
+from cohear.training.checkpoint_files import MOST_BYTES
 
 PREDICTIONS, VALIDATION, TABLE = "predictions.safetensors", "validation.safetensors", "predictions.csv"
 _DTYPES = {"labels": np.int64, "predicted": np.int64, "log_probabilities": np.float16, "jsd": np.float16}
@@ -135,7 +137,7 @@ def read_predictions(folder: Path, file: str = PREDICTIONS) -> Predictions:
     """
     path = folder / file
     try:
-        data = path.read_bytes()
+        data = read_plain(path, MOST_BYTES)
     except OSError as error:
         raise UserError(
             f"'{path}' is missing: remove metrics.json beside it and go on with --resume, or leave the run out."
@@ -157,10 +159,11 @@ def read_predictions(folder: Path, file: str = PREDICTIONS) -> Predictions:
 
 
 def damaged(file: Path, reason: str) -> UserError:
-    """Say that a file of a run cannot be used."""
-    return UserError(
-        f"'{file}' is damaged ({reason}): remove metrics.json beside it and go on with --resume, or leave the run out."
-    )
+    """Say that a file of a run cannot be used, and what makes it again; only `config.json` nothing does."""
+    again = "remove metrics.json beside it and go on with --resume"
+    if file.name == "config.json":
+        again = "copy it back from elsewhere"
+    return UserError(f"'{file}' is damaged ({reason}): {again}, or leave the run out.")
 
 
 def _check(path: Path, arrays: dict[str, np.ndarray], n_clips: int, n_classes: int) -> None:

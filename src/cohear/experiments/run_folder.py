@@ -83,7 +83,9 @@ def read_record(folder: Path) -> RunRecord:
         if isinstance(error, UserError):
             raise
         reason = first_error(error) if isinstance(error, ValidationError) else _first_line(error)
-        raise UserError(f"'{path}' is not a run's configuration: {reason}") from error
+        raise UserError(
+            f"'{path}' is not a run's configuration ({reason}): copy it back from elsewhere, or remove the folder"
+        ) from error
 
 
 def _check_names(values: dict[str, Any]) -> None:

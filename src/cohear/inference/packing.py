@@ -15,6 +15,7 @@ from cohear.experiments.trained_network import load_network
 from cohear.inference.model_card import model_card
 from cohear.metrics.accuracy import wilson_interval
 from cohear.runtime.json_text import parse_json
+from cohear.runtime.reading import read_plain
 
 _ENVIRONMENT = "environment.json"
 
@@ -103,7 +104,7 @@ def _trace(record: RunRecord, metrics: dict[str, Any], versions: dict[str, str])
 def _read_versions(folder: Path) -> dict[str, str]:
     path = folder / _ENVIRONMENT
     try:
-        environment = parse_json(path.read_bytes())
+        environment = parse_json(read_plain(path))
         return {"python": environment["python"], **environment["packages"]}
     except FileNotFoundError:
         return {}

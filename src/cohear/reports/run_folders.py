@@ -15,6 +15,7 @@ from cohear.experiments.config import EVERY_CLIP
 from cohear.experiments.predictions import PREDICTIONS, Predictions, damaged, read_predictions
 from cohear.reports.paper_numbers import PAPER_TABLE_1
 from cohear.runtime.json_text import parse_json
+from cohear.runtime.reading import read_plain
 
 CONFIG, ENVIRONMENT, HISTORY = "config.json", "environment.json", "history.jsonl"
 METRICS = "metrics.json"
@@ -229,7 +230,7 @@ def _run_folders(path: Path) -> list[Path]:
 
 def _read_text(file: Path) -> str:
     try:
-        return file.read_text(encoding="utf-8")
+        return read_plain(file).decode()
     except FileNotFoundError:
         raise UserError(
             f"'{file}' is missing: remove metrics.json beside it and go on with --resume, or leave the run out."

@@ -13,6 +13,10 @@ def cache_folder() -> Path:
 def keep_compiled_programs() -> None:
     """Keep what `torch.compile` makes for later processes; to be said before torch is imported, which settles it.
 
-    Where the environment says something else, that counts.
+    Where the environment says something else, that counts. Where nothing can be kept torch is left to its own folder,
+    as its import would fail otherwise; whoever decodes sounds says so in words.
     """
-    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache_folder() / "compiled"))
+    folder = cache_folder() / "compiled"
+    nearest = next(path for path in (folder, *folder.parents) if os.path.lexists(path))
+    if os.path.isdir(nearest) and os.access(nearest, os.W_OK | os.X_OK):
+        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(folder))

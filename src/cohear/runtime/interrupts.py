@@ -117,7 +117,7 @@ _IMPATIENCE_S = 2.0
 """From the second Ctrl-C on."""
 _LAST_WORDS_S = 0.5
 """So long whoever reads stderr may take to make room for the last sentence."""
-_UP_TO_CHECKPOINT = "up to the last checkpoint everything is saved"
+_UP_TO_CHECKPOINT = "everything up to the last checkpoint, where there is one, is saved"
 _requests: list[StopRequest] = []
 """Those that present work looks at; there are none where nothing is saved on the way."""
 _how: list[str] = []

@@ -24,12 +24,12 @@ def require_plain(path: Path) -> None:
         raise UserError(f"'{path}' is a pipe, a socket or a device: give a plain file.")
 
 
-def read_plain(path: Path, most_bytes: int) -> bytes:
+def read_plain(path: Path, most_bytes: int = 1 << 28) -> bytes:
     """Read a file whole.
 
     Args:
         path: a plain file.
-        most_bytes: that it may have.
+        most_bytes: that it may have; of text, 256 MiB.
 
     Raises:
         UserError: where it is larger, or a pipe, a socket or a device.

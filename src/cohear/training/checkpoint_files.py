@@ -96,10 +96,16 @@ def write_checkpoint(folder: Path, epoch: int, step: int, data: bytes) -> None:
         data: from `checkpoint_bytes`.
 
     Raises:
-        UserError: where the disk is full or the place cannot be written; the checkpoints before are still there.
+        UserError: where the disk is full, the place cannot be written, or the run folder is gone; the checkpoints
+            before are still there.
     """
     path = _path(folder, epoch, step)
     with explain_disk_errors(path):
+        if not disk.exists(folder):  # never made anew: nothing else of the run would be there
+            raise UserError(
+                f"the run folder '{folder}' is gone: it was moved or removed, or its disk is no longer there; bring it "
+                "back, then go on with --resume"
+            )
         disk.make_folder(path.parent)
     write_bytes(path, data)
     remove_old_checkpoints(folder, epoch, step)

@@ -47,8 +47,11 @@ def resume(
         restored = load_checkpoint(folder, network, optimizer, identity)
     else:
         restored = _load_together(folder, network, optimizer, identity, fabric)
-    if restored and fabric.is_global_zero:
-        _go_on_from(restored, folder)
+    if fabric.is_global_zero:
+        if restored:
+            _go_on_from(restored, folder)
+        elif disk.exists(folder / "history.jsonl"):
+            _log.warning("there is no checkpoint in '%s', though training had begun: it begins again", folder)
     return restored
 
 
