@@ -18,7 +18,7 @@ test: .venv/.installed       ## every test
 test-fast: .venv/.installed  ## the part that takes under a minute
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 -m "not slow"
 
-faults: .venv/.installed     ## kills, full disks, strangers' files, meant for an hour; FILE keeps the table as JSON
+faults: .venv/.installed     ## kills, full disks, strangers' files, about 40 minutes; FILE keeps the table as JSON
 	cd tests && ../$(BIN)/python -m faults $(if $(FILE),--json $(abspath $(FILE)))
 
 faults-quick: .venv/.installed  ## a selection of them, under ten minutes
