@@ -3,12 +3,10 @@
 import json
 import shutil
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-import torch
 
 from cohear.errors import UserError
 from cohear.experiments.build import prepare_data
@@ -22,16 +20,10 @@ from cohear.experiments.runs import RunRequest, execute
 from cohear.runtime.interrupts import Interrupted
 from tiny import TINY, write_tones
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 BASE = change(preset("small"), dict(parse_override(text) for text in (*TINY, "training.epochs=1")))
 MODELS = find_models(["No Augmentation", "Combination-BDA"], TABLE_1)
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def plan(tones: Path, parent: Path) -> list[GridRun]:

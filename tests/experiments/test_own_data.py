@@ -20,15 +20,9 @@ from cohear.experiments.runs import RunRequest, execute
 from cohear.experiments.settling import VALIDATION_SHARE, settle
 from tiny import TINY, write_classes
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 CHOSEN = tuple(parse_override(text)[0] for text in TINY)
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

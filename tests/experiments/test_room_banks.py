@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-import torch
 
 from cohear.cli import run as run_command
 from cohear.data.bank_files import load_bank, save_bank
@@ -24,13 +23,7 @@ from cohear.experiments.runs import RunRequest, execute
 from cohear.experiments.shown_runs import SoundsGoneError, show_test_clips
 from tiny import OPTIONS, TINY
 
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def config(room_bank: object, **changes: object) -> Config:

@@ -23,13 +23,7 @@ from cohear.runtime.interrupts import Interrupted
 from cohear.training.checkpoint_files import checkpoint_paths
 from tiny import TINY, write_tones
 
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def request(tones: Path, *overrides: str, track: str = "end") -> RunRequest:

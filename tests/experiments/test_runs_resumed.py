@@ -3,7 +3,6 @@
 import shutil
 
 import pytest
-import torch
 
 from cohear.cli import run as run_command
 from cohear.reports import run_report
@@ -12,13 +11,7 @@ from cohear.training.checkpoint_files import checkpoint_paths
 from experiments.test_runs import run, stop_after
 from tiny import OPTIONS
 
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def test_a_checkpoint_of_another_run_is_refused_aloud_and_the_run_goes_on_from_its_own(tones, tmp_path, caplog):
