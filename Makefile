@@ -7,22 +7,26 @@ BIN := .venv/bin
 .venv/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[app,dev,media,onnx]'
+	# timm asks for a torchvision that fits torch, which is not always to be had, and its networks do without.
+	$(BIN)/pip install --quiet --constraint constraints.txt --no-deps timm
+	# What the tests see others add to cohear.
+	$(BIN)/pip install --quiet --no-deps --editable tests/plugin
 	touch $@
 
 demo: .venv/.installed       ## train the four methods on made-up sounds, about two minutes
 	$(BIN)/cohear demo
 
-test: .venv/.installed       ## every test
-	$(BIN)/pytest
+test: .venv/.installed       ## every test, on both cores
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist worksteal
 
 test-fast: .venv/.installed  ## the part that takes under a minute
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 -m "not slow"
 
-faults: .venv/.installed     ## kills, full disks, strangers' files, about 40 minutes; FILE keeps the table as JSON
-	cd tests && ../$(BIN)/python -m faults $(if $(FILE),--json $(abspath $(FILE)))
+faults: .venv/.installed     ## kills, full disks, strangers' files, about half an hour; FILE keeps the table as JSON
+	cd tests && PYTHONPATH=.. ../$(BIN)/python -m faults $(if $(FILE),--json $(abspath $(FILE)))
 
-faults-quick: .venv/.installed  ## a selection of them, under ten minutes
-	cd tests && ../$(BIN)/python -m faults --quick
+faults-quick: .venv/.installed  ## a selection of them, about three minutes
+	cd tests && PYTHONPATH=.. ../$(BIN)/python -m faults --quick
 
 browser:                     ## Chromium, for the tests of the page; Debian, as root
 	command -v chromium >/dev/null || { apt-get update --quiet && apt-get install --quiet --yes --no-install-recommends chromium; }
@@ -47,7 +51,7 @@ format: .venv/.installed
 	touch $@
 
 bench: .venv-bench/.installed  ## speed, memory and accuracy beside other libraries, under ten minutes
-	.venv-bench/bin/cohear bench --out benchmarks/RESULTS.md
+	.venv-bench/bin/python -m benchmarks --out benchmarks/RESULTS.md
 
 clean:
 	rm -rf .venv .venv-bench dist build .pytest_cache .ruff_cache .import_linter_cache

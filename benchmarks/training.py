@@ -1,93 +1,204 @@
-"""What a training step costs on this machine: `python benchmarks/training.py [--help]`.
+"""What a training step costs on this machine: `python -m benchmarks.training [--help]`, from the project's root.
 
-Prints a table of the step's parts, the trainer's time over the bare network's, and the rate that the network reaches
-beside that of a large matrix product. On a GPU the paper's batch of 120 in bfloat16, on a CPU a tenth of it in
-float32: there, time is proportional to the batch, and the preset `paper` takes some ten minutes. Leave the machine
-alone meanwhile.
+The trainer's own loop on made-up clips beside the bare network, which is what any PyTorch user writes: forward,
+cross-entropy and divergence, backward, a fused AdamW, on log-mels that are ready. Everything is timed in turns, one
+process, the same shapes. On a GPU the paper's batch of 120 in bfloat16, on a CPU a tenth of it in float32: there, time
+is proportional to the batch, and the preset `paper` takes some ten minutes. Leave the machine alone meanwhile.
 """
 
+import argparse
+import dataclasses
 import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from statistics import median
 
+import numpy as np
 import torch
-import typer
+from torch.utils.flop_counter import FlopCounterMode
 
-from cohear.benchmarks.training_step import StepBench, StepTimes
-from cohear.experiments.presets import change, parse_override, preset
-from cohear.runtime.environment import describe_environment
-from cohear.runtime.files import write_text
+from benchmarks.page import markdown_table
+from cohear import keys
+from cohear.models import NetworkWithHead
+from cohear.runs.build import build_front_end, build_network, build_schedule, build_view_maker, is_compiled
+from cohear.runs.config import Config, parse_override
+from cohear.runs.presets import configure
+from cohear.runtime.devices import describe_environment, make_fabric, wait_for
+from cohear.tensors import on_device
+from cohear.training.plan import TrainingClips, Watch
+from cohear.training.trainer import train
+from cohear.transforms import ClipFacts
+from cohear.views import view_keys
+
+_N_CLASSES = 50
 
 
-def main(
-    preset_name: Annotated[str, typer.Option("--preset", help="paper or small.")] = "paper",
-    settings: Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Any setting.")] = None,
-    n_rounds: Annotated[int, typer.Option("--rounds", min=1, help="Turns that count.")] = 3,
-    n_steps: Annotated[
-        int | None, typer.Option("--steps", min=1, help="Steps in a row.", show_default="50 on a GPU, 2 on a CPU")
-    ] = None,
-    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the table there, too.")] = None,
-) -> None:
+@dataclass(frozen=True)
+class StepTimes:
+    """Medians over rounds, seconds per step."""
+
+    trainer_s: float
+    """Views, front end, network, objective, optimizer."""
+    bare_s: float
+    """Network, objective and optimizer on log-mels that are ready."""
+    views_s: float
+    """Reading, drawing and transforming, without the front end."""
+    front_end_s: float
+    overhead: float
+    """Median over rounds of the trainer's time over the bare network's."""
+    operations: float
+    """Multiplications and additions of the network in a step, forward and backward."""
+
+
+def measure(
+    config: Config, n_rounds: int, n_steps: int, say: Callable[[str], None] = print, clip_s: float = 5.0
+) -> StepTimes:
+    """Time all parts in turns, after one turn that is not counted.
+
+    Args:
+        config: of a method whose items have the same views, such as `consistency`.
+        n_rounds: turns, >= 1.
+        n_steps: in a row of one measurement, >= 1.
+        say: is told of each measurement.
+        clip_s: seconds of a clip.
+    """
+    fabric = make_fabric(config.training.precision)
+    device, half = fabric.device, config.training.precision == "bf16"
+    plan = dataclasses.replace(build_schedule(config), n_epochs=1)
+    n_views = len(plan.items[0])
+    n_clips = config.training.batch_size // n_views
+    views, rows = np.arange(n_views)[:, None].repeat(n_clips, 1), np.arange(n_clips)
+    clip_keys = keys.fold_in(keys.key(0, "made-up clips"), rows)
+    view_maker = build_view_maker(config, config.views.transform).to(device)
+    hear = build_front_end(config).to(device)
+    noise = 0.1 * torch.randn(n_clips, round(clip_s * config.data.sample_rate))  # what a clip holds changes no time
+    waveforms = noise.to(device)
+    all_views = waveforms.repeat(n_views, 1)
+
+    def read(numbers: np.ndarray) -> torch.Tensor:
+        return waveforms[on_device(numbers % n_clips, device)]
+
+    def make_views(epoch: int) -> torch.Tensor:
+        view_numbers = view_keys(0, epoch, clip_keys, views)
+        return view_maker.make(read(rows), views, view_numbers, ClipFacts(rows)).inputs
+
+    @torch.no_grad()
+    def front_end(_step: int) -> None:
+        hear(all_views)
+
+    def network() -> NetworkWithHead:
+        made = build_network(config, _N_CLASSES)
+        if is_compiled(config, device):
+            made.compile_features()
+        return made
+
+    def timed(work: Callable[[int], object]) -> float:
+        wait_for(device)
+        started = time.perf_counter()
+        for step in range(n_steps):
+            work(step)
+        wait_for(device)
+        return (time.perf_counter() - started) / n_steps
+
+    def trainer_s() -> float:
+        visits = np.arange(n_clips * (1 + n_steps))  # the first step does not count
+        facts, ids = ClipFacts(visits % n_clips), [f"clip {visit}" for visit in visits]
+        clips = TrainingClips(read, visits % _N_CLASSES, clip_keys[visits % n_clips], facts, ids)
+        ends: list[float] = []
+
+        def on_step(done: int, total: int) -> None:
+            if done in (1, total):
+                wait_for(device)
+                ends.append(time.perf_counter())
+
+        watch = Watch(measure=lambda _network, _epoch, _should_stop: {}, on_step=on_step)
+        with tempfile.TemporaryDirectory() as folder:
+            train(network(), view_maker, clips, plan, Path(folder), fabric, watch, identity="bench")
+        return (ends[-1] - ends[0]) / n_steps
+
+    log_mels, labels = make_views(0), torch.arange(n_clips, device=device) % _N_CLASSES
+
+    def bare_s() -> float:
+        bare = network().to(device).train()
+        optimizer = torch.optim.AdamW(bare.parameters(), lr=5e-4, fused=True)
+
+        def step(_step: int) -> None:
+            with torch.autocast(device.type, torch.bfloat16, enabled=half):
+                logits = bare(log_mels)
+            plan.objective(logits, labels, 1.0).total.backward()
+            optimizer.step()
+            optimizer.zero_grad()
+
+        step(0)
+        return timed(step)
+
+    parts = {
+        "trainer": trainer_s,
+        "bare network": bare_s,
+        "views and front end": lambda: timed(make_views),
+        "front end": lambda: timed(front_end),
+    }
+    taken: dict[str, list[float]] = {name: [] for name in parts}
+    for turn in range(1 + n_rounds):
+        for name, part in parts.items():
+            seconds = part()
+            say(f"{f'round {turn} of {n_rounds}' if turn else 'warming up'}: {name} {1e3 * seconds:.2f} ms per step")
+            taken[name] += [seconds] if turn else []
+    times = {name: median(seconds) for name, seconds in taken.items()}
+    with FlopCounterMode(display=False) as counter:
+        build_network(config, _N_CLASSES).to(device)(log_mels).sum().backward()
+    return StepTimes(
+        times["trainer"],
+        times["bare network"],
+        times["views and front end"] - times["front end"],
+        times["front end"],
+        median(a / b for a, b in zip(taken["trainer"], taken["bare network"], strict=True)),
+        counter.get_total_flops(),
+    )
+
+
+def render(times: StepTimes) -> str:
+    """Return a table of the parts, and what it does not say."""
+    rows = {
+        "reading, drawing and transforming views": times.views_s,
+        "front end": times.front_end_s,
+        "the bare network's step": times.bare_s,
+        "the trainer's step": times.trainer_s,
+    }
+    table = [[name, f"{1e3 * s:.2f}", f"{s / times.trainer_s:.1%}"] for name, s in rows.items()]
+    return (
+        f"{markdown_table(['part', 'ms', 'of the step'], table)}\n\n"
+        f"The trainer takes {times.overhead:.3f} of the bare network's time (median of ratios). A step is "
+        f"{times.operations / 1e12:.3g} TFLOP, the bare network reaches "
+        f"{times.operations / times.bare_s / 1e12:.3g} TFLOP/s.\n"
+    )
+
+
+def main() -> None:
     """Time the training step of Combination-CL, or of whatever --set makes of it."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.training", description=main.__doc__)
+    parser.add_argument("--preset", default="paper")
+    parser.add_argument("--set", dest="settings", metavar="NAME=VALUE", action="append", default=[], help="any setting")
+    parser.add_argument("--rounds", type=int, default=3, help="turns that count")
+    parser.add_argument("--steps", type=int, help="in a row; 50 on a GPU, 2 on a CPU")
+    options = parser.parse_args()
     on_gpu = torch.cuda.is_available()
+    n_steps = options.steps or (50 if on_gpu else 2)
     usual = {"training.batch_size": 120, "training.precision": "bf16"} if on_gpu else {"training.batch_size": 12}
-    n_steps = n_steps or (50 if on_gpu else 2)
-    config = change(preset(preset_name), {**usual, **dict(parse_override(text) for text in settings or [])})
-    text = "\n\n".join(
-        table(StepBench(config, n_steps=n_steps, keep_versions=keep), n_rounds, title)
-        for keep, title in ((False, "every view made live"), (True, "shifted views read from memory"))
-    )
-    environment = describe_environment()
-    where = environment["gpu"] or f"{environment['processor']}, {count_text(environment['n_threads'], 'thread')}"
-    training = config.training
-    text = (
-        f"Preset {preset_name}, {config.method} over {config.views.transform}, batch {training.batch_size}, "
-        f"{training.precision}, {where}, torch {environment['packages']['torch']}. Medians of "
-        f"{count_text(n_rounds, 'round')} of {count_text(n_steps, 'step')}; parts are timed by themselves and need not "
-        f"add up.\n\n{text}\n"
-    )
-    print(text, end="")
-    if out is not None:
-        write_text(out, text)
-
-
-def table(bench: StepBench, n_rounds: int, title: str) -> str:
-    """Measure and render one table."""
-    times = bench.measure(n_rounds, lambda line: print(f"{title}: {line}", file=sys.stderr))
-    rows = [
-        ("reading, drawing and transforming views", times.views_s),
-        ("front end", times.front_end_s),
-        ("network and objective, forward and backward", times.bare_s - times.optimizer_s),
-        ("optimizer", times.optimizer_s),
-        ("what is left, or less for being measured apart", times.rest_s),
-        ("**the trainer's step**", times.whole_s),
-        ("the bare network's step", times.bare_s),
-    ]
-    body = [f"| {name} | {1e3 * s:.2f} | {s / times.whole_s:.1%} |" for name, s in rows]
-    return "\n".join(
-        [f"**{title.capitalize()}**", "", "| part | ms | of the step |", "|---|---:|---:|", *body, "", *said(times)]
+    config = configure(usual, options.preset, settings=dict(map(parse_override, options.settings)))
+    text = render(measure(config, options.rounds, n_steps, lambda line: print(line, file=sys.stderr)))
+    told, training = describe_environment(), config.training
+    print(
+        f"Preset {options.preset}, {config.method} over {config.views.transform}, batch {training.batch_size}, "
+        f"{training.precision}, {told['gpu'] or told['processor']}, {told['n_threads']} threads, torch "
+        f"{told['packages']['torch']}. Medians of {options.rounds} rounds of {n_steps} steps; parts are timed by "
+        f"themselves and need not add up.\n\n{text}",
+        end="",
     )
 
-
-def said(times: StepTimes) -> list[str]:
-    """Say what the table does not."""
-    share = times.rate / times.matrix_rate
-    return [
-        f"The trainer takes {times.overhead:.3f} of the bare network's time (median of ratios), "
-        f"{times.n_clips / times.whole_s:.3g} clips or {times.n_signals / times.whole_s:.3g} signals per second.",
-        f"The network reaches {times.rate / 1e12:.3g} TFLOP/s, {share:.0%} of a large matrix product's "
-        f"{times.matrix_rate / 1e12:.3g}; a step is {times.floor.operations / 1e12:.3g} TFLOP and about "
-        f"{times.floor.traffic_bytes / 1e9:.3g} GB of traffic.",
-    ]
-
-
-def count_text(n: int, noun: str) -> str:
-    """Say how many."""
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
-
-
-app = typer.Typer(add_completion=False, rich_markup_mode=None)
-app.command()(main)
 
 if __name__ == "__main__":
-    app()
+    main()

@@ -1,30 +1,31 @@
 """Write anew what the documentation shows of results: `python docs/regenerate.py`.
 
-From `results/esc10-small`: the table and the tests in README.md, and Figure 1 on ESC-10. From `results/faults.json`:
-the promises in reliability.md, and how they were kept. From `results/esc10-robustness`: what `cohear evaluate`
-printed, in robustness.md, and its picture. From `results/table1`, the paper's own experiment, and
-`results/table1-small`, its rehearsal, each as far as it is there: a page with Figure 1, and the section on Table 1 in
-README.md.
+From `results/esc10-small`: the small table in README.md, all tables in results.md, and Figure 1 on ESC-10. From
+`results/faults.json`: the promises in reliability.md, and how they were kept. From `results/esc10-robustness`: what
+`cohear evaluate` printed, in robustness.md, and its picture. From `results/table1`, the paper's own experiment, and
+`results/table1-small`, its rehearsal, each as far as it is there: a page with Figure 1, and a section of results.md.
 """
 
 import json
 import re
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from cohear.reports.evaluation_plots import Line, Robustness, corruption_panels
-from cohear.reports.grouping import group_runs
-from cohear.reports.method_table import method_table
-from cohear.reports.paired_table import paired_table
-from cohear.reports.plots import figure_1
-from cohear.reports.run_folders import RunSummary, read_runs
-from cohear.reports.table1_choice import choose_table1_runs
-from cohear.reports.table1_report import page, pictures, summary
-from cohear.reports.table1_runs import Table1Runs
-from cohear.reports.tables import to_markdown
-
 ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))  # for `reproduction`, which is no part of the package
+
+from cohear.reports.comparison import comparison_tables  # noqa: E402
+from cohear.reports.evaluation_plots import Line, Robustness, corruption_panels  # noqa: E402
+from cohear.reports.experiments import group_runs  # noqa: E402
+from cohear.reports.plots import figure_1  # noqa: E402
+from cohear.reports.tables import to_markdown  # noqa: E402
+from cohear.runs.run import Run, find_finished  # noqa: E402
+from reproduction.grid import Grid, choose  # noqa: E402
+from reproduction.page import page, pictures, summary  # noqa: E402
+
 DOCS = ROOT / "docs"
 ROBUSTNESS = ROOT / "results" / "esc10-robustness"
 END = "<!-- end of generated part -->"
@@ -37,7 +38,7 @@ The paper's own experiment is made by
 ```
 git clone https://github.com/karolpiczak/ESC-50
 cohear reproduce table1 --data ESC-50 --preset paper --budget 9m --out results/table1 \\
-    --set training.precision=bf16 --set data.pitch_cache=true
+    --set training.precision=bf16
 ```
 
 given again and again until nothing is missing: each time it works for nine minutes, saves, and next time goes on, on
@@ -61,36 +62,36 @@ cohear reproduce table1 --data ESC-50 --preset small --folds 1 --jobs 2 --out re
 The paper's own experiment: [table1.md](table1.md)."""
 
 
-def finished(name: str) -> list[RunSummary]:
+def finished(name: str) -> list[Run]:
     """Read the committed runs below a folder of `results`; none where there is nothing."""
     folder = ROOT / "results" / name
-    return read_runs([folder]) if any(folder.glob("*/metrics.json")) else []
+    return find_finished([folder])[0] if any(folder.glob("*/metrics.json")) else []
 
 
-def esc10_tables() -> str:
-    """Return the tables of the runs on ESC-10 as Markdown."""
-    runs = finished("esc10-small")
-    shown = (method_table(runs), paired_table(runs))
-    return "\n\n".join(to_markdown(table) for table in shown if table is not None)
+def esc10_tables() -> tuple[str, str]:
+    """Return the tables of the runs on ESC-10 as Markdown: accuracies alone, and all."""
+    tables = comparison_tables(finished("esc10-small"))
+    small = replace(tables[0], title=f"{tables[0].title}, ESC-10", notes=tables[0].notes[:1])
+    return to_markdown(small), "\n\n".join(map(to_markdown, tables))
 
 
-def table1_runs() -> tuple[Table1Runs, Table1Runs]:
+def table1_runs() -> tuple[Grid, Grid]:
     """Choose the runs of the paper's own experiment and of the rehearsal."""
-    papers, rehearsal = (choose_table1_runs(finished(name)) for name in ("table1", "table1-small"))
+    papers, rehearsal = (choose(finished(name)) for name in ("table1", "table1-small"))
     return papers, rehearsal
 
 
-def table1_section(papers: Table1Runs, rehearsal: Table1Runs) -> str:
-    """Return what the README shows: the paper's own experiment as far as it is there, and until then the rehearsal."""
+def table1_section(papers: Grid, rehearsal: Grid) -> str:
+    """Return what the results show: the paper's own experiment as far as it is there, and until then the rehearsal."""
     parts = [
-        "The paper's own experiment, with paired tests, Figure 1 and a sentence for each claim of the paper (it holds, "
-        "it does not, or there is not enough data yet): [docs/table1.md](docs/table1.md).",
-        summary(papers) if papers.grid_runs else f"{summary_line(papers)}, and so none of its claims has been tested.",
+        "The paper's own experiment, with paired tests, Figure 1 and a verdict on each claim of the paper (it holds, "
+        "it does not, or it cannot be told): [table1.md](table1.md).",
+        summary(papers) if papers.runs else f"{summary_line(papers)}, and so none of its claims has been tested.",
     ]
-    if rehearsal.grid_runs:
+    if rehearsal.runs:
         parts += [
             "Its rehearsal at small size, whose numbers say nothing of the paper: "
-            "[docs/table1-rehearsal.md](docs/table1-rehearsal.md).",
+            "[table1-rehearsal.md](table1-rehearsal.md).",
             summary(rehearsal),
         ]
     return "\n\n".join(parts)
@@ -115,14 +116,13 @@ def robustness_picture() -> bytes:
 
 
 def promises() -> str:
-    """Return what the last full `make faults` found, a line per promise."""
+    """Return what the last `make faults` found, a line per promise."""
     found = json.loads((ROOT / "results" / "faults.json").read_text("utf-8"))
-    assert not found["quick"], "results/faults.json is of a selection"
     tallies = [tally for part in found["parts"].values() for tally in part]
     n_lost = sum(bool(tally["lost"]) or tally["tried"] < tally["wanted"] for tally in tallies)
     lines = [
-        f"`make faults` on {found['n_cores']} cores, Python {found['python']}, torch {found['torch']}, numpy "
-        f"{found['numpy']}: {found['minutes']} minutes, {len(tallies)} promises, {len(tallies) - n_lost} held.",
+        f"`make faults{'-quick' if found['quick'] else ''}` on {found['n_cores']} cores, Python {found['python']}, "
+        f"torch {found['torch']}: {found['minutes']} minutes, {len(tallies)} promises, {len(tallies) - n_lost} held.",
         "",
         "| promise | tried | survived | lost | measured |",
         "|---|---|---|---|---|",
@@ -133,21 +133,21 @@ def promises() -> str:
     return "\n".join(lines)
 
 
-def how_rehearsal(rehearsal: Table1Runs) -> str:
+def how_rehearsal(rehearsal: Grid) -> str:
     """Return what the rehearsal is for, as far as it is there, and how it is made."""
-    return (REHEARSED if rehearsal.grid_runs else NOT_REHEARSED) + "\n\n" + HOW_REHEARSAL
+    return (REHEARSED if rehearsal.runs else NOT_REHEARSED) + "\n\n" + HOW_REHEARSAL
 
 
-def summary_line(papers: Table1Runs) -> str:
+def summary_line(papers: Grid) -> str:
     """Return how many runs there are."""
-    return f"{len(papers.grid_runs)} of its 65 runs have been made"
+    return f"{len(papers.runs)} of its 65 runs have been made"
 
 
-def with_part(readme: str, name: str, text: str) -> str:
-    """Return a page with the generated part of that name replaced."""
+def with_part(markdown: str, name: str, text: str) -> str:
+    """Return Markdown with the generated part of that name replaced."""
     mark = f"<!-- {name}: generated by docs/regenerate.py -->"
     pattern = re.compile(f"{re.escape(mark)}.*?{re.escape(END)}", re.DOTALL)
-    replaced, n = pattern.subn(lambda _: f"{mark}\n\n{text}\n\n{END}", readme)
+    replaced, n = pattern.subn(lambda _: f"{mark}\n\n{text}\n\n{END}", markdown)
     assert n == 1, f"there are {n} parts '{mark}'"
     return replaced
 
@@ -155,11 +155,11 @@ def with_part(readme: str, name: str, text: str) -> str:
 def texts() -> dict[Path, str]:
     """Return every file of text that shows results, as the committed runs have it."""
     papers, rehearsal = table1_runs()
-    readme = (ROOT / "README.md").read_text()
-    readme = with_part(readme, "ESC-10", esc10_tables())
-    readme = with_part(readme, "Table 1", table1_section(papers, rehearsal))
+    small, whole = esc10_tables()
+    results = with_part((DOCS / "results.md").read_text(), "ESC-10", whole)
     return {
-        ROOT / "README.md": readme,
+        ROOT / "README.md": with_part((ROOT / "README.md").read_text(), "ESC-10", small),
+        DOCS / "results.md": with_part(results, "Table 1", table1_section(papers, rehearsal)),
         DOCS / "robustness.md": with_part((DOCS / "robustness.md").read_text(), "ESC-10 robustness", robustness_text()),
         DOCS / "reliability.md": with_part((DOCS / "reliability.md").read_text(), "promises", promises()),
         DOCS / f"{TABLE1}.md": page(papers, "# Table 1 of the paper", f"{TABLE1}-figure1", HOW_TABLE1),

@@ -58,7 +58,7 @@ def draw_bars(axes: Axes, labels: tuple[str, ...], answer: np.ndarray, likeliest
 
 def views_picture(folder: Path) -> bytes:
     """Draw three views of a clip, and what two classifiers say of each (PNG)."""
-    classifiers = [replace(cohear.load(folder / run), calibration=UNFITTED) for run in RUNS]
+    classifiers = [_uncalibrated(cohear.load(folder / run)) for run in RUNS]
     listener = classifiers[0]
     clean = torch.from_numpy(decode(folder / CLIP).waveform)[None]
     shifted = pitch_shift(clean, [SEMITONES], listener.sample_rate)
@@ -83,6 +83,11 @@ def views_picture(folder: Path) -> bytes:
         for axes in rows[2]:
             axes.set_xlabel("probability, %")
         return png(figure)
+
+
+def _uncalibrated(classifier: cohear.Classifier) -> cohear.Classifier:
+    """Return a classifier whose answers are those that it was trained to give."""
+    return replace(classifier, about=classifier.about.model_copy(update={"calibration": UNFITTED}))
 
 
 def draw_spectrogram(axes: Axes, log_mel: np.ndarray, loudest_db: float, clip_s: float) -> None:

@@ -22,8 +22,7 @@ from cohear import keys
 from cohear.cli import run
 from cohear.data.audio_files import decode
 from cohear.data.audio_writing import write_audio
-from cohear.data.synthetic import made_up_sound
-from cohear.data.synthetic_places import Place
+from cohear.data.synthetic import Place, made_up_sound
 from cohear.models import LogMel
 from cohear.reports.plots import DYNAMIC_RANGE_DB
 from cohear.transforms import SpecAugment
@@ -39,13 +38,11 @@ STUDIO = Place(
     rt60_s=0.1,
     reverberant_db=-30.0,
     band_hz=(40.0, 10000.0),
-    tilt_db=0.0,
     noise_db=-75.0,
-    noise_tilt_db=0.0,
 )
 SOURCES = {
     "bell.ogg": ("bell", 1),
-    "bird.ogg": ("bird", 2),
+    "bird.ogg": ("bird", 6),
     "footsteps.ogg": ("footsteps", 1),
     "knock.ogg": ("knock", 2),
     "siren.ogg": ("siren", 2),

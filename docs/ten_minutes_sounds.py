@@ -12,9 +12,7 @@ import numpy as np
 
 from cohear import keys
 from cohear.data.audio_writing import write_audio
-from cohear.data.synthetic_elements import Key, Signal, draw, lay_out, semitones
-from cohear.data.synthetic_places import Place, record
-from cohear.data.synthetic_voices import VOICES
+from cohear.data.synthetic import VOICES, Key, Place, Signal, draw, lay_out, record, semitones
 
 SAMPLE_RATE = 22050
 N_WALKS, N_CLIPS = 10, 5
@@ -37,7 +35,7 @@ def walk_recording(walk: int) -> tuple[Signal, list[tuple[float, str]]]:
         round(STEP_S * N_EVENTS * SAMPLE_RATE), SAMPLE_RATE, starts_s, sounds
     )
     rt60_s = round(rt60_s, 1)  # a length whose Fourier transform is quick
-    place = Place((0.0, 0.0), rt60_s, reverberant_db, (80.0, top_hz), 0.0, noise_db, noise_tilt_db=-3.0)
+    place = Place((0.0, 0.0), rt60_s, reverberant_db, (80.0, top_hz), noise_db)
     return record(scene, place, walk_key, SAMPLE_RATE), list(zip(starts_s, labels, strict=True))
 
 

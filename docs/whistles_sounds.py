@@ -11,7 +11,7 @@ import numpy as np
 
 from cohear import keys
 from cohear.data.audio_writing import write_audio
-from cohear.data.synthetic_elements import draw, harmonic_tone, hump, lay_out, semitones, white_noise
+from cohear.data.synthetic import draw, harmonic_tone, lay_out, semitones, white_noise
 
 SAMPLE_RATE = 22050
 N_SAMPLES = SAMPLE_RATE  # one second
@@ -28,7 +28,7 @@ def whistle(place: int, take: int) -> np.ndarray:
     )
     n_samples = round(length_s * SAMPLE_RATE)
     away = STEP_SEMITONES * place + off + glide * np.linspace(-0.5, 0.5, n_samples)
-    tone = harmonic_tone(LOWEST_HZ * semitones(away), SAMPLE_RATE, [1.0, 0.2]) * hump(n_samples)
+    tone = harmonic_tone(LOWEST_HZ * semitones(away), SAMPLE_RATE, [1.0, 0.2]) * np.hanning(n_samples)
     sound = lay_out(N_SAMPLES, SAMPLE_RATE, [start_s], [tone])
     return 10 ** (level_db / 20) * (sound + 0.02 * white_noise(keys.fold_in(one_key, 1), N_SAMPLES))
 

@@ -22,7 +22,7 @@ from cohear.transforms import (
 )
 
 PITCH = PitchShift(sample_rate=8000)
-REVERB = Reverb(n_responses=8, rt60_range=(0.2, 0.3), sample_rate=8000)
+REVERB = Reverb(n_rooms=8, rt60_s=(0.2, 0.3), sample_rate=8000)
 RECORDINGS = Recordings([np.hanning(n).astype(np.float32) for n in (900, 7000)], 8000)
 TRANSFORMS: dict[str, Transform[Any]] = {
     "pitch": PITCH,
@@ -40,5 +40,5 @@ TRANSFORMS: dict[str, Transform[Any]] = {
     "clipping": Clipping(),
     "combination": Choose((PITCH, REVERB)),
     "nested": Choose((Chain((PITCH, REVERB)), Choose((REVERB, PITCH), (0.3, 0.7)))),
-    "chain of masks": Chain((SpecAugment(), SpecAugment(n_band_masks=(0, 1)))),
+    "chain of masks": Chain((SpecAugment(), SpecAugment(band_masks=(0, 1)))),
 }

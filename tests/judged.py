@@ -4,17 +4,16 @@ from pathlib import Path
 
 import numpy as np
 
-from cohear.data.decoding import StoreSettings
-from cohear.data.decoding_report import DecodingReport
-from cohear.data.row_file import RowFile
+from cohear.data.decoding import DecodingReport, StoreSettings
 from cohear.data.store import Store, StoredClip
+from cohear.data.store_files import RowFile
 from cohear.evaluation.calibration import UNFITTED, Calibration
 from cohear.evaluation.consistency import PERTURBATIONS, Agreement
 from cohear.evaluation.corruptions import CORRUPTIONS, SEVERITIES
-from cohear.experiments.judged_clips import JudgedClips
-from cohear.experiments.judged_runs import JudgedRun
-from cohear.experiments.presets import change, small
-from cohear.experiments.run_folder import RunRecord
+from cohear.runs.config import change
+from cohear.runs.judging import JudgedClips, JudgedRun
+from cohear.runs.presets import small
+from cohear.runs.run import Record, Run
 
 CLASSES = ("dog", "rain", "siren", "bird")
 
@@ -38,7 +37,7 @@ def judged_run(
 ) -> JudgedRun:
     """Make a run that was judged: two clips of each recording, and the first `flips` of them change their answer."""
     n_clips = len(truth)
-    config = change(small(), {"fold": fold, "seed": seed, "data.background": background})
+    config = change(small(), {"fold": fold, "seed": seed, "data.background": background, "data.clip_s": clip_s})
     stored = tuple(
         StoredClip(path.format(fold=fold, clip=clip), "", ("dog",), fold, f"{fold}-{clip // 2}", 0.0, clip_s)
         for clip in range(n_clips)
@@ -54,7 +53,8 @@ def judged_run(
         report=DecodingReport(settings),
     )
     clips = JudgedClips("ponds", store, np.arange(n_clips), truth, f"{n_clips} clips of fold {fold}", (), warnings)
-    record = RunRecord(
+    run = Run(folder)
+    run.record = Record(
         config=config,
         model="Combination-CL",
         identity="",
@@ -64,16 +64,14 @@ def judged_run(
         dataset="ponds",
         data_fingerprint="",
         classes=classes,
-        clip_s=clip_s,
+        task="multi_label" if multi_label else "single_label",
         track="end",
-        multi_label=multi_label,
     )
+    run.calibration = calibration
     flipped = np.arange(n_clips) < flips * n_clips
     agreements = tuple(Agreement(its, np.full(n_clips, its.strength**2 / 100), flipped) for its in PERTURBATIONS)
     return JudgedRun(
-        folder=folder,
-        record=record,
-        calibration=calibration,
+        run=run,
         clips=clips,
         logits=logits,
         jsd=np.full(n_clips, 0.05),

@@ -1,15 +1,17 @@
 """A packed model that was never trained: what it says of itself, and its weights."""
 
+from dataclasses import replace
 from typing import Any
 
 import torch
 
 from cohear.evaluation.calibration import Calibration
-from cohear.experiments.config import FrontEndConfig, NetworkConfig
-from cohear.experiments.packed_description import Description, Provenance
-from cohear.experiments.packed_model import PackedModel
+from cohear.inference.classifier import Classifier
 from cohear.metrics.thresholds import Threshold
 from cohear.models import VGG
+from cohear.runs.config import FrontEndConfig, NetworkConfig
+from cohear.runs.description import Description, Provenance
+from cohear.runs.trained_model import TrainedModel
 
 PROVENANCE = Provenance(
     dataset="pond",
@@ -37,23 +39,26 @@ PROVENANCE = Provenance(
     versions={"cohear": "0.1.0"},
 )
 DESCRIPTION = Description(
-    format=1,
     classes=("frog", "Kröte", "noise"),
     sample_rate=16000,
     clip_s=1.5,
     short="pad",
     front_end=FrontEndConfig(n_fft=512, hop_length=400, n_mels=32),
     network=NetworkConfig(width=1 / 32),
-    multi_label=False,
     background="noise",
     calibration=Calibration(1.3, {"frog": Threshold(0.7, 0.95, 0.5, 20)}, 0.9, 30),
     provenance=PROVENANCE,
 )
 
 
-def make_model(**changes: Any) -> PackedModel:
+def changed(classifier: Classifier, **changes: Any) -> Classifier:
+    """Return a classifier that says otherwise of itself."""
+    return replace(classifier, about=classifier.about.model_copy(update=changes))
+
+
+def make_model(**changes: Any) -> TrainedModel:
     """Return a model with drawn weights; `changes` are of its description."""
     description = DESCRIPTION.model_copy(update=changes)
     network = VGG(len(description.classes), description.network.width, generator=torch.Generator().manual_seed(0))
     weights = {name: tensor.contiguous().numpy() for name, tensor in network.state_dict().items()}
-    return PackedModel(description, weights, "# Frösche\n")
+    return TrainedModel(description, weights, "# Frösche\n")

@@ -4,9 +4,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from cohear.data.check.overview import TrainingForm
-from cohear.data.check.sound_meter import SoundMeasures
-from cohear.data.check.survey import HeardClip, Sound, Survey
-from cohear.data.clips import Clip
+from cohear.data.check.sounds import HeardClip, Sound, SoundMeasures, Survey
+from cohear.data.clips import Clip, split_labels
 from cohear.data.datasets import Dataset
 
 FORM = TrainingForm(sample_rate=8000, clip_s=2.0, shortest_s=0.4)
@@ -22,19 +21,21 @@ def heard(
     rate: int = 8000,
     n_channels: int = 1,
     duration_s: float = 2.0,
-    flat_share: float = 0.0,
+    clipped_share: float = 0.0,
     is_silent: bool = False,
     multi_label: bool = False,
 ) -> HeardClip:
     """Make up a clip that was heard; its content is its own unless given."""
-    measures = SoundMeasures(round(duration_s * rate), 0.5, is_silent, flat_share, content or path)
-    clip = Clip(path, label, fold, group, multi_label=multi_label)
+    measures = SoundMeasures(0.5, is_silent, clipped_share, content or path)
+    clip = Clip(path, split_labels(label) if multi_label else (label,), fold, group)
     return HeardClip(clip, Sound(duration_s, rate, n_channels, 0.0, measures))
 
 
 def dataset_of(clips: Iterable[HeardClip], layout: str = "table", folds_were_made: bool = True) -> Dataset:
     """Return the data set of clips that were heard."""
-    return Dataset("made up", Path("/data"), tuple(one.clip for one in clips), layout, folds_were_made=folds_were_made)
+    listed = tuple(one.clip for one in clips)
+    several = any(len(clip.labels) != 1 for clip in listed)
+    return Dataset("made up", Path("/data"), listed, layout, folds_were_made=folds_were_made, multi_label=several)
 
 
 def survey_of(clips: Iterable[HeardClip]) -> Survey:

@@ -1,4 +1,4 @@
-"""Commands in the documentation exist, its Python runs, its sounds are those of its commands; doctests run."""
+"""Commands, settings and links in the documentation exist; its Python runs; its sounds and numbers are of today."""
 
 import doctest
 import importlib
@@ -7,27 +7,25 @@ import re
 import runpy
 import shlex
 import subprocess
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import cohear
-from cohear import transforms
 from cohear.cli import run
 from cohear.data.audio_files import decode
-from cohear.experiments.presets import preset, setting_values
-from cohear.transforms import Transform
+from cohear.runs.config import FIELDS, Config, change, parse_override
+from cohear.transforms import TRANSFORMS, parse_recipe
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
-TRANSFORMS = ROOT / "docs" / "transforms"
-MEDIA = sorted(path for path in (TRANSFORMS / "media").rglob("*") if path.is_file())
-MODULES = [
-    module.name
-    for module in pkgutil.walk_packages(cohear.__path__, "cohear.")
-    if not module.name.endswith(("__main__", "media_files"))
-]
+DOCS, PAGES_OF_TRANSFORMS = ROOT / "docs", sorted((ROOT / "docs" / "transforms").glob("*.md"))
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md"))]
+TEXT = "\n".join(page.read_text() for page in PAGES)
+MODULES = [module.name for module in pkgutil.walk_packages(cohear.__path__, "cohear.")]
+SHOWN = runpy.run_path(str(DOCS / "regenerate_transforms.py"))["commands"]()
 
 
 def blocks(text: str, language: str) -> list[str]:
@@ -35,44 +33,61 @@ def blocks(text: str, language: str) -> list[str]:
     return [block for its_language, block in found if its_language == language]
 
 
-def commands() -> list[str]:
-    texts = [block.replace("\\\n", "") for page in PAGES for block in blocks(page.read_text(), "")]
-    found = [line for text in texts for line in text.splitlines()]
-    found += [code for page in PAGES for code in re.findall(r"`(cohear [a-z][^`]*)`", page.read_text())]
-    return sorted({line.split("#")[0].strip() for line in found if line.startswith("cohear ")})
+def commands() -> dict[str, list[list[str]]]:
+    """Return the words after each command, by its name."""
+    lines = "\n".join(blocks(TEXT, "")).replace("\\\n", "").splitlines()
+    found: dict[str, list[list[str]]] = {}
+    for line in [*lines, *re.findall(r"`(cohear [a-z][^`]*)`", TEXT)]:
+        if line.startswith("cohear "):
+            name, *words = shlex.split(line, comments=True)[1:]
+            found.setdefault(name, []).append(words)
+    return found
 
 
-@pytest.mark.parametrize("command", commands())
-def test_every_command_in_the_documentation_is_understood(command, capsys):
-    words = shlex.split(command)[1:]
-    options = {word.split("=")[0] for word in words if word.startswith("--")}
-    assert run([words[0], "--help"]) == 0
+@pytest.mark.parametrize("name", commands())
+def test_every_command_in_the_documentation_is_understood(name, capsys):
+    assert run([name, "--help"]) == 0
     shown = capsys.readouterr().out
-    assert all(option in shown for option in options)
+    for words in commands()[name]:
+        assert [word for word in words if word.startswith("--") and word not in shown] == []
+        for option, value in pairwise(words):
+            if option == "--transform" and "(" in value:
+                parse_recipe(value)
+
+
+def test_settings_named_in_the_documentation_exist():
+    for setting in re.findall(r"--set ([a-z_]+\.[a-z_]+=[^\s`]+)", TEXT):
+        change(Config(), dict([parse_override(setting)]))
+    sections = "|".join({name.partition(".")[0] for name in FIELDS if "." in name})
+    named = set(re.findall(rf"`((?:{sections})\.(?!py`)[a-z_]+)(?:=[^`]*)?`", TEXT))
+    assert len(named) > 15
+    assert named <= FIELDS.keys()
+
+
+def test_the_readme_is_short_and_its_training_loop_runs():
+    readme = (ROOT / "README.md").read_text()
+    assert len(readme.split()) < 900
+    network = torch.nn.Sequential(torch.nn.AdaptiveAvgPool1d(64), torch.nn.Linear(64, 10))
+    names = {"torch": torch, "network": network, "waveforms": torch.randn(8, 4000), "labels": torch.arange(8)}
+    exec(blocks(readme, "python")[1], names)
+    assert network[1].weight.grad is not None
+
+
+@pytest.mark.parametrize(
+    "page", [DOCS / "networks.md", DOCS / "extending.md", *PAGES_OF_TRANSFORMS], ids=lambda page: page.stem
+)
+def test_pages_show_python_that_runs(page, monkeypatch):
+    monkeypatch.chdir(DOCS / "transforms")
+    codes = blocks(page.read_text(), "python")
+    assert codes
+    for code in codes:
+        exec(compile(code, page.name, "exec"), {"__name__": page.stem})
 
 
 @pytest.mark.slow
-def test_the_readme_shows_python_that_runs():
-    (code,) = blocks((ROOT / "README.md").read_text(), "python")
-    exec(compile(code, "README.md", "exec"), {})
-
-
-@pytest.mark.parametrize("page", sorted(TRANSFORMS.glob("*.md")), ids=lambda page: page.stem)
-def test_pages_on_transforms_show_python_that_runs(page, monkeypatch):
-    monkeypatch.chdir(TRANSFORMS)
-    found = blocks(page.read_text(), "python")
-    assert found
-    for code in found:
-        exec(compile(code, page.name, "exec"), {})
-
-
-COMMANDS = runpy.run_path(str(ROOT / "docs" / "regenerate_transforms.py"))["commands"]()
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("page", "words"), COMMANDS.items(), ids=list(COMMANDS))
+@pytest.mark.parametrize(("page", "words"), SHOWN.items(), ids=list(SHOWN))
 def test_commands_on_the_pages_make_the_sounds_beside_them(page, words, monkeypatch, tmp_path):
-    monkeypatch.chdir(TRANSFORMS)
+    monkeypatch.chdir(DOCS / "transforms")
     command, before, after, *options = words
     assert Path(after).stem == page
     assert run([command, before, str(tmp_path / "again.ogg"), *options]) == 0
@@ -81,27 +96,11 @@ def test_commands_on_the_pages_make_the_sounds_beside_them(page, words, monkeypa
     assert np.sqrt(np.mean((again - shown) ** 2) / np.mean(again**2)) < 0.05
 
 
-@pytest.mark.parametrize("path", MEDIA, ids=lambda path: path.name)
-def test_sounds_and_pictures_of_transforms_are_small_and_shown(path):
-    assert path.stat().st_size < {".ogg": 40e3, ".png": 80e3}[path.suffix]
-    target = path.relative_to(TRANSFORMS).as_posix()
-    assert any(f"]({target})" in page.read_text() for page in TRANSFORMS.glob("*.md"))
-
-
-def test_every_transform_has_a_page():
-    index = (TRANSFORMS / "README.md").read_text()
-    pages = {page.name for page in TRANSFORMS.glob("*.md")} - {"README.md"}
-    assert set(re.findall(r"\]\(([a-z-]+\.md)\)", index)) == pages
-    shown = "".join(page.read_text() for page in TRANSFORMS.glob("*.md"))
-    kinds = [kind for kind in vars(transforms).values() if isinstance(kind, type) and issubclass(kind, Transform)]
-    assert [kind.__name__ for kind in kinds if kind is not Transform and f"{kind.__name__}(" not in shown] == []
-
-
-def test_the_tree_in_the_readme_is_the_real_one():
-    (tree,) = [block for block in blocks((ROOT / "README.md").read_text(), "") if block.startswith("src/cohear/")]
-    shown = set(re.findall(r"^[├└]── (\S+?)/? ", tree, re.MULTILINE))
-    real = {path.name for path in (ROOT / "src" / "cohear").iterdir() if not path.name.startswith(("__", "py.typed"))}
-    assert shown == real
+def test_every_transform_has_a_page_and_every_page_is_in_the_index():
+    shown = "".join(page.read_text() for page in PAGES_OF_TRANSFORMS)
+    ours = [kind for kind in TRANSFORMS.values() if kind.__module__.startswith("cohear.")]
+    assert [kind.__name__ for kind in ours if f"{kind.__name__}(" not in shown] == []
+    assert all(f"]({page.name})" in shown for page in PAGES_OF_TRANSFORMS if page.stem != "README")
 
 
 def test_no_file_of_the_package_is_ignored_since_a_wheel_would_lack_it():
@@ -111,48 +110,24 @@ def test_no_file_of_the_package_is_ignored_since_a_wheel_would_lack_it():
 
 
 def test_the_results_in_the_documentation_are_those_of_the_committed_runs():
-    code = runpy.run_path(str(ROOT / "docs" / "regenerate.py"))
-    texts = code["texts"]()
-    assert {path.name for path in texts} == {
-        "README.md",
-        "robustness.md",
-        "reliability.md",
-        "table1.md",
-        "table1-rehearsal.md",
-    }
-    for path, text in texts.items():
-        assert path.read_text() == text, f"{path.name} is old: python docs/regenerate.py"
+    texts = runpy.run_path(str(DOCS / "regenerate.py"))["texts"]()
+    assert len(texts) == 6
+    assert [path.name for path, text in texts.items() if path.read_text() != text] == [], "python docs/regenerate.py"
 
 
-@pytest.mark.parametrize("part", ["none", "some"])
-def test_the_documentation_can_be_made_from_a_part_of_the_runs(part, tmp_path, monkeypatch):
-    code = runpy.run_path(str(ROOT / "docs" / "regenerate.py"))
-    finished = code["finished"]
-    runs = finished("esc10-small")[:3] if part == "some" else []
-    monkeypatch.setitem(code["table1_runs"].__globals__, "finished", lambda name: runs)
-    papers, rehearsal = code["table1_runs"]()
-    section = code["table1_section"](papers, rehearsal)
-    assert ("not the paper's" in section) == (part == "some")
-    assert ("0 of its 65 runs" in section) == (part == "none")
-    assert ("None of its runs is finished yet" in code["how_rehearsal"](rehearsal)) == (part == "none")
-    assert set(code["pictures"](papers, "a")) == (set() if part == "none" else {"a-train.svg", "a-test.svg"})
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "CHANGELOG.md"], ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_and_pictures_lead_somewhere(page):
-    for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
-        assert target.startswith("http") or (page.parent / target).exists(), target
-
-
-def test_settings_named_in_the_documentation_exist():
-    known = setting_values(preset("paper"))
-    for page in PAGES:
-        for name in re.findall(r"--set ([a-z_0-9.]+)=", page.read_text()):
-            assert name in known
+    for target in re.findall(r'(?:\]\(|src=")([^)"]+)', page.read_text()):
+        file, _, heading = target.partition("#")
+        there = page.parent / file if file else page
+        assert target.startswith("http") or there.exists(), target
+        if heading and not target.startswith("http"):
+            headings = re.findall(r"^#+ (.*)$", there.read_text(), re.MULTILINE)
+            assert heading in {re.sub(r"[^\w -]", "", its.lower()).replace(" ", "-") for its in headings}, target
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("module", MODULES)
+@pytest.mark.parametrize("module", [name for name in MODULES if not name.endswith(("__main__", "media_files"))])
 @pytest.mark.filterwarnings("ignore")
 def test_examples_in_docstrings_are_right(module):
     assert doctest.testmod(importlib.import_module(module)).failed == 0

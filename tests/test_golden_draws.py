@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 
 from cohear import keys
 from cohear.dsp.noise import random_bits
-from cohear.experiments.paper import method_items
+from cohear.runs.build import method_items
 from cohear.views import view_keys
 from every_transform import TRANSFORMS
 from golden.keys_and_splits import ITEMS, keys_and_splits

@@ -10,11 +10,27 @@ import numpy as np
 import pytest
 import torch
 
-from cohear import keys
-from cohear.transforms import Chain, Choose, PitchShift, Transform
-from every_transform import TRANSFORMS
+from cohear import keys, transforms
+from cohear.dsp.response_bank import ResponseBank
+from cohear.transforms import (
+    AddNoise,
+    AddRecordedNoise,
+    Chain,
+    Choose,
+    Clipping,
+    Gain,
+    HighPass,
+    LowPass,
+    PitchShift,
+    Reverb,
+    SpecAugment,
+    TimeShift,
+    Transform,
+)
+from every_transform import RECORDINGS, TRANSFORMS
 
 N_CLIPS = 6
+BANK = ResponseBank(np.ones((1, 9), np.float32), 8000, ("a",))
 
 
 @pytest.fixture(params=TRANSFORMS.values(), ids=TRANSFORMS.keys())
@@ -27,6 +43,12 @@ def some_keys() -> np.ndarray:
     return keys.fold_in(keys.key(0, "views"), np.arange(N_CLIPS))
 
 
+@pytest.fixture
+def unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Do without the checker of annotations, as users do."""
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+
+
 def batch_for(transform: Transform[Any], dtype: torch.dtype = torch.float32) -> torch.Tensor:
     generator = torch.Generator().manual_seed(0)
     if transform.domain == "waveform":
@@ -34,39 +56,29 @@ def batch_for(transform: Transform[Any], dtype: torch.dtype = torch.float32) -> 
     return (10 * torch.randn(N_CLIPS, 32, 40, generator=generator, dtype=torch.float64) - 40).to(dtype)
 
 
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
-def test_shape_and_dtype_are_kept_and_the_result_is_finite(transform, some_keys, dtype: torch.dtype):
-    batch = batch_for(transform, dtype)
-    changed = transform.apply(batch, transform.draw(some_keys))
-    assert changed.shape == batch.shape
-    assert changed.dtype == dtype
+def test_every_transform_of_the_registry_is_tried_here():
+    tried = {type(transform) for transform in TRANSFORMS.values()}
+    assert {kind for kind in transforms.TRANSFORMS.values() if kind.__module__.startswith("cohear.")} <= tried
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_shape_and_dtype_are_kept_and_half_precision_is_rounded_at_the_end(transform, some_keys, dtype: torch.dtype):
+    batch, parameters = batch_for(transform, dtype), transform.draw(some_keys)
+    changed, expected = transform.apply(batch, parameters), transform.apply(batch.float(), parameters)
+    assert (changed.shape, changed.dtype) == (batch.shape, dtype)
     assert changed.isfinite().all()
     assert not torch.equal(changed, batch)
-
-
-def test_half_precision_is_computed_in_single_precision(transform, some_keys):
-    batch = batch_for(transform, torch.bfloat16)
-    parameters = transform.draw(some_keys)
-    expected = transform.apply(batch.float(), parameters)
     # bfloat16 has 8 bits; a chain rounds once more per member, and what follows sees what was rounded.
-    error = (transform.apply(batch, parameters).float() - expected).abs().max()
-    assert error < 0.02 * expected.abs().max()
+    assert (changed.float() - expected).abs().max() < 0.02 * expected.abs().max()
 
 
-def test_autocast_changes_nothing(transform, some_keys):
+def test_it_is_deterministic_under_autocast_too_and_leaves_its_input(transform, some_keys):
     batch, parameters = batch_for(transform), transform.draw(some_keys)
+    before, expected = batch.clone(), transform.apply(batch, parameters)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        under_autocast = transform.apply(batch, parameters)
-    assert torch.equal(under_autocast, transform.apply(batch, parameters))
-
-
-def test_what_was_first_used_in_inference_mode_can_be_trained_through(transform, some_keys):
-    parameters = transform.draw(some_keys)
-    with torch.inference_mode():
-        transform.apply(batch_for(transform), parameters)
-    batch = batch_for(transform).requires_grad_()
-    transform.apply(batch, parameters).sum().backward()
-    assert batch.grad is not None
+        assert torch.equal(transform.apply(batch, parameters), expected)
+    transform.apply(batch, parameters).add_(1.0)
+    assert torch.equal(batch, before)
 
 
 @pytest.mark.gpu
@@ -84,93 +96,50 @@ def test_a_gpu_gives_what_a_cpu_gives_also_in_the_gradient(transform, some_keys)
         assert (on_gpu - on_cpu).norm() < 1e-2 * on_cpu.norm()
 
 
-def test_the_input_is_not_modified(transform, some_keys):
-    batch = batch_for(transform)
-    before = batch.clone()
-    transform.apply(batch, transform.draw(some_keys)).add_(1.0)
-    assert torch.equal(batch, before)
-
-
-def test_equal_keys_draw_equal_parameters_and_other_keys_others(transform, some_keys):
-    drawn = transform.draw(some_keys).to_json()
-    assert transform.draw(some_keys.copy()).to_json() == drawn
-    assert transform.draw(keys.fold_in(some_keys, 1)).to_json() != drawn
-
-
-def test_equal_parameters_give_equal_results(transform, some_keys):
+def test_a_clip_depends_on_its_key_alone_whatever_its_batch(transform, some_keys):
     batch, parameters = batch_for(transform), transform.draw(some_keys)
-    assert torch.equal(transform.apply(batch, parameters), transform.apply(batch, parameters))
-
-
-def test_a_batch_equals_its_clips_one_by_one_in_any_order(transform, some_keys):
-    batch, parameters = batch_for(transform), transform.draw(some_keys)
+    assert transform.draw(keys.fold_in(some_keys, 1)).to_json() != parameters.to_json()
     together = transform.apply(batch, parameters)
     # The mean of a spectrogram may be summed by more threads where it is alone; waveforms are computed one by one.
     tolerance = 0.0 if transform.domain == "waveform" else 1e-6 * float(batch.abs().max())
-    for clip in range(N_CLIPS):
-        alone = transform.apply(batch[clip : clip + 1], transform.draw(some_keys[clip : clip + 1]))
-        assert (alone[0] - together[clip]).abs().max() <= tolerance
-    order = np.array([4, 0, 5, 2])
-    shuffled = transform.apply(batch[order], transform.draw(some_keys[order]))
-    assert (shuffled - together[order]).abs().max() <= tolerance
-    taken = transform.apply(batch[order], parameters.take(order))
-    assert torch.equal(taken, shuffled)
+    for order in (np.array([4, 0, 5, 2]), np.array([1])):
+        drawn = transform.draw(some_keys[order])
+        assert drawn.to_json() == parameters.take(order).to_json()
+        assert (transform.apply(batch[order], drawn) - together[order]).abs().max() <= tolerance
 
 
-def test_silence_stays_silent_also_in_its_gradient(transform, some_keys):
-    batch = torch.zeros_like(batch_for(transform)).requires_grad_()
+def test_gradients_are_finite_and_reach_every_clip_and_silence_stays_silent(transform, some_keys):
     parameters = transform.draw(some_keys)
-    changed = transform.apply(batch, parameters)
-    if getattr(transform, "fill", "mean") == "mean":
-        assert not changed.any()
-    (gradient,) = torch.autograd.grad(changed.sum() + changed.square().sum(), batch)
-    assert gradient.isfinite().all()
+    with torch.inference_mode():  # what is kept from here can be trained through
+        transform.apply(batch_for(transform), parameters)
+    for batch in (batch_for(transform), torch.zeros_like(batch_for(transform))):
+        changed = transform.apply(batch.requires_grad_(), parameters)
+        (gradient,) = torch.autograd.grad(changed.sum() + changed.square().sum(), batch)
+        assert gradient.isfinite().all()
+        if batch.any():
+            assert gradient.flatten(1).any(dim=1).all()
+        elif getattr(transform, "fill", "mean") == "mean":
+            assert not changed.any()
 
 
-def test_gradients_are_finite_and_reach_every_clip(transform, some_keys):
-    batch = batch_for(transform).requires_grad_()
-    changed = transform.apply(batch, transform.draw(some_keys))
-    (gradient,) = torch.autograd.grad(changed.square().sum(), batch)
-    assert gradient.isfinite().all()
-    assert gradient.flatten(1).any(dim=1).all()
-
-
-def test_parameters_survive_json_exactly(transform, some_keys):
-    parameters = transform.draw(some_keys)
-    read = type(parameters).from_json(json.loads(json.dumps(parameters.to_json())))
-    assert len(read) == N_CLIPS
-    assert read.to_json() == parameters.to_json()
-    assert read.describe() == parameters.describe()
-    batch = batch_for(transform)
-    assert torch.equal(transform.apply(batch, read), transform.apply(batch, parameters))
-
-
-def test_parameters_of_no_clip_survive_json_with_their_types(transform, some_keys):
-    def arrays(parameters: Any) -> dict[str, Any]:
+@pytest.mark.parametrize("n", [N_CLIPS, 0])
+def test_parameters_survive_json_exactly_and_say_what_they_do(transform, some_keys, n: int):
+    def kinds(parameters: Any) -> dict[str, Any]:
         fields = {field.name: getattr(parameters, field.name) for field in dataclasses.fields(parameters)}
-        members = {f"member {i}": arrays(member) for i, member in enumerate(fields.pop("members", ()))}
+        members = {f"member {i}": kinds(member) for i, member in enumerate(fields.pop("members", ()))}
         return members | {name: (array.dtype.kind, array.ndim, len(array)) for name, array in fields.items()}
 
-    none = transform.draw(some_keys[:0])
-    read = type(none).from_json(json.loads(json.dumps(none.to_json())))
-    assert arrays(read) == arrays(none)
-    assert transform.apply(batch_for(transform)[:0], read).shape == batch_for(transform)[:0].shape
-
-
-def test_every_clip_is_described_in_words(transform, some_keys):
-    texts = transform.draw(some_keys).describe()
-    assert len(texts) == N_CLIPS
+    parameters, batch = transform.draw(some_keys[:n]), batch_for(transform)[:n]
+    read = type(parameters).from_json(json.loads(json.dumps(parameters.to_json(), allow_nan=False)))
+    assert (read.to_json(), kinds(read)) == (parameters.to_json(), kinds(parameters))
+    assert torch.equal(transform.apply(batch, read), transform.apply(batch, parameters))
+    texts = read.describe()
+    assert len(read) == len(texts) == n
     assert all(texts)
+    assert texts == parameters.describe()
 
 
-def test_there_is_nothing_to_train_and_nothing_to_save(transform):
-    assert not isinstance(transform, torch.nn.Module)
-    assert hash(transform) == hash(transform)
-
-
-def test_global_random_states_are_not_touched(transform, some_keys, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # the checker itself uses Python's random
-
+def test_global_random_states_are_not_touched(transform, some_keys, unchecked):  # the checker uses Python's
     def states() -> tuple:
         return random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()  # noqa: NPY002
 
@@ -180,22 +149,72 @@ def test_global_random_states_are_not_touched(transform, some_keys, monkeypatch:
     assert states() == before
 
 
-def test_called_without_keys_it_follows_the_generator(transform):
+def test_called_without_keys_it_follows_the_generator_and_keeps_the_shape(transform):
+    def called(given: torch.Tensor, seed: int = 1) -> torch.Tensor:
+        return transform(given, torch.Generator().manual_seed(seed))
+
     batch = batch_for(transform)
-    first = transform(batch, torch.Generator().manual_seed(1))
-    assert torch.equal(transform(batch, torch.Generator().manual_seed(1)), first)
-    assert not torch.equal(transform(batch, torch.Generator().manual_seed(2)), first)
+    expected = called(batch)
+    assert torch.equal(called(batch), expected)
+    assert not torch.equal(called(batch, seed=2), expected)
+    assert torch.equal(called(batch[:, None]), expected[:, None])
+    assert torch.equal(called(batch[0]), called(batch[:1])[0])
     torch.manual_seed(5)
     default = transform(batch)
+    assert not torch.equal(transform(batch), default)
     torch.manual_seed(5)
     assert torch.equal(transform(batch), default)
-    assert not torch.equal(transform(batch), default)
+    for wrong in (batch[:, None].expand(-1, 2, *batch.shape[1:]), batch[None, None, None], torch.tensor(1.0)):
+        with pytest.raises(ValueError, match="shape"):
+            transform(wrong)
 
 
-@pytest.mark.parametrize("name", [n for n, t in TRANSFORMS.items() if not isinstance(t, PitchShift | Chain | Choose)])
-def test_lists_serve_as_tuples(name: str, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # it would refuse what no checker sees in a JSON
-    transform = TRANSFORMS[name]
+def test_it_is_a_value_of_lists_or_tuples(transform, unchecked):
     options = {field.name: getattr(transform, field.name) for field in dataclasses.fields(transform)}
-    lists = {key: list(value) if isinstance(value, tuple) else value for key, value in options.items()}
-    assert (type(transform)(**lists), hash(type(transform)(**lists))) == (transform, hash(transform))
+    same = type(transform)(**{name: list(v) if isinstance(v, tuple) else v for name, v in options.items()})
+    assert (same, hash(same)) == (transform, hash(transform))
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "names"),
+    [
+        (PitchShift, {"semitones": ()}, "pitch shift"),
+        (PitchShift, {"semitones": (1.0, -13.0)}, "-13 semitones"),
+        (PitchShift, {"sample_rate": 0}, "0 Hz"),
+        (Reverb, {"n_rooms": 0}, "0 room responses"),
+        (Reverb, {"rt60_s": (0.5, 0.2)}, "from 0.5 to 0.2 s"),
+        (Reverb, {"bank": BANK}, "8000 Hz .* 44100 Hz"),
+        (AddRecordedNoise, {"recordings": RECORDINGS}, "8000 Hz .* 44100 Hz"),
+        (AddRecordedNoise, {"recordings": RECORDINGS, "snr_db": (3, 2), "sample_rate": 8000}, "from 3 to 2 dB"),
+        (AddNoise, {"snr_db": (30.0, 5.0)}, "from 30 to 5 dB"),
+        (AddNoise, {"color": "purple"}, "'purple'"),
+        (AddNoise, {"sample_rate": 0}, "0 Hz"),
+        (Gain, {"gain_db": (float("nan"), 3.0)}, "nan"),
+        (Clipping, {"threshold_db": (-6.0, 3.0)}, "3 dB"),
+        (LowPass, {"cutoff_hz": (100.0, 4000.0), "sample_rate": 8000}, "8000 Hz"),
+        (HighPass, {"cutoff_hz": (0.0, 100.0)}, "from 0 to 100 Hz"),
+        (TimeShift, {"max_shift_s": 1e-5}, "1e-05 s"),
+        (TimeShift, {"fill": "mean"}, "'mean'"),
+        (SpecAugment, {"band_masks": (2, 1)}, "from 2 to 1"),
+        (SpecAugment, {"max_frame_share": 1.5}, "1.5"),
+        (SpecAugment, {"fill": float("nan")}, "nan"),
+        (Chain, {"transforms": ()}, "transform"),
+        (Chain, {"transforms": (SpecAugment(), Gain())}, "SpecAugment"),
+        (Choose, {"transforms": (Gain(), Gain()), "probabilities": (0.5, 0.4)}, "probabilities"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_when_it_is_configured(kind, options, names, unchecked):
+    with pytest.raises(ValueError, match=names):
+        kind(**options)
+
+
+def test_a_batch_that_is_none_is_refused(transform, unchecked):
+    if isinstance(transform, Chain | Choose):
+        pytest.skip("each member sees the clips that chose it")
+    parameters = transform.draw(np.arange(2, dtype=np.uint64))
+    wrong = [torch.zeros(100), torch.zeros(3, 100 if transform.domain == "waveform" else 8, 9)[..., 0]]
+    if transform.domain == "waveform":
+        wrong += [torch.zeros(2, 0), torch.zeros(2, 100, dtype=torch.int16)]
+    for batch in wrong:
+        with pytest.raises(ValueError, match="give"):
+            transform.apply(batch, parameters)

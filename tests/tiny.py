@@ -1,9 +1,17 @@
 """A data set and settings for runs of seconds."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import soundfile
+
+from cohear.data.store import Store
+from cohear.runs.config import Config, change
+from cohear.runs.plan import list_clips
+from cohear.runs.presets import small
 
 SAMPLE_RATE = 8000
 
@@ -48,17 +56,29 @@ def write_classes(folder: Path, *, n_clips: int = 20, several: bool = False) -> 
     return table
 
 
-TINY = (
-    "data.sample_rate=8000",
-    "front_end.n_fft=256",
-    "front_end.hop_length=200",
-    "front_end.n_mels=16",
-    "network.width=0.0625",
-    "views.n_rooms=4",
-    "training.batch_size=6",
-    "training.epochs=2",
-)
+TINY_SETTINGS: dict[str, Any] = {
+    "data.sample_rate": 8000,
+    "front_end.n_fft": 256,
+    "front_end.hop_length": 200,
+    "front_end.n_mels": 16,
+    "network.width": 0.0625,
+    "training.batch_size": 6,
+    "training.epochs": 2,
+}
 """Settings for a run of seconds."""
 
+TINY = tuple(f"{name}={value}" for name, value in TINY_SETTINGS.items())
+"""The same as `--set` takes them."""
+
 OPTIONS = ("--preset", "small", *(word for setting in TINY for word in ("--set", setting)))
-"""The same settings for the command line."""
+"""The same for the command line."""
+
+
+def tiny_config(changes: Mapping[str, Any] = MappingProxyType({})) -> Config:
+    """Return the same as a configuration, with some changes."""
+    return change(small(), {**TINY_SETTINGS, **changes})
+
+
+def open_store(table: Path, config: Config) -> Store:
+    """Decode the clips of a table, at the sample rate that a configuration has."""
+    return list_clips(table, config, {"data.sample_rate"}).decode().store

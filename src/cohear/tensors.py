@@ -16,10 +16,17 @@ Annotations are checked while the tests run (jaxtyping with beartype) and cost n
 Numbers are drawn on the host and go to the device by `on_device` alone, so that no step waits for a device.
 """
 
+import functools
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 Waveforms = Float[Tensor, "batch time"]
 """Waveforms of a batch, full scale is [-1, 1]."""
@@ -41,3 +48,22 @@ def on_device(array: np.ndarray, device: torch.device, dtype: torch.dtype | None
     """
     tensor = torch.from_numpy(array).to(dtype=dtype)
     return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
+
+
+def keep_tensors(maxsize: int) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """Decorate a function of hashable arguments so that the last `maxsize` results are kept; nobody may change them.
+
+    A tensor made under `torch.inference_mode()` can never take part in a gradient. What is kept (windows, filters,
+    banks) may be made first while somebody predicts and be used again while somebody trains, so it is always made
+    outside inference mode.
+    """
+
+    def decorate(make: Callable[P, T]) -> Callable[P, T]:
+        @functools.lru_cache(maxsize=maxsize)
+        def kept(*args: P.args, **kwargs: P.kwargs) -> T:
+            with torch.inference_mode(False), torch.no_grad():
+                return make(*args, **kwargs)
+
+        return functools.update_wrapper(kept, make)  # pyright: ignore[reportReturnType]
+
+    return decorate

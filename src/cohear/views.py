@@ -13,6 +13,7 @@ from jaxtyping import Float, Int64, UInt64
 from torch import Tensor
 
 from cohear import keys
+from cohear.errors import UserError
 from cohear.models import LogMel
 from cohear.tensors import on_device
 from cohear.transforms.contract import ClipFacts, Parameters, Transform
@@ -36,7 +37,8 @@ def view_keys(
 class MadeViews:
     """Views together with what was drawn for them."""
 
-    log_mels: Float[Tensor, "view batch band frame"]
+    inputs: Float[Tensor, "view batch *shape"]
+    """What the network takes: log-mels `[V B M L]`, or waveforms `[V B T]` where there is no front end."""
     waveforms: Float[Tensor, "view batch time"]
     rows: Int64[np.ndarray, " changed"]
     """Which cells of the flattened `[view batch]` were transformed."""
@@ -46,15 +48,31 @@ class MadeViews:
 
 @dataclass(frozen=True)
 class ViewMaker:
-    """Make the views of batches with one transform and one front end.
+    """Make the views of batches with one augmentation and one front end.
 
     Args:
-        transform: of waveforms or of log-mels; None where only clean views are made.
-        front_end: waveforms to log-mels, on the device of the waveforms.
+        transform: of waveforms, of log-mels or of both; None where only clean views are made.
+        front_end: waveforms to log-mels, on the device of the waveforms; None for networks that take waveforms.
+
+    Raises:
+        UserError: where there are masks and no log-mels.
     """
 
     transform: Transform | None
-    front_end: LogMel
+    front_end: LogMel | None
+
+    def __post_init__(self) -> None:
+        if self.front_end is None and self.transform is not None and "log_mel" in self.transform.domains:
+            raise UserError(
+                "the network takes waveforms, and masks hide parts of a log-mel spectrogram; choose a recipe of "
+                "transforms of waveforms, such as pitch,reverb"
+            )
+
+    def to(self, device: torch.device) -> "ViewMaker":
+        """Move the front end to a device, in place."""
+        if self.front_end is not None:
+            self.front_end.to(device)
+        return self
 
     @torch.no_grad()
     def make(
@@ -74,35 +92,30 @@ class ViewMaker:
         """
         n_views, n_clips = views.shape
         rows = np.flatnonzero(views.reshape(-1) > 0)
-        places = rows % max(n_clips, 1)
-        facts = (facts or ClipFacts()).take(places)
-        clips = on_device(places, waveforms.device)
-        stacked = waveforms.expand(n_views, *waveforms.shape)
-        transform, parameters = self.transform, None
-        if len(rows) and transform is None:
+        clean = waveforms.expand(n_views, *waveforms.shape)
+        if not len(rows):
+            return MadeViews(self._hear_clean(waveforms, n_views), clean, rows, None)
+        if self.transform is None:
             raise ValueError("a transformed view was asked for, and there is no transform to make it with")
-        if transform is not None and len(rows):
-            parameters = transform.draw(view_keys.reshape(-1)[rows])
-        if parameters is None:
-            log_mels = self.front_end(waveforms).expand(n_views, -1, -1, -1)
-        elif transform is not None and transform.domain == "waveform":
-            stacked = _with_rows(stacked, rows, transform.apply_to(waveforms[clips], parameters, facts))
-            log_mels = self.front_end(stacked)
+        transform, parameters = self.transform, self.transform.draw(view_keys.reshape(-1)[rows])
+        of_view, of_clip = np.divmod(rows, n_clips)
+        cells = on_device(of_view, waveforms.device), on_device(of_clip, waveforms.device)
+        facts = (facts or ClipFacts()).take(of_clip)
+        stacked = clean
+        if "waveform" in transform.domains:
+            stacked = clean.index_put(cells, transform.apply_in("waveform", waveforms[cells[1]], parameters, facts))
+            inputs = stacked if self.front_end is None else self.front_end(stacked)
         else:
-            assert transform is not None
-            clean = self.front_end(waveforms)
+            inputs = self._hear_clean(waveforms, n_views)
+        if "log_mel" in transform.domains and self.front_end is not None:
             n_frames = None if facts.lengths is None else self.front_end.n_frames(facts.lengths)
-            changed = transform.apply_to(clean[clips], parameters, ClipFacts(facts.rows, n_frames))
-            log_mels = _with_rows(clean.expand(n_views, *clean.shape), rows, changed)
-        return MadeViews(log_mels, stacked, rows, parameters)
+            facts = ClipFacts(facts.rows, n_frames)
+            inputs = inputs.index_put(cells, transform.apply_in("log_mel", inputs[cells], parameters, facts))
+        return MadeViews(inputs, stacked, rows, parameters)
 
-
-def _with_rows(
-    stacked: Float[Tensor, "view batch *rest"],
-    rows: Int64[np.ndarray, " changed"],
-    changed: Float[Tensor, "changed *rest"],
-) -> Float[Tensor, "view batch *rest"]:
-    """Return a copy of `stacked` whose flattened cells `rows` hold `changed`."""
-    cells = stacked.flatten(0, 1).clone()
-    cells[on_device(rows, cells.device)] = changed
-    return cells.unflatten(0, stacked.shape[:2])
+    def _hear_clean(
+        self, waveforms: Float[Tensor, "batch time"], n_views: int
+    ) -> Float[Tensor, "{n_views} batch *shape"]:
+        """Return what the network takes of the clean clips, once for all views."""
+        inputs = waveforms if self.front_end is None else self.front_end(waveforms)
+        return inputs.expand(n_views, *inputs.shape)

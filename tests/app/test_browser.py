@@ -19,6 +19,7 @@ from tiny import OPTIONS, write_tones
 
 LABELS = ("<b onclick=alert(1)>bee</b>", "${1}{{cat}}", "\"dog\" & 'co'")
 RATE = 16000
+VIEWS = ("clean", "pitch", "room", "masks")
 
 pytestmark = pytest.mark.slow
 
@@ -92,16 +93,15 @@ def _jsd(page):
     return float(page.get_attribute("[data-jsd]", "data-jsd"))
 
 
-def _bars(page, view):
+def _percent(page, view):
+    """The probabilities of a view, once as written and once as wide as the bars are."""
+    texts = page.locator(f"#view-{view} .answer > span:nth-child(2)").all_inner_texts()
     widths = page.eval_on_selector_all(
         f"#view-{view} .bar span", "bars => bars.map(bar => bar.offsetWidth / bar.parentElement.offsetWidth)"
     )
-    return [round(100 * width) for width in widths]
-
-
-def _percent(page, view):
-    texts = page.locator(f"#view-{view} .answer > span:nth-child(2)").all_inner_texts()
-    return [round(float(text.rstrip("%"))) for text in texts]
+    percent = [float(text.rstrip("%")) for text in texts]
+    assert [100 * width for width in widths] == pytest.approx(percent, abs=2)
+    return percent
 
 
 def _upload(page, path, words):
@@ -110,43 +110,35 @@ def _upload(page, path, words):
 
 
 def test_an_uploaded_sound_is_heard_in_four_ways(page, sound):
-    _upload(page, sound, "reed.wav: 2.00 s at 16000 Hz, the mean of 2 channels; heard is its loudest part")
+    _upload(page, sound, "reed.wav: 2.00 s at 16000 Hz, the mean of 2 channels")
     assert page.locator("#said i").count() == 0
-    for view in ("clean", "pitch", "room", "masks"):
+    for view in VIEWS:
         card = page.locator(f"#view-{view}")
         assert card.locator("svg.waveform path").count() == 1
         assert card.locator("img").evaluate("image => image.naturalWidth") > 20
-        audio = card.locator("audio")
-        assert audio.get_attribute("src").startswith("data:audio/mpeg;base64,")
-        page.wait_for_function("audio => audio.duration > 0.55 && audio.duration < 0.8", arg=audio.element_handle())
-        assert len(_bars(page, view)) == 3
-        assert _bars(page, view) == pytest.approx(_percent(page, view), abs=1)
+        audio = card.locator("audio").element_handle()
+        page.wait_for_function("audio => audio.duration > 0.55 && audio.duration < 0.8", arg=audio)
+        assert len(_percent(page, view)) == 3
     assert page.locator("#offered .selected").count() == 0
 
 
 def test_sliders_move_bars_and_divergence_at_once(page):
-    before = {view: page.inner_html(f"#view-{view} article") for view in ("clean", "pitch", "room", "masks")}
+    before = {view: page.inner_html(f"#view-{view} article") for view in VIEWS}
     jsd = _jsd(page)
     page.fill("#slider-pitch input[type=range]", "-7")
     page.locator("#view-pitch .done", has_text="pitch -7 semitones").wait_for()
     assert _jsd(page) != jsd
-    assert _bars(page, "pitch") == pytest.approx(_percent(page, "pitch"), abs=1)
-    changed = [view for view, html in before.items() if page.inner_html(f"#view-{view} article") != html]
-    assert changed == ["pitch"]
-    page.fill("#slider-room input[type=range]", "2.5")
+    assert [view for view, html in before.items() if page.inner_html(f"#view-{view} article") != html] == ["pitch"]
     page.fill("#slider-masks input[type=range]", "60")
-    page.locator("#view-room .done", has_text="room of RT60 2.5 s").wait_for()
     page.locator("#view-masks .done", has_text="60 % of bands and of time hidden").wait_for()
     page.fill("#slider-pitch input[type=number]", "1.5")
     page.press("#slider-pitch input[type=number]", "Tab")
     page.locator("#view-pitch .done", has_text="pitch +1.5 semitones").wait_for()
-    assert _jsd(page) > 0
     page.click("#still")
-    for view in ("pitch", "room", "masks"):
+    for view in VIEWS:
         page.locator(f"#view-{view} .done", has_text=re.compile("^clean$")).wait_for()
         assert _percent(page, view) == _percent(page, "clean")
     assert _jsd(page) == pytest.approx(0, abs=1e-6)
-    assert page.inner_text("[data-jsd]") == "0.0000"
 
 
 def test_labels_of_other_people_are_text_and_nothing_else(page):
@@ -159,21 +151,19 @@ def test_labels_of_other_people_are_text_and_nothing_else(page):
 
 
 def test_a_recording_is_heard(page):
+    before = page.inner_text("#said")
     page.click("#given .source-selection button >> nth=1")
     page.click("#given button:has-text('Record')")
     page.wait_for_timeout(1200)
     page.click("#given button:has-text('Stop')")
-    page.locator("#said", has_text="Your recording:").wait_for()
+    page.wait_for_function("before => document.querySelector('#said').innerText !== before", arg=before)
+    assert page.locator("#said .warning").count() == 0
 
 
 def test_what_cannot_be_heard_is_answered_in_a_sentence(page, tmp_path):
     (tmp_path / "notes.wav").write_text("no sound at all")
     _upload(page, tmp_path / "notes.wav", "notes.wav cannot be read as sound")
-    assert page.inner_text("#said").startswith("notes.wav")
     assert "What is below is still tone" in page.inner_text("#said")
-    page.click("#given [aria-label=Clear]")
-    soundfile.write(tmp_path / "night.flac", np.zeros(8000 * 700, np.int16), 8000)
-    _upload(page, tmp_path / "night.flac", "night.flac lasts longer than 10 minutes")
     page.click("#given [aria-label=Clear]")
     with (tmp_path / "huge.wav").open("wb") as file:
         file.truncate(101 << 20)
@@ -184,21 +174,18 @@ def test_what_cannot_be_heard_is_answered_in_a_sentence(page, tmp_path):
 def test_the_page_fits_a_phone_and_is_light_in_the_dark(browser, server):
     with driving()["opened"](browser, server.address, 390, 844, color_scheme="dark", has_touch=True) as page:
         page.locator("#slider-masks").scroll_into_view_if_needed()
-        assert page.evaluate("document.documentElement.scrollWidth") == 390
         right = page.eval_on_selector_all("body *", "all => Math.max(...all.map(e => e.getBoundingClientRect().right))")
         assert right <= 391
         assert page.locator("[data-jsd]").evaluate("e => e.getBoundingClientRect().top") >= 0, "it stays in sight"
-        assert page.evaluate("getComputedStyle(document.querySelector('.gradio-container')).backgroundColor") == (
-            "rgb(245, 247, 249)"
-        )
+        for place, color in ((".gradio-container", "rgb(245, 247, 249)"), ("#given", "rgb(255, 255, 255)")):
+            assert page.evaluate(f"getComputedStyle(document.querySelector('{place}')).backgroundColor") == color
 
 
 def test_the_page_has_fonts_of_the_system_and_could_not_load_others(browser, server):
     def reach_out():
         with driving()["opened"](browser, server.address) as page:
             assert page.evaluate("getComputedStyle(document.querySelector('.done')).fontFamily").startswith("system-ui")
-            answer = page.evaluate("fetch('http://192.0.2.1/').then(() => 'reached', error => String(error))")
-            assert "Failed to fetch" in answer
+            page.evaluate("fetch('http://192.0.2.1/').then(() => 'reached', error => String(error))")
 
     with pytest.raises(AssertionError, match=r"192\.0\.2\.1"):
         reach_out()

@@ -1,42 +1,44 @@
-"""What each command prints and writes when all is well."""
+"""What commands print and write when all is well; packed, exported and evaluated runs say what the run says."""
 
-import csv
-import io
 import json
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 import soundfile
+import soxr
 
-from tiny import OPTIONS
+from cohear.cli import COMMANDS
+from cohear.evaluation import consistency, robustness
+from cohear.inference import onnx_export
+from cohear.inference.classifier import load
+from cohear.inference.onnx_export import Agreement
+from cohear.runs.config import FIELDS
+from cohear.runs.run import Run
+from tiny import OPTIONS, TINY
 
-COMMANDS = (
-    *("demo", "check", "train", "crossval", "reproduce", "compare", "report"),
-    *("evaluate", "predict", "pack", "export", "listen"),
-)
+PAGE = Path(__file__).parents[2] / "docs" / "exporting.md"
 
 
-def table(text: str) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(text)))
-
-
-def python(code: str) -> str:
-    return subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+def python(code: str) -> list[str]:
+    return subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.splitlines()
 
 
 def test_help_and_readers_import_no_torch():
-    said = python("import sys, cohear; from cohear.cli import run; run(['--help']); print('torch' in sys.modules)")
-    assert said.splitlines()[-1] == "False"
-    assert all(f"\n  {command}" in said for command in COMMANDS)
+    *said, has_torch = python("import sys; from cohear.cli import run; run(['--help']); print('torch' in sys.modules)")
+    assert has_torch == "False"
+    assert set(COMMANDS) <= {line.split()[0] for line in said if line.startswith("  ")}
     imported = python(
         "import importlib, pkgutil, sys, cohear.data, cohear.keys\n"
         "for module in pkgutil.iter_modules(cohear.data.__path__, 'cohear.data.'):\n"
         "    importlib.import_module(module.name)\n"
         "print('cohear.data.store' in sys.modules, 'torch' in sys.modules)"
     )
-    assert imported.split() == ["True", "False"]
+    assert imported == ["True False"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -48,107 +50,208 @@ def test_every_command_has_help_with_an_example_that_fits_a_narrow_terminal(cohe
     assert max(map(len, said.out.splitlines())) <= 60
 
 
-def test_no_command_shows_the_help(cohear):
-    said = cohear()
-    assert (said.status, said.out) == (2, "")
-    assert said.err.startswith("Usage: cohear")
+def test_the_version_is_printed(cohear):
+    said = cohear("--version")
+    assert (said.status, said.err) == (0, "")
+    assert said.out.startswith("cohear 0.")
 
 
-def test_settings_are_listed_as_set_takes_them(cohear):
-    said = cohear("train", "--settings", *OPTIONS)
-    assert cohear("crossval", "--settings", *OPTIONS).out == said.out
+@pytest.mark.parametrize("command", ["train", "crossval", "check"])
+def test_settings_are_listed_as_set_takes_them(cohear, command):
+    said = cohear(command, *(["data"] if command == "check" else []), "--settings", *OPTIONS)
     assert said.status == 0
-    assert {"training.epochs=2", "data.clip_s=None", "views.n_band_masks=1,2"} <= set(said.out.splitlines())
-    again = cohear("train", "--settings", *(w for line in said.out.split()[1:] for w in ("--set", line)), *OPTIONS)
-    assert again.out == said.out
+    assert {*TINY, "preset=small", "data.clip_s=None"} <= set(said.out.splitlines())
+    assert [line.split("=")[0] for line in said.out.splitlines()] == list(FIELDS)
+    again = [word for line in said.out.splitlines()[1:] for word in ("--set", line)]
+    assert cohear("train", "--settings", "--preset", "small", *again).out == said.out
 
 
-def test_train_says_what_it_does_and_a_finished_run_is_not_made_again(cohear, tones, trained):
+def test_epochs_scale_every_schedule_and_set_alone_does_not(cohear):
+    def settings(*words: object) -> dict[str, str]:
+        said = cohear("train", "--preset", "paper", "--settings", *words)
+        return dict(line.split("=", 1) for line in said.out.splitlines())
+
+    schedules = ("training.epochs", "objective.ramp_epochs", "optimizer.decay_epochs")
+    assert [float(settings("--epochs", 36)[name]) for name in schedules] == [36, 5, 1]
+    assert [float(settings("--set", "training.epochs=36")[name]) for name in schedules] == [36, 10, 2]
+
+
+def test_train_says_what_it_does_and_writes_its_folder(cohear, tones, tmp_path):
+    run = tmp_path / "run"
+    words = (
+        "--set",
+        "fold=2",
+        "--seed",
+        3,
+        "--set",
+        "training.epochs=1",
+        "--transform",
+        "noise(snr_db=0..20)+pitch,masking",
+    )
+    said = cohear("train", tones, *OPTIONS, *words, "--track", "end", "--out", run)
+    assert said.status == 0
+    assert re.match(r"accuracy [\d.]+% on 9 clips of fold 2", said.out)
+    assert "noise(snr_db=0..20)+pitch,masking-CL, fold 2, 1 epoch, 0.6 s clips" in said.err
     files = {"config.json", "environment.json", "history.jsonl", "metrics.json", "model.safetensors", "report.html"}
-    assert files | {"predictions.safetensors", "predictions.csv"} <= {path.name for path in trained.iterdir()}
-    modified = (trained / "model.safetensors").stat().st_mtime_ns
-    said = cohear("train", tones, *OPTIONS, "--track", "end", "--out", trained)
+    assert files | {"predictions.safetensors", "predictions.csv"} <= {path.name for path in run.iterdir()}
+    metrics = json.loads((run / "metrics.json").read_text())
+    assert {
+        *("accuracy", "n_clips", "nll", "jsd", "jsd_own", "method", "transform", "fold", "seed", "model", "dataset"),
+        *("preset", "epochs", "precision", "experiment", "schema"),
+    } <= metrics.keys()
+    assert (metrics["fold"], metrics["seed"], metrics["epochs"]) == (2, 3, 1)
+
+
+def test_a_run_on_every_clip_tells_what_cross_validation_lets_expect(cohear, tones, tmp_path):
+    words = (tones, *OPTIONS, "--set", "training.epochs=1", "--track", "end")
+    assert cohear("crossval", *words, "--out", tmp_path / "cv").status == 0
+    said = cohear("train", *words, "--fold", "all", "--crossval", tmp_path / "cv", "--out", tmp_path / "all")
     assert said.status == 0
-    assert said.out.startswith("accuracy ")
-    assert "on 9 clips of fold 1" in said.out
-    assert said.out.endswith("(finished before)\n")
-    assert f"Combination-CL, fold 1, 2 epochs, 0.6 s clips -> {trained}" in said.err
-    assert (trained / "model.safetensors").stat().st_mtime_ns == modified
+    assert "expect an accuracy of" in said.out
+    assert cohear("compare", tmp_path / "all").refuses("trained on every clip")
+    assert cohear("report", tmp_path / "all").status == 0
 
 
-def test_fold_and_seed_can_be_set_by_name(cohear, tones, tmp_path):
-    words = ("--set", "fold=2", "--set", "seed=3", "--set", "training.epochs=1", "--track", "end")
-    assert cohear("train", tones, *OPTIONS, *words, "--out", tmp_path).status == 0
-    metrics = json.loads((tmp_path / "metrics.json").read_text())
-    assert (metrics["fold"], metrics["seed"]) == (2, 3)
-
-
-@pytest.mark.slow
-def test_report_is_written_anew_from_the_folder(cohear, drawn, trained):
-    (trained / "report.html").unlink()
-    said = cohear("report", trained)
+def test_report_is_written_anew_from_the_folder(cohear, drawn, copied):
+    (copied / "report.html").unlink()
+    said = cohear("report", copied)
     assert (said.status, said.out) == (0, "")
-    assert f"report: {trained / 'report.html'}" in said.err
-    page = (trained / "report.html").read_text()
+    page = (copied / "report.html").read_text()
     assert page.count("data:audio/") >= 3
     assert "http://" not in page.replace("http://www.w3.org", "")
 
 
-def test_predict_prints_a_table_with_one_best_label_per_window(cohear, tones, trained, tmp_path):
-    long = tmp_path / "long.wav"
-    soundfile.write(long, 0.1 * np.random.default_rng(0).standard_normal((22050, 2)), 22050)
-    said = cohear("predict", trained, long, tones.parent / "tone0-1-0.wav")
+# packed
+
+
+def test_a_packed_run_predicts_what_the_run_predicts_and_has_its_card_and_equal_bytes(
+    cohear, tones, trained, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    packed, notes = tmp_path / "tones.cohear", ("--notes", "CC0, *ours*")
+    said = cohear("pack", trained, packed, "--card", "card.md", *notes)
+    assert (said.status, said.out) == (0, "")
+    sounds = sorted(tones.parent.glob("tone1-*.wav"))
+    there, here = (cohear("predict", model, *sounds, "--top", 3) for model in (trained, packed))
+    assert len(there.rows) == 3 * len(sounds)
+    assert here.out == there.out
+    assert "\nCC0, *ours*\n" in Path("card.md").read_text("utf-8")
+    assert cohear("pack", trained, *notes).status == 0
+    assert Path("run.cohear").read_bytes() == packed.read_bytes()
+    assert cohear("pack", packed, "again.cohear").refuses("packed already")
+    packed.write_bytes(packed.read_bytes()[:-100])
+    assert cohear("predict", packed, sounds[0]).refuses(packed)
+
+
+# exported
+
+
+def accuracy_of(model: Path, run: Path, sounds: Path) -> float:
+    """Judge a file on the run's test clips without cohear, and see that no clip is answered otherwise."""
+    session = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
+    facts = session.get_modelmeta().custom_metadata_map
+    labels, sample_rate = json.loads(facts["classes"]), int(facts["sample_rate"])
+    predictions = Run(run).predictions
+    assert predictions.classes == tuple(labels)
+    answers = []
+    for path in predictions.paths:
+        samples, rate = soundfile.read(sounds / path, dtype="float32")
+        waveform = soxr.resample(samples, rate, sample_rate, quality="HQ")
+        n_samples = round(float(facts["clip_s"]) * sample_rate)
+        waveform = np.pad(waveform, (0, max(0, n_samples - len(waveform))))
+        (probabilities,) = session.run(["probabilities"], {"waveforms": waveform[None]})
+        answers.append(probabilities[0].argmax())
+    assert np.array_equal(answers, predictions.predicted)
+    return float(np.mean(np.array(answers) == predictions.labels))
+
+
+def test_the_exported_file_has_the_run_s_accuracy_and_the_page_s_program_runs_alone(cohear, tones, trained, tmp_path):
+    out = tmp_path / "model.onnx"
+    said = cohear("export", trained, out)
     assert said.status == 0
-    assert said.out.splitlines()[0] == "path,start_s,end_s,label,probability"
-    rows = table(said.out)
-    assert [(row["start_s"], row["end_s"]) for row in rows] == [
-        *(("0.000", "0.600"), ("0.400", "1.000")),
-        ("0.000", "0.600"),
-    ]
-    assert [row["path"] for row in rows] == [str(long)] * 2 + [str(tones.parent / "tone0-1-0.wav")]
-    assert {row["label"] for row in rows} <= {"tone0", "tone1", "tone2"}
+    assert accuracy_of(out, trained, tones.parent) == Run(trained).accuracy
+    difference = re.search(r"on 18 clips of tones: .* (\S+), the same likeliest label for 18 of 18$", said.out.strip())
+    assert difference
+    assert float(difference[1]) < 1e-5
+    assert [path.name for path in tmp_path.iterdir()] == [out.name]
+    (code,) = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(), re.DOTALL | re.MULTILINE)
+    two = [soundfile.read(tones.parent / f"tone{label}-1-0.wav")[0] for label in (0, 2)]
+    soundfile.write(tmp_path / "street.wav", np.stack([np.concatenate(two)] * 2, -1), 8000, subtype="PCM_16")
+    alone = f"import sys; sys.modules['torch'] = sys.modules['cohear'] = None\n{code}"
+    done = subprocess.run([sys.executable, "-c", alone], cwd=tmp_path, capture_output=True, text=True, check=True)
+    expected = load(trained).predict(tmp_path / "street.wav")
+    assert done.stdout.splitlines() == [f"{row.start_s:.1f} s: {row.label} ({row.probability:.0%})" for row in expected]
+    assert len(expected) == 2
 
 
-def test_predict_top_lists_the_likeliest_first_and_probabilities_add_up_to_one(cohear, tones, trained):
-    rows = table(cohear("predict", trained, tones.parent / "tone1-2-0.wav", "--top", 3).out)
-    probabilities = [float(row["probability"]) for row in rows]
-    assert sorted(row["label"] for row in rows) == ["tone0", "tone1", "tone2"]
-    assert probabilities == sorted(probabilities, reverse=True)
-    assert sum(probabilities) == pytest.approx(1, abs=2e-4)
+def test_an_export_that_answers_otherwise_or_lacks_its_extra_is_not_written(cohear, copied, tmp_path, monkeypatch):
+    out = tmp_path / "model.onnx"
+    with monkeypatch.context() as patched:
+        patched.setattr(onnx_export, "compare", lambda *_: Agreement(0.025, 3))
+        assert cohear("export", copied, out).refuses("2.5e-02")
+        for package in ("onnx", "onnxruntime", "onnxscript"):
+            with patched.context() as without:
+                without.setitem(sys.modules, package, None)
+                assert cohear("export", copied, out).refuses(package, "pip install 'cohear[onnx]'")
+    assert not out.exists()
+    config = json.loads((copied / "config.json").read_text())
+    (copied / "config.json").write_text(json.dumps({**config, "data_path": "gone/sounds.csv"}))
+    said = cohear("export", copied, out)
+    assert said.status == 0
+    assert "gone/sounds.csv" in said.err
+    assert said.out.startswith("checked on 6 made-up sounds")
 
 
-def test_predict_agrees_with_the_predictions_of_the_run(cohear, tones, trained):
-    predicted = table((trained / "predictions.csv").read_text())
-    rows = table(cohear("predict", trained, *(tones.parent / row["path"] for row in predicted)).out)
-    assert [row["label"] for row in rows] == [row["predicted"] for row in predicted]
-    for row, known in zip(rows, predicted, strict=True):
-        assert float(row["probability"]) == pytest.approx(float(known["probability"]), abs=1e-3)  # kept in float16
+@pytest.mark.esc50
+def test_the_exported_file_has_the_run_s_accuracy_on_a_fold_of_esc10(cohear, esc50, tmp_path):
+    run, out = tmp_path / "run", tmp_path / "model.onnx"
+    words = ("train", esc50, "--esc10", *OPTIONS, "--track", "end", "--out", run)
+    assert cohear(*words, "--set", "training.batch_size=48").status == 0
+    assert cohear("export", run, out).status == 0
+    assert Run(run).n_clips == 80
+    assert accuracy_of(out, run, esc50) == Run(run).accuracy
 
 
-def test_predict_keeps_what_can_be_read_and_names_what_cannot(cohear, tones, trained, tmp_path):
-    (tmp_path / "a.wav").write_text("no sound")
-    (tmp_path / "b.wav").write_bytes((tones.parent / "tone0-1-0.wav").read_bytes())
-    (tmp_path / "notes.txt").write_text("not looked at")
-    said = cohear("predict", trained, tmp_path, tmp_path / "gone.wav")
-    assert said.status == 2
-    assert [row["path"] for row in table(said.out)] == [str(tmp_path / "b.wav")]
-    assert "left out: " in said.err
-    assert "a.wav cannot be read as sound" in said.err
-    assert "gone.wav does not exist" in said.err
-    assert said.err.splitlines()[-1] == "cohear: 2 of 3 files could not be read; the others are in the table"
+# evaluated
 
 
-def test_predict_on_files_that_cannot_be_read_prints_no_table(cohear, tones, trained, tmp_path):
-    for name in ("a b.wav", "c.wav"):
-        (tmp_path / name).write_text("no sound")
-    alone = cohear("predict", trained, tmp_path / "a b.wav")
-    assert alone.refuses("cannot be read as sound", f"ffmpeg -i '{tmp_path / 'a b.wav'}'")
-    assert len(alone.err.splitlines()) == 1
-    both = cohear("predict", trained, tmp_path)
-    assert (both.status, both.out) == (2, "")
-    assert both.err.count("left out: ") == 2
-    assert both.err.splitlines()[-1] == "cohear: not one of 2 files could be read; see the reasons above"
+@pytest.fixture
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few changes, no rooms to make, and no pictures to draw."""
+    few = tuple(its for its in consistency.PERTURBATIONS if its.kind == "masking")
+    for module in ("cohear.evaluation.consistency", "cohear.reports.evaluation_report"):
+        monkeypatch.setattr(f"{module}.PERTURBATIONS", few)
+    monkeypatch.setattr(robustness, "SEVERITIES", (1,))
+    monkeypatch.setattr("cohear.reports.evaluation_plots.SEVERITIES", (1,))
+    monkeypatch.setattr("cohear.evaluation.corruptions.N_ROOMS", 1)
 
 
-def test_predict_is_told_from_training_on_a_table(cohear, tones, trained):
-    assert cohear("predict", trained, tones).refuses("tones.csv' is a table, and predict listens to sounds")
+@pytest.mark.usefixtures("_quick")
+def test_on_its_own_data_a_run_is_judged_on_its_test_fold_and_its_numbers_come_back(cohear, tones, trained, tmp_path):
+    page, values = tmp_path / "page.html", tmp_path / "values.json"
+    said = cohear("evaluate", trained, tones, "--out", page, "--json", values)
+    assert said.status == 0, said
+    assert "judging on 9 clips of fold 1" in said.err
+    metrics, (run,) = Run(trained).metrics, json.loads(values.read_text())["runs"]
+    assert f"{round(9 * metrics['accuracy'])} of 9 clips right" in said.out
+    assert run["as_trained"]["accuracy"] == pytest.approx(metrics["accuracy"])
+    assert run["as_trained"]["nll"] == pytest.approx(metrics["nll"], rel=1e-5)
+    assert run["jsd"] == pytest.approx(metrics["jsd"], rel=1e-4)
+    assert "corruptions" not in run
+    assert page.read_text().startswith("<!doctype html>")
+    every = cohear("evaluate", trained, tones, "--fold", "all", "--out", page)
+    assert every.status == 0
+    assert "WARNING: 9 of these 18 clips were trained on" in every.err
+
+
+@pytest.mark.usefixtures("_quick")
+def test_several_runs_are_compared_with_paired_tests(cohear, tones, trained, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = ("--set", "training.epochs=1", "--track", "end", "--method", "bda", "--out", "bda")
+    assert cohear("train", tones, *OPTIONS, *words).status == 0
+    said = cohear("evaluate", trained, "bda", tones, "--corruptions", "--json", "values.json")
+    assert said.status == 0, said
+    assert Path("evaluation.html").exists()
+    values = json.loads(Path("values.json").read_text())
+    assert sorted(its["model"] for its in values["runs"]) == ["Combination-BDA", "Combination-CL"]
+    assert "Paired tests, corrupted clips" in said.out

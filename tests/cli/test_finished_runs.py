@@ -1,138 +1,161 @@
-"""Finished runs whose files or sounds are gone: what can be lost is kept, what is missing is named."""
+"""Run folders that are finished, unfinished or damaged: what can be lost is kept, what is wrong named."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
 import pytest
+import torch
 
-from cohear.experiments.identity import NUMERICS
+from cohear.runs import cost
+from cohear.runs.run import Run
+from cohear.runs.trained_model import load_network
+from cohear.training.checkpoints import save_weights
 from tiny import OPTIONS, write_tones
 
-ONE_EPOCH = (*OPTIONS, "--set", "training.epochs=1", "--track", "end")
+AS_TRAINED = (*OPTIONS, "--track", "end")
 
 
-@pytest.fixture
-def copied(trained: Path, tmp_path: Path) -> Path:
-    """A copy of a finished run that may be spoiled."""
-    return shutil.copytree(trained, tmp_path / "run")
+def change_record(run: Path, **changes: object) -> None:
+    path = run / "config.json"
+    values = {**json.loads(path.read_text()), **changes}
+    path.write_text(json.dumps({name: value for name, value in values.items() if value is not None}))
+
+
+def test_a_finished_run_is_not_made_again_and_never_too_large(cohear, tones, copied, monkeypatch):
+    before = {path: path.stat().st_mtime_ns for path in copied.rglob("*")}
+    monkeypatch.setattr(cost, "free_bytes", lambda: 1000)
+    said = cohear("train", tones, *AS_TRAINED, "--out", copied)
+    assert said.status == 0
+    assert said.out.startswith("accuracy ")
+    assert said.out.endswith("(finished before)\n")
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    (copied / "report.html").unlink()  # it was killed between its numbers and their page
+    assert cohear("train", tones, *AS_TRAINED, "--out", copied).status == 0
+    assert (copied / "report.html").exists()
+
+
+def test_an_unfinished_run_without_resume_is_refused_and_resume_finishes_it(cohear, tones, trained, copied):
+    for name in ("metrics.json", "model.safetensors"):
+        (copied / name).unlink()
+    (copied / "checkpoint" / ".epoch-1-step-0.safetensors.123.partial").write_bytes(b"half")
+    words = ("train", tones, *AS_TRAINED, "--out", copied)
+    assert cohear(*words).refuses(copied, "--resume")
+    for command in ("predict", "evaluate", "export", "pack", "compare"):
+        others = {"predict": [tones], "evaluate": [tones], "export": ["a.onnx"]}.get(command, [])
+        assert cohear(command, copied, *others).refuses("unfinished run")
+    assert cohear(*words, "--resume").status == 0
+    for name in ("metrics.json", "model.safetensors", "predictions.safetensors"):
+        assert (copied / name).read_bytes() == (trained / name).read_bytes()
+    assert not list(copied.rglob("*.partial"))
 
 
 @pytest.mark.parametrize("content", ["{", "[]", "{}", "\x00"])
-def test_damaged_metrics_are_named_with_the_way_out(cohear, tones, copied, content):
-    metrics = (copied / "metrics.json").read_text()
+def test_damaged_metrics_are_named_with_the_way_out(cohear, tones, copied, trained, content):
     (copied / "metrics.json").write_text(content)
-    words = ("train", tones, *OPTIONS, "--track", "end", "--out", copied)
-    assert cohear(*words).refuses(f"'{copied / 'metrics.json'}' is damaged", "remove that file and go on with --resume")
+    words = ("train", tones, *AS_TRAINED, "--out", copied)
+    assert cohear(*words).refuses(copied / "metrics.json", "--resume")
     (copied / "metrics.json").unlink()
     assert cohear(*words, "--resume").status == 0
-    assert json.loads((copied / "metrics.json").read_text()) == json.loads(metrics)
+    assert (copied / "metrics.json").read_bytes() == (trained / "metrics.json").read_bytes()
 
 
 @pytest.mark.parametrize(
     ("changes", "culprit"),
     [
-        ({"numerics": None}, "config.json' is not a run's configuration (it has no 'numerics')"),
-        ({"colour": "red"}, "this version of cohear does not know its 'colour'"),
-        (
-            {"numerics": 1, "identity": "0"},
-            f"made by another version of cohear, or its config.json was changed: numerics 1 there and {NUMERICS} now",
-        ),
-        ({"identity": "0"}, "made by another version of cohear, or its config.json was changed; choose another --out"),
+        ({"numerics": None}, "numerics"),
+        ({"schema": 2}, "config.json' has format 2"),
+        ({"numerics": 1, "identity": "0"}, "another version of cohear"),
+        ({"identity": "0"}, "another version of cohear, or its config.json was changed"),
     ],
 )
 def test_a_run_of_another_version_is_refused_in_words(cohear, tones, copied, changes, culprit):
-    facts = {**json.loads((copied / "config.json").read_text()), **changes}
-    (copied / "config.json").write_text(json.dumps({name: value for name, value in facts.items() if value is not None}))
-    assert cohear("train", tones, *OPTIONS, "--track", "end", "--out", copied).refuses(culprit)
+    change_record(copied, **changes)
+    assert cohear("train", tones, *AS_TRAINED, "--out", copied).refuses(culprit)
 
 
-def hide_sounds(run: Path) -> None:
-    config = json.loads((run / "config.json").read_text())
-    (run / "config.json").write_text(json.dumps({**config, "data_path": "gone/sounds.csv"}))
-
-
-def test_a_report_with_sounds_is_not_replaced_by_one_without(cohear, copied):
-    hide_sounds(copied)
-    (copied / "report.html").write_text("<audio controls></audio>")
-    assert cohear("report", copied).refuses(
-        f"the report of '{copied}' is left as it is", "gone/sounds.csv does not exist", "where training was started"
-    )
-    assert (copied / "report.html").read_text() == "<audio controls></audio>"
-
-
-def test_a_run_without_a_page_gets_one_without_sounds(cohear, copied):
-    hide_sounds(copied)
-    (copied / "report.html").unlink()
+def test_a_report_with_sounds_is_not_replaced_by_one_without_and_a_missing_one_is_written(cohear, copied):
+    change_record(copied, data_path="gone/sounds.csv")
+    page = copied / "report.html"
+    page.write_text("<audio controls></audio>")
+    assert cohear("report", copied).refuses(copied, "gone/sounds.csv")
+    assert page.read_text() == "<audio controls></audio>"
+    for file in (page, copied / "model.safetensors", copied / "predictions.csv"):
+        file.unlink()
     said = cohear("report", copied)
-    assert said.status == 0
-    assert "the report of run shows no sounds: " in said.err
-    assert (copied / "report.html").exists()
+    assert (said.status, said.out) == (0, "")
+    assert "shows no sounds" in said.err
+    assert page.exists()
+    assert (copied / "predictions.csv").exists()
 
 
-def test_report_renders_the_table_of_predictions_anew(cohear, copied, trained):
-    (copied / "predictions.csv").unlink()
-    assert cohear("report", copied).status == 0
-    assert (copied / "predictions.csv").read_bytes() == (trained / "predictions.csv").read_bytes()
-    file = copied / "predictions.safetensors"
-    file.write_bytes(file.read_bytes()[:-1])
-    assert cohear("report", copied).refuses(f"'{file}' is damaged (it cannot be read: ", "go on with --resume")
-
-
-def test_missing_and_damaged_weights_are_named_and_the_page_is_kept(cohear, copied):
+def test_damaged_files_are_named_and_the_page_and_the_pages_of_others_are_kept(cohear, copied, trained, tmp_path):
     weights, page = copied / "model.safetensors", (copied / "report.html").read_bytes()
+    other = shutil.copytree(trained, tmp_path / "other")
+    (other / "report.html").unlink()
     weights.write_bytes(weights.read_bytes()[:-8])
-    for command in (("report", copied), ("predict", copied, copied)):
-        assert cohear(*command).refuses(
-            f"'{weights}' cannot be used (the file is damaged)", "remove metrics.json beside it and go on with --resume"
-        )
+    assert cohear("predict", copied, copied).refuses(weights, "--resume")
+    assert cohear("report", copied, other).refuses(weights, "--resume")
+    assert (other / "report.html").exists()
     weights.unlink()
-    assert cohear("predict", copied, copied).refuses(
-        f"'{weights}' are missing", "remove metrics.json beside it and go on with --resume"
-    )
+    assert cohear("predict", copied, copied).refuses(weights, "--resume")
+    predictions = copied / "predictions.safetensors"
+    predictions.write_bytes(predictions.read_bytes()[:-1])
+    assert cohear("report", copied).refuses(predictions, "--resume")
+    assert cohear("compare", copied).refuses(predictions)
     assert (copied / "report.html").read_bytes() == page
 
 
-def test_a_run_without_weights_gets_a_page_without_sounds_that_replaces_none_with_sounds(cohear, copied):
-    page = copied / "report.html"
-    (copied / "model.safetensors").unlink()
-    page.write_text("an old report")
-    said = cohear("report", copied)
-    assert (said.status, said.out) == (0, "")
-    assert said.err == f"the report of run shows no sounds: its weights are missing\nreport: {page}\n"
-    assert page.read_text() == "a report"
-    page.write_text("<audio controls></audio>")
-    assert cohear("report", copied).refuses(
-        f"the report of '{copied}' is left as it is", "its weights are missing", "copy them into its folder"
-    )
-    assert page.read_text() == "<audio controls></audio>"
+def test_answers_that_are_no_numbers_are_named_with_their_run(cohear, tones, trained, copied, tmp_path):
+    run = Run(copied)
+    network = load_network(run)
+    with torch.no_grad():
+        for weight in network.parameters():
+            weight.copy_(weight.sign() * 1e30)
+    save_weights(run.weights_path, network, {"identity": run.record.identity})
+    page = tmp_path / "page.html"
+    assert cohear("evaluate", copied, tones, "--out", page).refuses("not finite", copied)
+    assert cohear("evaluate", trained, copied, tones, "--out", page).refuses("not finite", copied)
+    assert cohear("report", copied).refuses(copied)
+    assert cohear("predict", copied, tones.parent / "tone0-1-0.wav").refuses("tone0-1-0.wav", "NaN or infinite")
+    assert not page.exists()
 
 
-def test_a_report_that_fails_does_not_keep_others_from_being_written(cohear, copied, trained, tmp_path):
-    other = shutil.copytree(trained, tmp_path / "other")
-    (other / "report.html").unlink()
-    (copied / "model.safetensors").write_bytes(b"")
-    assert cohear("report", copied, other).refuses("model.safetensors' cannot be used")
-    assert (other / "report.html").exists()
-
-
-@pytest.mark.slow
 def test_crossval_compares_with_the_finished_runs_on_the_same_clips_only(cohear, tones, tmp_path):
-    runs = tmp_path / "runs"
+    one_epoch, runs = (*AS_TRAINED, "--set", "training.epochs=1"), tmp_path / "runs"
     others = write_tones(tmp_path / "other-sounds", n_classes=2)
-    assert cohear("train", tones, *ONE_EPOCH, "--method", "none", "--out", runs / "mine").status == 0
-    assert cohear("train", others, *ONE_EPOCH, "--out", runs / "elsewhere").status == 0
-    shutil.copytree(runs / "mine", runs / "a copy")
-    shutil.copytree(runs / "mine", runs / "half")
+    assert cohear("train", tones, *one_epoch, "--method", "none", "--out", runs / "mine").status == 0
+    assert cohear("train", others, *one_epoch, "--out", runs / "elsewhere").status == 0
+    for copy in ("a copy", "half", "spoiled"):
+        shutil.copytree(runs / "mine", runs / copy)
     (runs / "half" / "metrics.json").unlink()
-    damaged = json.loads((runs / "mine" / "config.json").read_text())
-    shutil.copytree(runs / "mine", runs / "spoiled")
-    (runs / "spoiled" / "config.json").write_text(json.dumps({**damaged, "identity": "0"}))
+    change_record(runs / "spoiled", identity="0")
     (runs / "spoiled" / "metrics.json").write_text("{")
-    said = cohear("crossval", tones, *ONE_EPOCH, "--method", "bda", "--out", runs)
+    said = cohear("crossval", tones, *one_epoch, "--method", "bda", "--out", runs)
     assert said.status == 0
-    assert f"compared with 1 other finished run on the same clips in {runs}/" in said.err
+    assert "compared with 1 other finished run on the same clips" in said.err
     assert "left out of the comparison: " in said.err
     assert "\nNo Augmentation" in said.out
     assert "\nCombination-BDA" in said.out
     assert "other-sounds" not in (runs / "comparison.html").read_text()
+
+
+GRID = ("crossval", "{tones}"), ("reproduce", "table1", "--data", "{tones}")
+
+
+@pytest.mark.parametrize("words", [("train", "{tones}"), *GRID], ids=" ".join)
+def test_what_cannot_fit_in_memory_is_refused_before_it_is_begun(cohear, tones, tmp_path, monkeypatch, words):
+    monkeypatch.setattr(cost, "free_bytes", lambda: 1000)
+    monkeypatch.chdir(tmp_path)
+    command, *others = (word.format(tones=tones) for word in words)
+    assert cohear(command, *OPTIONS, *others).refuses("GB", "training.batch_size (now 6)", "network.width (now 0.0625)")
+    assert os.listdir(tmp_path) == []
+    monkeypatch.setattr(cost, "free_bytes", lambda: None)
+
+    def fail(*_arguments: object, **_options: object) -> None:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes")
+
+    monkeypatch.setattr(cost, "_measure", fail)
+    assert cohear(command, *OPTIONS, *others).refuses("memory ran out", "training.batch_size (now 6)")
+    assert os.listdir(tmp_path) == []

@@ -1,4 +1,4 @@
-"""Data that cannot be used: one sentence that names the culprit, status 2, and nothing written."""
+"""Data that cannot be used: one sentence that names the culprit, status 2, and nothing written; so `check` says."""
 
 import json
 import shutil
@@ -9,26 +9,11 @@ import numpy as np
 import pytest
 import soundfile
 
+from cli.conftest import noise, write_folder
 from tiny import OPTIONS, SAMPLE_RATE
 
-
-@pytest.fixture
-def copied(tones: Path, tmp_path: Path) -> Path:
-    """The table of a copy of the tones that may be spoiled."""
-    return Path(shutil.copytree(tones.parent, tmp_path / "sounds")) / tones.name
-
-
-def noise(seed: int = 0, duration_s: float = 0.6) -> np.ndarray:
-    return 0.1 * np.random.default_rng(seed).standard_normal(int(duration_s * SAMPLE_RATE))
-
-
-def write_classes(folder: Path, **n_clips: int) -> Path:
-    """Write a folder of classes with so many clips each."""
-    for label, n in n_clips.items():
-        (folder / label).mkdir(parents=True)
-        for index in range(n):
-            soundfile.write(folder / label / f"{index}.wav", noise(index), SAMPLE_RATE, subtype="PCM_16")
-    return folder
+ONE_EPOCH = (*OPTIONS, "--set", "training.epochs=1", "--track", "end")
+NO_SOUND = "tone1-1-1.wav"
 
 
 def cut_flac(table: Path) -> None:
@@ -41,109 +26,135 @@ def cut_flac(table: Path) -> None:
 def with_nan(table: Path) -> None:
     waveform = noise().astype(np.float32)
     waveform[2400] = np.nan
-    soundfile.write(table.parent / "tone1-1-1.wav", waveform, SAMPLE_RATE, subtype="FLOAT")
+    soundfile.write(table.parent / NO_SOUND, waveform, SAMPLE_RATE, subtype="FLOAT")
+
+
+def far_too_loud(table: Path) -> None:
+    soundfile.write(table.parent / NO_SOUND, np.full(4800, 1e38, np.float32), SAMPLE_RATE, subtype="FLOAT")
 
 
 def remove_file(table: Path) -> None:
-    (table.parent / "tone1-1-1.wav").unlink()
+    (table.parent / NO_SOUND).unlink()
 
 
 def text_instead_of_sound(table: Path) -> None:
-    (table.parent / "tone1-1-1.wav").write_text("these are not samples")
+    (table.parent / NO_SOUND).write_text("these are not samples")
 
 
 def no_label_column(table: Path) -> None:
     table.write_text(table.read_text().replace("path,label", "path,labels"))
 
 
+def without_a_label(table: Path) -> None:
+    """Leave a label without clips in fold 1."""
+    lines = table.read_text().splitlines()
+    table.write_text("\n".join([lines[0], *(line for line in lines[1:] if "tone2-1-" not in line)]) + "\n")
+
+
 SPOILED: list[tuple[Callable[[Path], None], tuple[str, ...]]] = [
-    (remove_file, ("1 of 18 clips", "tone1-1-1.wav does not exist", "--skip-bad")),
-    (text_instead_of_sound, ("tone1-1-1.wav cannot be read as sound", "--skip-bad")),
-    (cut_flac, ("cut.flac is damaged or cut short", "6.00 s", "--skip-bad")),
-    (with_nan, ("tone1-1-1.wav holds NaN", "0.300 s", "--skip-bad")),
-    (no_label_column, ("tones.csv has no column 'label'", "did you mean 'labels'")),
+    (remove_file, (NO_SOUND, "1 of 18 clips", "--skip-bad")),
+    (text_instead_of_sound, (NO_SOUND, "--skip-bad")),
+    (cut_flac, ("cut.flac", "--skip-bad")),
+    (with_nan, (NO_SOUND, "NaN", "0.300 s", "--skip-bad")),
+    (far_too_loud, (NO_SOUND, "--skip-bad")),
+    (no_label_column, ("tones.csv", "'label'", "'labels'")),
 ]
 
 
 @pytest.mark.parametrize(("spoil", "culprits"), SPOILED, ids=[spoil.__name__ for spoil, _ in SPOILED])
-def test_spoiled_data_is_refused_by_name_and_nothing_is_written(cohear, copied, tmp_path, monkeypatch, spoil, culprits):
+def test_spoiled_data_is_refused_by_name_and_nothing_is_written(
+    cohear, spoilable, tmp_path, monkeypatch, spoil, culprits
+):
     monkeypatch.setenv("COHEAR_CACHE", str(tmp_path / "cache"))
-    spoil(copied)
+    spoil(spoilable)
     out = tmp_path / "run"
-    assert cohear("train", copied, *OPTIONS, "--out", out).refuses(*culprits)
+    assert cohear("train", spoilable, *OPTIONS, "--out", out).refuses(*culprits)
     assert not out.exists()
-    kept = [entry for entry in (tmp_path / "cache").rglob("*") if entry.name[-5:] not in (".lock", ".json")]
-    assert kept == []
+    assert not [entry for entry in (tmp_path / "cache").rglob("*") if entry.suffix not in (".lock", ".json")]
+    checked = cohear("check", spoilable, *OPTIONS)
+    assert checked.status == 2
+    assert culprits[0] in checked.out + checked.err
 
 
-@pytest.mark.parametrize("command", ["train", "crossval"])
-def test_missing_data_and_an_empty_folder_are_refused(cohear, tmp_path, command):
+@pytest.mark.parametrize("command", ["train", "crossval", "check"])
+def test_an_empty_folder_is_refused(cohear, tmp_path, command):
     (tmp_path / "empty").mkdir()
-    assert cohear(command, tmp_path / "nowhere", *OPTIONS, "--out", tmp_path / "o").refuses("nowhere does not exist")
-    assert cohear(command, tmp_path / "empty", *OPTIONS, "--out", tmp_path / "o").refuses("empty holds no sounds")
-    assert not (tmp_path / "o").exists()
+    assert cohear(command, tmp_path / "empty", *OPTIONS).refuses("empty holds no sounds")
 
 
-@pytest.mark.slow
-def test_skip_bad_trains_without_the_bad_files_and_lists_them(cohear, copied, tmp_path):
-    remove_file(copied)
-    with_nan(copied)
-    (copied.parent / "tone0-2-1.wav").write_text("no sound")
+def test_skip_bad_trains_without_the_bad_files_and_lists_them(cohear, spoilable, tmp_path):
+    with_nan(spoilable)
+    (spoilable.parent / "tone0-2-1.wav").write_text("no sound")
     run = tmp_path / "run"
-    said = cohear("train", copied, *OPTIONS, "--set", "training.epochs=1", "--out", run, "--skip-bad")
+    said = cohear("train", spoilable, *ONE_EPOCH, "--out", run, "--skip-bad")
     assert said.status == 0
-    assert "skipped: " in said.err
-    notes = "\n".join(json.loads((run / "metrics.json").read_text())["data_notes"])
-    for listed in (said.err, notes):
-        assert "tone1-1-1.wav holds NaN" in listed
-        assert "tone0-2-1.wav cannot be read as sound" in listed
-    assert json.loads((run / "metrics.json").read_text())["n_train_clips"] == 8
+    metrics = json.loads((run / "metrics.json").read_text())
+    for listed in (said.err, "\n".join(metrics["data_notes"])):
+        assert NO_SOUND in listed
+        assert "tone0-2-1.wav" in listed
+    assert metrics["n_train_clips"] == 8
 
 
-@pytest.mark.slow
 def test_a_label_without_training_clips_is_refused_and_the_way_out_works_when_followed(cohear, tmp_path):
-    sounds = write_classes(tmp_path / "sounds", dog=5, cat=5, rare=1)
-    options = (*OPTIONS, "--set", "training.epochs=1", "--set", "data.n_folds=2")
-    said = cohear("crossval", sounds, *options, "--out", tmp_path / "refused")
-    assert said.refuses("no training clip is left of 'rare'", "--drop-small 2")
-    assert not (tmp_path / "refused").exists()
+    sounds = write_folder(tmp_path / "sounds", dog=5, cat=5, rare=0)
+    soundfile.write(sounds / "rare" / "long.wav", noise(duration_s=6), SAMPLE_RATE)  # one recording of many windows
+    options = (*ONE_EPOCH, "--set", "data.n_folds=2", "--set", "data.clip_s=0.6")
+    said = cohear("crossval", sounds, *options, "--out", tmp_path / "runs")
+    assert said.refuses("'rare'", "--drop-small 2")
+    assert not (tmp_path / "runs").exists()
+    assert cohear("check", sounds, *OPTIONS, *options[-4:], "--drop-small", 2).status == 0
     said = cohear("crossval", sounds, *options, "--drop-small", 2, "--out", tmp_path / "runs")
     assert said.status == 0
-    assert "1 class with fewer than 2 clips left out: rare" in said.err
+    assert "rare" in said.err
 
 
-def test_drop_small_counts_recordings_not_windows(cohear, tmp_path):
-    sounds = write_classes(tmp_path / "sounds", dog=5, cat=5)
-    (sounds / "rare").mkdir()
-    soundfile.write(sounds / "rare" / "long.wav", noise(duration_s=6), SAMPLE_RATE, subtype="PCM_16")
-    said = cohear("crossval", sounds, *OPTIONS, "--set", "data.clip_s=0.6", "--out", tmp_path / "o")
-    assert said.refuses("'rare'", "--drop-small 2")
-    assert not (tmp_path / "o").exists()
-
-
-def test_no_number_is_proposed_where_dropping_small_classes_would_leave_nothing(cohear, copied, tmp_path):
-    lines = copied.read_text().splitlines()
-    copied.write_text("\n".join([lines[0], *(line for line in lines[1:] if "tone2-1-" not in line)]) + "\n")
+def test_no_number_is_proposed_where_dropping_small_classes_would_leave_nothing(cohear, spoilable, tmp_path):
+    without_a_label(spoilable)
     for take in range(9):
-        soundfile.write(copied.parent / f"more{take}.wav", noise(take), SAMPLE_RATE)
-    with copied.open("a") as table:
+        soundfile.write(spoilable.parent / f"more{take}.wav", noise(take), SAMPLE_RATE)
+    with spoilable.open("a") as table:
         table.writelines(f"more{take}.wav,tone2,2,more{take}\n" for take in range(9))
-    said = cohear("train", copied, *OPTIONS, "--fold", 2, "--out", tmp_path / "o")
-    assert said.refuses("no training clip is left of 'tone2'", "take 'tone2' out of the data")
+    said = cohear("train", spoilable, *OPTIONS, "--fold", 2, "--out", tmp_path / "o")
+    assert said.refuses("'tone2'")
     assert "--drop-small" not in said.err
 
 
-@pytest.mark.slow
 def test_a_label_missing_from_a_test_fold_is_only_a_warning_that_metrics_and_comparison_repeat(
-    cohear, copied, tmp_path
+    cohear, spoilable, tmp_path
 ):
-    lines = copied.read_text().splitlines()
-    copied.write_text("\n".join([lines[0], *(line for line in lines[1:] if "tone2-1-" not in line)]) + "\n")
+    without_a_label(spoilable)
     run, sentence = tmp_path / "run", "fold 1 has no test clip of 'tone2'"
-    said = cohear("train", copied, *OPTIONS, "--set", "training.epochs=1", "--fold", 1, "--out", run)
+    said = cohear("train", spoilable, *ONE_EPOCH, "--fold", 1, "--out", run)
     assert said.status == 0
     assert f"WARNING: {sentence}" in said.err
     assert json.loads((run / "metrics.json").read_text())["warnings"][0].startswith(sentence)
-    compared = cohear("compare", run, "--out", tmp_path / "comparison.html")
-    assert f"Warning: {sentence}" in " ".join(compared.out.split())
-    assert "no test clip of" in (tmp_path / "comparison.html").read_text()
+    assert sentence in cohear("compare", run, "--out", tmp_path / "comparison.html").flat
+
+
+@pytest.fixture
+def apart(spoilable: Path, tmp_path: Path) -> Path:
+    """A table whose sounds lie in another folder."""
+    (tmp_path / "tables").mkdir()
+    return Path(shutil.move(spoilable, tmp_path / "tables" / spoilable.name))
+
+
+def test_a_run_finds_sounds_that_lie_elsewhere_again_and_is_the_same_run(cohear, apart, trained, tmp_path):
+    sounds, run, page = tmp_path / "sounds", tmp_path / "run", tmp_path / "page.html"
+    assert cohear("check", apart, *OPTIONS).status == 2
+    assert cohear("check", apart, *OPTIONS, "--sounds", sounds).status == 0
+    assert cohear("check", sounds, *OPTIONS, "--sounds", tmp_path).refuses("--sounds")
+    said = cohear("train", apart, *OPTIONS, "--track", "end", "--sounds", sounds, "--out", run)
+    assert said.status == 0
+    record, beside = (json.loads((folder / "config.json").read_text()) for folder in (run, trained))
+    assert record["identity"] == beside["identity"]
+    assert (run / "predictions.csv").read_bytes() == (trained / "predictions.csv").read_bytes()
+    assert cohear("evaluate", run, apart, "--out", page).status == 0
+    assert cohear("evaluate", trained, apart, "--out", page).status == 2
+    assert cohear("report", run).status == 0
+
+
+def test_a_table_must_not_name_what_lies_outside_its_folder(cohear, apart, tmp_path):
+    rows = apart.read_text().splitlines()
+    apart.write_text("\n".join([rows[0], *(f"{tmp_path}/sounds/{row}" for row in rows[1:])]))
+    for command in ("train", "crossval", "check"):
+        assert cohear(command, apart, *OPTIONS).refuses("line 2", "--sounds DIR")

@@ -1,61 +1,62 @@
-"""Real processes, stopped and killed: nothing is lost, the way on is said, and it ends in the same bytes."""
+"""Real processes, stopped and killed after counted steps: nothing is lost, and it ends in the same bytes."""
 
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from cohear.training.checkpoint_files import checkpoint_paths
 from tiny import OPTIONS
 
 pytestmark = pytest.mark.slow
 
-LONG = (*OPTIONS, "--set", "training.epochs=25", "--track", "end")
-PATIENCE_S = 120.0
+N_STEPS = 40
+"""Eight epochs of five steps."""
+LONG = (*OPTIONS, "--set", "training.epochs=8", "--track", "end")
+SIGNALS = [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+HANGS_S = 300
+"""For who waits in vain; no test depends on it."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    status: int
+    out: str
+    err: str
+    processes: list[int]
+    """That were at work."""
 
 
 @pytest.fixture
-def begin(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """Begin a command in a process of its own, on one thread."""
-    processes: list[subprocess.Popen[str]] = []
+def stopped(tmp_path: Path) -> Callable[..., Ended]:
+    """Run a command that is stopped: `what` happens after `n_steps` steps in each of `n_processes`."""
 
-    def start(*arguments: object) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "cohear", *map(str, arguments)]
-        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        process = subprocess.Popen(
-            command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    def run(what: str, n_steps: int, *arguments: object, n_processes: int = 1, **streams: int) -> Ended:
+        folder = tmp_path / f"at-work-{len(list(tmp_path.glob('at-work-*')))}"
+        folder.mkdir()
+        done = subprocess.run(
+            [sys.executable, Path(__file__).with_name("stopping.py"), *map(str, arguments)],
+            cwd=tmp_path,
+            env={
+                **os.environ,
+                "OMP_NUM_THREADS": "1",
+                "COHEAR_TEST_STOP": f"{what} {n_steps} {n_processes} {folder}",
+            },
+            text=True,
+            timeout=HANGS_S,
+            check=False,
+            **({"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | streams),
         )
-        processes.append(process)
-        return process
+        processes = [int(path.name) for path in folder.iterdir()]
+        return Ended(done.returncode, done.stdout or "", done.stderr or "", processes)
 
-    yield start
-    for process in processes:
-        process.kill()
-        for stream in filter(None, (process.stdout, process.stderr)):
-            stream.close()
-        process.wait()
-
-
-def wait_until(happened: Callable[[], bool], process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not happened():
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline, "nothing happened for too long"
-        time.sleep(0.01)
-
-
-def n_epochs(folder: Path) -> int:
-    history = folder / "history.jsonl"
-    return len(history.read_text().splitlines()) if history.exists() else 0
-
-
-def children(process: subprocess.Popen[str]) -> list[int]:
-    text = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
-    return [int(word) for word in text.split()]
+    return run
 
 
 def is_alive(pid: int) -> bool:
@@ -66,10 +67,17 @@ def is_alive(pid: int) -> bool:
 
 
 def wait_for_end(pids: list[int]) -> None:
-    deadline = time.monotonic() + 10
-    while any(map(is_alive, pids)):
-        assert time.monotonic() < deadline, "processes live on"
-        time.sleep(0.05)
+    """The system needs a moment to end processes; return when it has."""
+    for _ in range(100 * HANGS_S):
+        if not any(map(is_alive, pids)):
+            return
+        time.sleep(0.01)
+    raise AssertionError("processes live on")
+
+
+def n_epochs(run: Path) -> int:
+    history = run / "history.jsonl"
+    return len(history.read_text().splitlines()) if history.exists() else 0
 
 
 @pytest.fixture(scope="module")
@@ -82,130 +90,103 @@ def unbroken(tones: Path, tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return (folder / "model.safetensors").read_bytes()
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+@pytest.mark.parametrize(("number", "status"), SIGNALS)
 def test_a_signal_saves_says_how_to_go_on_and_resume_ends_in_the_same_bytes(
-    cohear, begin, tones, tmp_path, unbroken, number, status
+    cohear, stopped, tones, tmp_path, unbroken, number, status
 ):
     run = tmp_path / "a run"
     words = ("train", tones, *LONG, "--out", run)
-    process = begin(*words)
-    wait_until(lambda: n_epochs(run) >= 3, process)
-    process.send_signal(number)
-    out, err = process.communicate(timeout=PATIENCE_S)
-    assert (process.returncode, out) == (status, "")
-    assert err.splitlines()[-1].endswith("everything is saved; go on with the same command and --resume")
-    assert "Traceback" not in err
+    ended = stopped(number.name, 18, *words)
+    assert (ended.status, ended.out) == (status, "")
+    assert ended.err.splitlines()[-1].endswith("everything is saved; go on with the same command and --resume")
+    assert "Traceback" not in ended.err
     assert not (run / "metrics.json").exists()
-    assert 3 <= n_epochs(run) < 25
+    assert n_epochs(run) == 3
+    assert checkpoint_paths(run)[0].stem == "epoch-3-step-3"
+    assert cohear(*words).refuses("--resume")
     assert cohear(*words, "--resume").status == 0
     assert (run / "model.safetensors").read_bytes() == unbroken
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
-def test_a_signal_saves_and_keeps_its_status_though_nobody_reads_any_more(begin, tones, tmp_path, number, status):
-    run = tmp_path / "run"
-    process = begin("train", tones, *LONG, "--set", "training.epochs=1000", "--out", run)
-    wait_until(lambda: n_epochs(run) >= 2, process)
-    process.stdout.close()
-    process.stderr.close()
-    process.send_signal(number)
-    assert process.wait(timeout=PATIENCE_S) == status
-    done = n_epochs(run)
-    assert 2 <= done < 1000
-    newest = max(int(path.stem.split("-")[1]) for path in (run / "checkpoint").glob("epoch-*"))
-    assert newest == done
+@pytest.mark.parametrize(("number", "status"), SIGNALS)
+def test_a_signal_saves_and_keeps_its_status_though_nobody_reads_any_more(stopped, tones, tmp_path, number, status):
+    reading, writing = os.pipe()
+    os.close(reading)
+    ended = stopped(number.name, 11, "train", tones, *LONG, "--out", tmp_path / "run", stdout=writing, stderr=writing)
+    os.close(writing)
+    assert ended.status == status
+    assert checkpoint_paths(tmp_path / "run")[0].stem == "epoch-2-step-1"
 
 
-def test_a_run_killed_at_any_moment_resumes_to_the_same_bytes(begin, cohear, tones, tmp_path, unbroken):
+def test_a_run_killed_at_any_moment_resumes_to_the_same_bytes(stopped, cohear, tones, tmp_path, unbroken):
     run = tmp_path / "run"
     words = ("train", tones, *LONG, "--out", run, "--resume")
-    for n_before_death in (1, 12):
-        process = begin(*words)
-        wait_until(lambda n=n_before_death: n_epochs(run) >= n, process)
-        process.kill()
-        process.communicate()
-        assert n_before_death <= n_epochs(run) < 25
+    for n_steps in (3, 22):
+        assert stopped("SIGKILL", n_steps, *words).status == -signal.SIGKILL
+    assert 0 < n_epochs(run) < 8
     assert cohear(*words).status == 0
-    assert n_epochs(run) == 25
+    assert n_epochs(run) == 8
     assert (run / "model.safetensors").read_bytes() == unbroken
     assert not list(run.rglob("*.partial"))
 
 
-def test_a_signal_while_sounds_are_decoded_leaves_no_part_of_a_store(begin, tones, tmp_path, monkeypatch):
+def test_a_signal_while_sounds_are_decoded_leaves_no_part_of_a_store(stopped, tones, tmp_path, monkeypatch):
     cache = tmp_path / "cache"
     monkeypatch.setenv("COHEAR_CACHE", str(cache))
-    table = tmp_path / "many.csv"
-    rows = [f"{tones.parent}/tone{i % 3}-1-0.wav,tone{i % 3},{i % 2},{i / 1e5},{0.5 + i / 1e5}" for i in range(9000)]
-    table.write_text("\n".join(["path,label,fold,start,end", *rows]) + "\n")
-    process = begin("train", table, *LONG, "--sounds", tones.parent)
-    wait_until(lambda: any(cache.glob("*.partial")), process)
-    process.terminate()
-    _, err = process.communicate(timeout=PATIENCE_S)
-    assert process.returncode == 143
-    assert err.splitlines()[-1] == "cohear: stopped; give the same command to begin again"
-    assert not list(cache.glob("*.partial"))
+    ended = stopped("SIGTERM-decoding", 5, "train", tones, *LONG)
+    assert ended.status == 143
+    assert ended.err.splitlines()[-1] == "cohear: stopped; give the same command to begin again"
+    assert ended.processes
+    assert not [path for path in cache.rglob("*") if path.suffix not in (".lock", ".json")]
     assert not (tmp_path / "runs").exists()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_to_a_grid_stops_all_its_processes_and_the_same_command_goes_on(
-    cohear, begin, tones, tmp_path, unbroken, number
+    cohear, stopped, tones, tmp_path, unbroken, number
 ):
-    words = ("crossval", tones, *LONG, "--out", tmp_path / "runs", "--jobs", 2)
-    process = begin(*words)
-    wait_until(lambda: sum(n_epochs(run) > 1 for run in (tmp_path / "runs").glob("*")) == 2, process)
-    workers = children(process)
-    process.send_signal(number)
-    out, err = process.communicate(timeout=PATIENCE_S)
-    assert (process.returncode, out) == (128 + number, "")
-    assert err.splitlines()[-1].endswith("everything is saved; go on with the same command")
-    assert "Traceback" not in err
-    assert len(workers) >= 2
-    wait_for_end(workers)
+    words = ("crossval", tones, *LONG, "--out", tmp_path / "runs", "--jobs")
+    ended = stopped(number.name, 12, *words, 2, n_processes=2)
+    assert (ended.status, ended.out) == (128 + number, "")
+    assert ended.err.splitlines()[-1].endswith("everything is saved; go on with the same command")
+    assert "Traceback" not in ended.err
+    assert len(ended.processes) == 2
+    wait_for_end(ended.processes)
+    assert [n_epochs(run) for run in (tmp_path / "runs").glob("*fold*")] == [2, 2]
     assert not list((tmp_path / "runs").glob("*/metrics.json"))
-    assert cohear(*words[:-1], 1).status == 0
+    assert cohear(*words, 1).status == 0
     (first,) = (tmp_path / "runs").glob("*fold1*")
     assert (first / "model.safetensors").read_bytes() == unbroken
 
 
-def test_the_processes_of_a_killed_grid_do_not_live_on(begin, tones, tmp_path):
-    process = begin("crossval", tones, *LONG, "--out", tmp_path / "runs", "--jobs", 2)
-    wait_until(lambda: any(n_epochs(run) for run in (tmp_path / "runs").glob("*")), process)
-    workers = children(process)
-    process.kill()
-    process.wait()
-    wait_for_end(workers)
+def test_the_processes_of_a_killed_grid_do_not_live_on(stopped, tones, tmp_path):
+    streams = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}  # the killed one's children hold them
+    words = ("crossval", tones, *LONG, "--out", tmp_path / "runs", "--jobs", 2)
+    ended = stopped("SIGKILL", 1, *words, n_processes=2, **streams)
+    assert ended.status == -signal.SIGKILL
+    assert len(ended.processes) == 2
+    wait_for_end(ended.processes)
 
 
-def test_two_jobs_give_the_bytes_of_one(cohear, begin, tones, tmp_path):
-    words = ("crossval", tones, *OPTIONS, "--method", "bda", "--track", "end")
-    process = begin(*words, "--jobs", 2, "--out", tmp_path / "two")
-    out, err = process.communicate(timeout=PATIENCE_S)
-    assert process.returncode == 0, err
-    said = cohear(*words, "--jobs", 1, "--out", tmp_path / "one")
-    assert said.out == out
-    names = sorted(path.relative_to(tmp_path / "one") for path in (tmp_path / "one").glob("*/model.safetensors"))
-    assert len(names) == 2
-    for name in names:
+def test_two_jobs_within_budgets_leave_cleanly_and_give_the_bytes_of_one(cohear, stopped, tones, tmp_path, unbroken):
+    words = ("reproduce", "table1", "--data", tones, *LONG, "--models", "Combination-CL", "--track", "end")
+    for n_epochs_before in (2, 5):  # 15 steps each time
+        ended = stopped("budget", 15, *words, "--jobs", 2, "--out", tmp_path / "two", "--budget", "1000h")
+        assert (ended.status, ended.out) == (0, "")
+        assert "the time is used up: 0 of 2 runs" in ended.err
+        assert "Traceback" not in ended.err
+        epochs = [n_epochs(run) for run in (tmp_path / "two").glob("*fold*")]
+        assert all(n_epochs_before <= n <= n_epochs_before + 1 for n in epochs)
+    ended = stopped("budget", 15, *words, "--jobs", 2, "--out", tmp_path / "two", "--budget", "1000h")
+    assert ended.status == 0
+    said = cohear(*words, "--out", tmp_path / "one")
+    assert said.out == ended.out
+    assert "\nCombination-CL" in said.out
+    runs = sorted((tmp_path / "one").glob("*fold*"))
+    assert [run.name for run in runs] == sorted(run.name for run in (tmp_path / "two").glob("*fold*"))
+    assert len(runs) == 2
+    for run in runs:
         for file in ("model.safetensors", "predictions.safetensors", "metrics.json"):
-            paths = [tmp_path / folder / name.parent / file for folder in ("one", "two")]
-            assert paths[0].read_bytes() == paths[1].read_bytes()
-    assert all((tmp_path / "two" / name.parent / "report.html").exists() for name in names)
-
-
-def test_two_jobs_within_budgets_leave_cleanly_and_end_in_the_same_bytes(begin, tones, tmp_path, unbroken):
-    runs = tmp_path / "runs"
-    words = ("reproduce", "table1", "--data", tones, *LONG, "--models", "Combination-CL", "--jobs", 2, "--out", runs)
-    n_stopped = 0
-    for budget_s in (6, 9, 60, 600):  # a slow machine has not begun when the first is over
-        process = begin(*words, "--budget", f"{budget_s}s")
-        out, err = process.communicate(timeout=PATIENCE_S)
-        assert process.returncode == 0, err
-        assert "Traceback" not in err
-        if "the time is used up" not in err:
-            break
-        n_stopped += 1
-    assert n_stopped >= 1
-    assert out.count("\nCombination-CL") == 1
-    (first,) = runs.glob("*fold1*")
-    assert (first / "model.safetensors").read_bytes() == unbroken
+            assert (run / file).read_bytes() == (tmp_path / "two" / run.name / file).read_bytes()
+        assert (tmp_path / "two" / run.name / "report.html").exists()
+    assert (runs[0] / "model.safetensors").read_bytes() == unbroken

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cohear.data import decoding, store_building
+from cohear.data import decoding, store_files
 from made_stores import steps, write
 
 
@@ -21,9 +21,9 @@ def decoded_paths(monkeypatch) -> list[str]:
     """The paths that were decoded, in no order."""
     paths: list[str] = []
 
-    def decode_clip(root, clip, settings):
-        paths.append(clip.path)
-        return decoding.decode_clip(root, clip, settings)
+    def decode_clips(root, clips, settings):
+        paths.extend(clip.path for clip in clips)
+        return decoding.decode_clips(root, clips, settings)
 
-    monkeypatch.setattr(store_building, "decode_clip", decode_clip)
+    monkeypatch.setattr(store_files, "decode_clips", decode_clips)
     return paths

@@ -1,10 +1,15 @@
+"""Tables read the same however they are written, and find their sounds beneath one folder, links followed."""
+
 import json
+from pathlib import Path
 
 import pytest
 
 from cohear.data.clips import Clip
+from cohear.data.datasets import read_dataset
 from cohear.data.tables import is_table, read_table
 from cohear.errors import UserError
+from faults.fuzz.ways_out import KINDS, OUTSIDE, lay_out, table_of
 
 
 def write(tmp_path, text: str, name: str = "t.csv", encoding: str = "utf-8"):
@@ -13,10 +18,10 @@ def write(tmp_path, text: str, name: str = "t.csv", encoding: str = "utf-8"):
     return path
 
 
-EXPECTED = [
-    Clip("a.wav", "dog", 1, "yard", 0.5, 2.0),
-    Clip("b/c.wav", "cat", 2, None, None, None),
-]
+EXPECTED = (
+    Clip("a.wav", ("dog",), 1, "yard", 0.5, 2.0),
+    Clip("b/c.wav", ("cat",), 2, None, None, None),
+)
 
 
 @pytest.mark.parametrize(
@@ -28,29 +33,18 @@ EXPECTED = [
         (
             "t.tsv",
             "utf-8",
-            "path\tlabel\tfold\tgroup\tstart\tend\tx\n\na.wav\tdog\t1\tyard\t.5\t2\t7\nb/c.wav\tcat\t2\n",
+            "\npath\tlabel\tfold\tgroup\tstart\tend\tx\n\na.wav\tdog\t1\tyard\t.5\t2\t7\nb/c.wav\tcat\t2\n",
+        ),
+        (
+            "t.jsonl",
+            "utf-8",
+            '{"path": "a.wav", "label": "dog", "fold": 1, "group": "yard", "start": 0.5, "end": 2, "extra": [1]}\n'
+            '{"path": "b/c.wav", "label": "cat", "fold": 2, "group": null}',
         ),
     ],
 )
 def test_tables_of_every_kind_read_the_same(tmp_path, name, encoding, text):
-    assert read_table(write(tmp_path, text, name, encoding)) == EXPECTED
-
-
-def test_json_lines_read_the_same(tmp_path):
-    rows = [
-        {"path": "a.wav", "label": "dog", "fold": 1, "group": "yard", "start": 0.5, "end": 2, "extra": [1]},
-        {"path": "b/c.wav", "label": "cat", "fold": 2, "group": None},
-    ]
-    assert read_table(write(tmp_path, "\n".join(map(json.dumps, rows)), "t.jsonl")) == EXPECTED
-
-
-def test_quoted_values_may_hold_the_separator(tmp_path):
-    assert read_table(write(tmp_path, 'path,label\n"a,1.wav","big, dog"\n')) == [Clip("a,1.wav", "big, dog")]
-
-
-MULTI_LABEL = [
-    Clip(path, label, multi_label=True) for path, label in (("a", "big, dog;frog"), ("b", "frog"), ("c", ""))
-]
+    assert read_table(write(tmp_path, text, name, encoding)) == (EXPECTED, False)
 
 
 @pytest.mark.parametrize(
@@ -63,85 +57,111 @@ MULTI_LABEL = [
             "t.jsonl",
             '{"path": "a", "label": ["frog", "big, dog"]}\n{"path": "b", "label": "frog"}\n{"path": "c", "label": []}',
         ),
-        (
-            "t.jsonl",
-            '{"path": "a", "label": "frog;big, dog"}\n{"path": "b", "label": ["frog"]}\n{"path": "c", "label": ""}',
-        ),
     ],
 )
 def test_several_labels_or_none_are_read_from_tables_of_every_kind(tmp_path, name, text):
-    clips = read_table(write(tmp_path, text, name))
-    assert clips == MULTI_LABEL
-    assert [clip.labels for clip in clips] == [("big, dog", "frog"), ("frog",), ()]
+    clips, multi_label = read_table(write(tmp_path, text, name))
+    assert multi_label
+    assert [(clip.path, clip.labels) for clip in clips] == [("a", ("big, dog", "frog")), ("b", ("frog",)), ("c", ())]
 
 
-def test_segments_of_one_file_have_names_of_their_own(tmp_path):
-    clips = read_table(write(tmp_path, "path,label,start,end\na.wav,x,0,1\na.wav,x,1,2.25\na.wav,y,12345.678,\n"))
-    assert [clip.id for clip in clips] == ["a.wav#0-1", "a.wav#1-2.25", "a.wav#12345.678-"]
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        (
-            "path,labels\na.wav,dog\n",
-            r"t\.csv has no column 'label' \(did you mean 'labels'\?\): its columns are path, labels",
-        ),
-        (
-            "path\na.wav\n",
-            r"t\.csv has no column 'label'.* path and label are needed; fold, group, start, end are optional",
-        ),
-        ("file,label\na.wav,dog\n", r"t\.csv has no column 'path'"),
-        ("path,label,label\na.wav,dog,cat\n", r"t\.csv has the column 'label' twice"),
-        ("path,label\na.wav,\n", r"t\.csv, line 2, column label: the value is missing"),
-        ("path,label\n\na.wav,dog,\nb.wav,big,dog\n", r"t\.csv, line 4: 3 values for 2 columns"),
-        ("path,label,fold\na.wav,dog,train\n", r"t\.csv, line 2, column fold: 'train' is not a number"),
-        ("path,label,fold\na.wav,dog,1.5\n", r"t\.csv, line 2, column fold: '1\.5' is not a whole number"),
-        (
-            "path,label,start\na.wav,dog,-1\n",
-            r"t\.csv, line 2, column start: '-1' is not a number from 0 to 1000000000",
-        ),
-        ("path,label,end\na.wav,dog,nan\n", r"t\.csv, line 2, column end: 'nan' is not a number"),
-        (
-            "path,label,start,end\na.wav,dog,2,1\n",
-            r"t\.csv, line 2: the segment ends at 1 s, not after its start at 2 s",
-        ),
-        ("path,label\na.wav,dog\nb.wav,cat\n./a.wav,cat\n", r"t\.csv, line 4: a\.wav is listed already in line 2"),
-        (
-            "path,label\na.wav,dog;\na.wav,cat\n",
-            r"line 3: a\.wav is listed .* one line, with its labels separated by ';'",
-        ),
-        ("path,label\n", r"t\.csv lists no clips"),
-        ("", r"t\.csv lists no clips"),
-    ],
-)
-def test_errors_name_file_line_and_column(tmp_path, text, message):
-    with pytest.raises(UserError, match=message):
-        read_table(write(tmp_path, text))
+def test_one_semicolon_makes_a_table_multi_label_though_no_clip_has_two(tmp_path):
+    assert read_dataset(write(tmp_path, "path,label\na,frog;\nb,toad\n")).multi_label
 
 
 @pytest.mark.parametrize(
-    ("text", "message"),
+    ("name", "text", "where"),
     [
-        ('{"path": "a.wav"\n', r"t\.jsonl, line 1: not a JSON object"),
-        ('{"path": "a.wav", "label": "x"}\n["b.wav"]\n', r"t\.jsonl, line 2: not a JSON object"),
-        ('{"path": "a.wav"}\n', r"t\.jsonl, line 1, column label: the value is missing"),
-        ('{"path": "a.wav", "label": {"x": 1}}\n', r"t\.jsonl, line 1, column label: one value is needed"),
-        ('{"path": "a.wav", "label": ["x", null]}\n', r"t\.jsonl, line 1, column label: one value is needed"),
-        ('{"path": "a.wav", "label": ["x"]}\n{"path": "b.wav"}', r"line 2, column label: the value is missing"),
+        ("t.csv", "path,labels\na.wav,dog\n", r"'label' \(did you mean 'labels'\?\)"),
+        ("t.csv", "file,label\na.wav,dog\n", "'path'"),
+        ("t.csv", "path,label,label\na.wav,dog,cat\n", "'label' twice"),
+        ("t.csv", "path,label\na.wav,\n", "line 2, column label"),
+        ("t.csv", "path,label\n\na.wav,dog,\nb.wav,big,dog\n", "line 4: 3 values for 2 columns"),
+        ("t.csv", "path,label,fold\na.wav,dog,train\n", "line 2, column fold: 'train'"),
+        ("t.csv", "path,label,fold\na.wav,dog,1.5\n", r"line 2, column fold: '1\.5'"),
+        ("t.csv", "path,label,start\na.wav,dog,-1\n", "line 2, column start: '-1'"),
+        ("t.csv", "path,label,end\na.wav,dog,nan\n", "line 2, column end: 'nan'"),
+        ("t.csv", "path,label,start,end\na.wav,dog,2,1\n", "line 2: the segment ends at 1 s"),
+        ("t.csv", "path,label\na.wav,dog\nb.wav,cat\n./a.wav,cat\n", r"line 4: a\.wav"),
+        ("t.csv", "path,label\n", "lists no clips"),
+        ("t.csv", "", "lists no clips"),
+        ("t.csv", "path,label\na.wav," + 200_000 * "x", "line 2: no valid CSV"),
+        ("t.jsonl", '{"path": "a.wav"\n', "line 1: not a JSON object"),
+        ("t.jsonl", '{"path": "a.wav", "label": "x"}\n["b.wav"]\n', "line 2: not a JSON object"),
+        ("t.jsonl", '{"path": "a.wav"}\n', "line 1, column label"),
+        ("t.jsonl", '{"path": "a.wav", "label": ["x", null]}\n', "line 1, column label"),
+        ("t.jsonl", '{"path": "\\ud800.wav", "label": "x"}', r"line 1: .*'\\ud800.wav'"),
+        ("t.csv", "path,label\nb\0.wav,y\n", r"line 2: .*'b\\x00.wav'"),
+        ("t.csv", f"path,label\n{'a/' * 2100}a.wav,y\n", "line 2"),
     ],
 )
-def test_errors_of_json_lines_name_the_line(tmp_path, text, message):
-    with pytest.raises(UserError, match=message):
-        read_table(write(tmp_path, text, "t.jsonl"))
+def test_errors_name_file_line_and_column(tmp_path, name, text, where):
+    with pytest.raises(UserError, match=rf"{name.replace('.', '.')}.*{where}"):
+        read_table(write(tmp_path, text, name))
 
 
-def test_other_encodings_are_refused(tmp_path):
-    with pytest.raises(UserError, match=r"t\.csv is not UTF-8 text"):
+def test_other_encodings_and_tables_of_other_things_are_refused(tmp_path):
+    with pytest.raises(UserError, match=r"t\.csv is not UTF-8"):
         read_table(write(tmp_path, "path,label\nä.wav,dog\n", encoding="latin-1"))
-
-
-def test_only_tables_of_clips_are_recognized(tmp_path):
     assert is_table(write(tmp_path, "path,label\na.wav,dog\n"))
     assert not is_table(write(tmp_path, "site,latitude\nx,1\n", "sites.csv"))
+    assert not is_table(write(tmp_path, '{"site": "x"}\n', "sites.jsonl"))
     assert not is_table(write(tmp_path, "path,label\na.wav,dog\n", "t.md"))
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    return lay_out(tmp_path)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", OUTSIDE)
+def test_what_lies_outside_is_refused_whether_it_is_there_or_not(place, kind, name):
+    with pytest.raises(UserError, match=rf"line [23]: '.*' lies outside {place}, links followed: .*--sounds"):
+        read_dataset(table_of(place, kind, name))
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        ("sub/b.wav", "sub/b.wav"),
+        ("sub/../sub/b.wav", "sub/b.wav"),
+        ("../data/sub/b.wav", "sub/b.wav"),
+        ("round/sub/b.wav", "round/sub/b.wav"),
+        ("inside.wav", "inside.wav"),
+        ("none.wav", "none.wav"),
+        ("loop.wav", "loop.wav"),
+        ("dangling.wav", "dangling.wav"),
+        ("..b.wav", "..b.wav"),
+    ],
+)
+def test_what_lies_inside_has_one_name_there_or_not(place, kind, name, path):
+    dataset = read_dataset(table_of(place, kind, name))
+    assert dataset.clips == (Clip("a.wav", ("x",)), Clip(path, ("y",)))
+    assert dataset.root == place
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "raven"])
+def test_a_folder_can_be_named(place, tmp_path, kind):
+    elsewhere = tmp_path / "data-2"
+    for name in ("sub/b.wav", str(place / "sub/b.wav")):
+        dataset = read_dataset(table_of(elsewhere, kind, name), sounds=place)
+        assert dataset.root == place
+        assert [clip.path for clip in dataset.clips] == ["a.wav", "sub/b.wav"]
+    for outside in ("../secret.wav", "to-folder/c.wav", str(elsewhere / "c.wav")):
+        with pytest.raises(UserError, match=f"lies outside {place}"):
+            read_dataset(table_of(elsewhere, kind, outside), sounds=place)
+    with pytest.raises(UserError, match=r"--sounds .*none"):
+        read_dataset(table_of(place, kind, "sub/b.wav"), sounds=place / "none")
+
+
+def test_names_of_every_other_kind_are_taken_but_no_control_characters_in_labels(place):
+    names = ["two\nlines.wav", "e\u0301.wav", "\u05d0\u202e.wav", "😀.wav", "'quoted' \"twice\".wav", "n" * 200]
+    rows = [{"path": name, "label": f"{index}"} for index, name in enumerate(names)]
+    (place / "t.jsonl").write_text("\n".join(json.dumps(row, ensure_ascii=False) for row in rows), "utf-8")
+    assert [clip.path for clip in read_dataset(place / "t.jsonl").clips] == names
+    for letter in ("\n", "\x00", "\x1b", "\x7f"):
+        (place / "t.jsonl").write_text(json.dumps({"path": "a.wav", "label": f"x{letter}y"}))
+        with pytest.raises(UserError, match="control character"):
+            read_dataset(place / "t.jsonl")

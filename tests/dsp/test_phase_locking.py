@@ -67,12 +67,3 @@ def test_frames_in_two_parts_turn_like_frames_in_one():
     second = in_parts.advance(low[:, [2, 3, 4, 5, 6, 9, 10, 11, 12]], high[:, [2, 3, 4, 5, 6, 9, 10, 11, 12]])
     for band in (0, 1):
         torch.testing.assert_close(torch.cat((first[band], second[band]), 1), whole[band])
-
-
-def test_silence_does_not_turn_and_sound_after_it_starts_anew():
-    low, high = random_spectra(4, 5, N_LOW), random_spectra(5, 5, N_HIGH)
-    low[:, :2], high[:, :2] = 0.0, 0.0  # the frame before and the first frame
-    low[:, 3], high[:, 3] = 0.0, 0.0  # X' of the first frame
-    low_rotations, high_rotations = lock().advance(low, high)
-    assert (low_rotations == 1).all()
-    assert (high_rotations == 1).all()

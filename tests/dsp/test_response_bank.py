@@ -3,30 +3,11 @@ import hashlib
 import numpy as np
 import pytest
 
-from cohear.dsp.decay_times import decay_times_s
 from cohear.dsp.response_bank import ResponseBank
-from cohear.dsp.rooms import reverberation_time, room_responses
 
 
 def decaying(rt60_s: float, n_taps: int = 8000, sample_rate: int = 8000) -> np.ndarray:
     return (10 ** (-3 * np.arange(n_taps) / sample_rate / rt60_s)).astype(np.float32)
-
-
-@pytest.mark.slow
-def test_times_are_those_of_the_decays_and_a_bare_impulse_has_none():
-    bank = ResponseBank(np.stack([decaying(0.3), decaying(0.7), np.eye(8000, dtype=np.float32)[7]]), 8000, tuple("abc"))
-    np.testing.assert_allclose(bank.rt60_s, [0.3, 0.7, np.nan], rtol=2e-3)
-
-
-def test_times_without_torch_are_those_with_torch():
-    responses = room_responses(5, (0.2, 0.6), 8000)
-    expected = [reverberation_time(response, 8000) for response in responses]
-    np.testing.assert_allclose(decay_times_s(responses.numpy(), 8000), expected, rtol=1e-9)
-
-
-def test_silence_around_a_response_does_not_change_its_time():
-    padded = np.pad(decaying(0.3), (500, 2_000))
-    np.testing.assert_allclose(decay_times_s(padded[None], 8000), decay_times_s(decaying(0.3)[None], 8000), rtol=1e-6)
 
 
 def test_a_bank_is_a_value_that_later_changes_of_the_array_do_not_reach():

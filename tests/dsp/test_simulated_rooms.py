@@ -26,13 +26,6 @@ def test_each_room_has_its_reverberation_time(bank):
     np.testing.assert_allclose(bank.rt60_s, room_targets(3, (0.2, 0.3), 3), rtol=0.006)
 
 
-def test_the_direct_sound_is_first_and_largest_and_the_energy_is_one(bank):
-    assert bank.responses.shape == (3, 2400)
-    assert (np.abs(bank.responses).argmax(axis=1) == 0).all()
-    np.testing.assert_allclose(np.square(bank.responses).sum(axis=1), 1.0, rtol=1e-5)
-    assert bank.names == ("0", "1", "2")
-
-
 def test_the_same_seed_gives_the_same_bytes_and_a_room_does_not_depend_on_the_others(bank):
     np.testing.assert_array_equal(simulated_bank(2, *ARGUMENTS[1:]).responses, bank.responses[:2])
     assert not np.array_equal(simulated_bank(1, (0.2, 0.3), 8000, seed=4).responses, bank.responses[:1])
@@ -52,14 +45,7 @@ def test_random_state_and_settings_are_left_as_they_were():
 
 
 def test_without_pyroomacoustics_a_sentence_says_how_to_install_it(monkeypatch):
-    monkeypatch.setitem(sys.modules, "pyroomacoustics", None)
-    with pytest.raises(UserError, match=r"pip install 'cohear\[rooms\]'"):
-        simulated_bank(1)
     monkeypatch.setattr(sys, "path", [])
-    with pytest.raises(UserError, match=r"pip install 'cohear\[rooms\]'"):
-        simulator_version()
-
-
-def test_impossible_rooms_are_refused():
-    with pytest.raises(ValueError, match="0 room responses: give at least 1"):
-        simulated_bank(0)
+    for ask in (simulator_version, lambda: simulated_bank(1)):
+        with pytest.raises(UserError, match=r"pip install 'cohear\[rooms\]'"):
+            ask()

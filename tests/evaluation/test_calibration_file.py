@@ -7,7 +7,6 @@ import pytest
 from cohear.errors import UserError
 from cohear.evaluation.calibration import (
     CALIBRATION,
-    UNFITTED,
     Calibration,
     Threshold,
     read_calibration,
@@ -20,11 +19,6 @@ FITTED = Calibration(1.5, {"frog": Threshold(0.7, 0.9, 0.5, 10)}, precision=0.9,
 def test_it_comes_back_equal(tmp_path: Path) -> None:
     write_calibration(tmp_path, FITTED)
     assert read_calibration(tmp_path) == FITTED
-
-
-def test_without_a_file_nothing_was_fitted(tmp_path: Path) -> None:
-    assert read_calibration(tmp_path) == UNFITTED
-    assert not UNFITTED.is_fitted
 
 
 @pytest.mark.parametrize(

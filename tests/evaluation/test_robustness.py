@@ -9,23 +9,22 @@ import torch
 from torch import nn
 
 from cohear.data.store import Store
-from cohear.evaluation.answering import NotFiniteError
 from cohear.evaluation.consistency import PERTURBATIONS, Perturbation, measure_agreement
 from cohear.evaluation.corruptions import CORRUPTIONS, SEVERITIES
+from cohear.evaluation.measure import NotFiniteError
 from cohear.evaluation.robustness import (
     answer_corrupted,
-    answers_right,
     error_rates,
     mean_corruption_error,
     relative_corruption_error,
 )
-from cohear.experiments.build import build_front_end, prepare_data
-from cohear.experiments.presets import change, parse_override, preset
-from cohear.experiments.resident_clips import waveform_reader
+from cohear.metrics.tasks import MULTI_LABEL, SINGLE_LABEL
 from cohear.models import LogMel
 from cohear.objectives import jensen_shannon_divergence
+from cohear.runs.build import build_front_end
+from cohear.runs.resident_clips import waveform_reader
 from cohear.transforms import pitch_shift
-from tiny import TINY
+from tiny import open_store, tiny_config
 
 ROWS = np.arange(0, 18, 3)
 
@@ -48,7 +47,7 @@ class Pitch(nn.Module):
 def _store(tones: Path, tmp_path_factory: pytest.TempPathFactory) -> Store:
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("COHEAR_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
-        return prepare_data(tones, _config()).store
+        return open_store(tones, _config())
 
 
 @pytest.fixture(name="front_end")
@@ -57,11 +56,11 @@ def _front_end() -> LogMel:
 
 
 def _config():
-    return change(preset("small"), dict(parse_override(text) for text in TINY))
+    return tiny_config()
 
 
 def _truth(store: Store) -> np.ndarray:
-    return store.labels[ROWS][:, None] == np.arange(3)
+    return np.array([[label in store.clips[row].labels for label in store.classes] for row in ROWS])
 
 
 def test_rates_are_counted_over_clips_and_averaged_over_corruptions_and_severities():
@@ -80,13 +79,6 @@ def test_a_relative_error_weighs_every_corruption_alike():
     assert relative_corruption_error(baseline, np.array([[0.0] * 5, [0.8] * 5])) is None
 
 
-def test_several_labels_are_right_where_all_are():
-    logits = np.array([[1.0, -1.0], [0.0, 1.0], [-1.0, -1.0]])
-    truth = np.array([[True, False], [True, False], [False, False]])
-    assert answers_right(logits, truth, multi_label=True).tolist() == [True, False, True]
-    assert answers_right(logits, truth, multi_label=False).tolist() == [True, False, False]
-
-
 def test_networks_hear_each_clip_corrupted_by_its_own_key(store, front_end, monkeypatch):
     few = tuple(CORRUPTIONS[place] for place in (0, 5, 9))
     monkeypatch.setattr("cohear.evaluation.robustness.CORRUPTIONS", few)
@@ -94,13 +86,13 @@ def test_networks_hear_each_clip_corrupted_by_its_own_key(store, front_end, monk
     read, truth = waveform_reader(store, torch.device("cpu")), _truth(store)
     shares: list[float] = []
     constant, by_pitch = answer_corrupted(
-        [Constant(), Pitch()], front_end, store, ROWS, read, truth, multi_label=False, on_progress=shares.append
+        [Constant(), Pitch()], front_end, store, ROWS, read, truth, SINGLE_LABEL, on_progress=shares.append
     )
     assert (constant == truth[:, 1]).all()
     for place, corruption in enumerate(few):
         sounds = corruption.apply(read(ROWS), store.clip_keys[ROWS], 3, store.sample_rate)
         said = Pitch()(front_end(sounds)).argmax(1).numpy()
-        assert np.array_equal(by_pitch[place, 2], said == store.labels[ROWS])
+        assert np.array_equal(by_pitch[place, 2], said == _truth(store).argmax(axis=1))
     assert shares == sorted(shares)
     assert shares[-1] == 1.0
 
@@ -115,10 +107,10 @@ class Nothing(nn.Module):
 def test_answers_that_are_no_numbers_are_refused_with_who_gave_them(store, front_end):
     read, networks = waveform_reader(store, torch.device("cpu")), [Constant(), Nothing()]
     with pytest.raises(NotFiniteError) as refused:
-        answer_corrupted(networks, front_end, store, ROWS, read, _truth(store), multi_label=False)
+        answer_corrupted(networks, front_end, store, ROWS, read, _truth(store), SINGLE_LABEL)
     assert refused.value.network is networks[1]
     with pytest.raises(NotFiniteError) as refused:
-        measure_agreement(networks, front_end, store, ROWS, read, multi_label=False)
+        measure_agreement(networks, front_end, store, ROWS, read, SINGLE_LABEL)
     assert refused.value.network is networks[1]
 
 
@@ -131,7 +123,7 @@ def _few(monkeypatch):
 
 def test_what_ignores_the_sound_agrees_with_itself_and_what_hears_pitch_does_not(store, front_end, few):
     read = waveform_reader(store, torch.device("cpu"))
-    constant, by_pitch = measure_agreement([Constant(), Pitch()], front_end, store, ROWS, read, multi_label=False)
+    constant, by_pitch = measure_agreement([Constant(), Pitch()], front_end, store, ROWS, read, SINGLE_LABEL)
     assert not any(agreement.flipped.any() for agreement in constant)
     assert max(np.abs(agreement.jsd).max() for agreement in constant) < 1e-6
     assert [agreement.perturbation for agreement in by_pitch] == list(few)
@@ -143,7 +135,7 @@ def test_what_ignores_the_sound_agrees_with_itself_and_what_hears_pitch_does_not
 
 def test_of_several_labels_each_that_crosses_one_half_is_a_flip(store, front_end, few):
     read = waveform_reader(store, torch.device("cpu"))
-    ((agreement, _),) = measure_agreement([Pitch()], front_end, store, ROWS, read, multi_label=True)
+    ((agreement, _),) = measure_agreement([Pitch()], front_end, store, ROWS, read, MULTI_LABEL)
     clips = read(ROWS)
     higher = pitch_shift(clips, [few[0].strength] * 6, store.sample_rate)
     clean, changed = (Pitch()(front_end(waveforms)).numpy() >= 0 for waveforms in (clips, higher))

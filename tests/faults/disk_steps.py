@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 
 class Step(NamedTuple):
@@ -19,12 +19,22 @@ class Step(NamedTuple):
         return f"{self.kind} {Path(self.path).name}"
 
 
-def record_steps(note: Callable[[Any], None], die: tuple[int, Literal["before", "after"]] | None) -> None:
+class End(NamedTuple):
+    """Where a process sends itself a signal."""
+
+    number: int
+    """Of the change of the disk, counted from 0."""
+    when: str
+    """`before` or `after`."""
+    signal_number: signal.Signals
+
+
+def record_steps(note: Callable[[Any], None], end: End | None) -> None:
     """Note each change of the disk in this process, and each half-written file that is opened to be read.
 
     Args:
         note: is called with `{"disk": [kind, path]}` or `{"reads": path}`.
-        die: before or after which step, counted from 0, this process is to be killed.
+        end: where this process is to be ended.
     """
     from cohear.runtime import disk
 
@@ -37,12 +47,12 @@ def record_steps(note: Callable[[Any], None], die: tuple[int, Literal["before", 
             yield
             return
         number, n_steps = n_steps, n_steps + 1
-        if (number, "before") == die:
-            os.kill(os.getpid(), signal.SIGKILL)
+        if end and (number, "before") == end[:2]:
+            os.kill(os.getpid(), end.signal_number)
         yield
         note({"disk": [kind, str(path)]})
-        if (number, "after") == die:
-            os.kill(os.getpid(), signal.SIGKILL)
+        if end and (number, "after") == end[:2]:
+            os.kill(os.getpid(), end.signal_number)
 
     def watch(event: str, arguments: tuple[Any, ...]) -> None:
         if event != "open" or ".partial" not in str(arguments[0]):

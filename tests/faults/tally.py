@@ -1,9 +1,6 @@
 """A promise, how often it was put to the test, and when it was broken."""
 
-import json
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field
 
 
 @dataclass
@@ -35,16 +32,3 @@ class Tally:
     def holds(self) -> bool:
         """Whether it was tried often enough, and never broken."""
         return self.tried >= self.wanted > 0 and not self.lost
-
-    def to_json(self) -> str:
-        """Return one line that `from_json` reads."""
-        return json.dumps(asdict(self))
-
-    @classmethod
-    def from_json(cls, line: str) -> "Tally":
-        """Read what `to_json` wrote."""
-        return cls(**json.loads(line))
-
-
-Trials = Callable[[Path, bool], Iterator[Tally]]
-"""What a part of the fault tests is: given an empty folder and whether to be quick, it yields its promises' tallies."""

@@ -13,8 +13,8 @@ import numpy as np
 from cohear import keys
 from cohear.data.folds import assign_folds, split
 from cohear.data.validation import with_validation
-from cohear.training.balance import balanced_class_weights, balanced_visits, sampling_classes
-from cohear.training.batches import Batch, Items, epoch_batches
+from cohear.metrics.tasks import task_of
+from cohear.training.batches import Batch, Items, balanced_visits, epoch_batches, sampling_classes
 
 ITEMS: dict[str, Items] = {
     "none": ((0,),),
@@ -99,8 +99,15 @@ def _balance() -> dict[str, Any]:
         "visits": [[part.tolist() for part in balanced_visits(CLASSES, 3, epoch)] for epoch in range(3)],
         "batches": [_as_lists(batch) for batch in epoch_batches(len(CLASSES), ITEMS["bda"], 12, 3, 1, CLASSES)],
         "sampling classes": sampling_classes(rows).tolist(),
-        "class weights": [balanced_class_weights(CLASSES, 4), balanced_class_weights(rows, 3)],
+        "class weights": [
+            task_of(t).class_weights(task_of(t).truth(t, k)).tolist() for t, k in ((CLASSES, 4), (rows, 3))
+        ],
     }
+
+
+def _class_weights(targets: np.ndarray, n_classes: int) -> list[float]:
+    task = task_of(targets)
+    return task.class_weights(task.truth(targets, n_classes)).tolist()
 
 
 def _as_lists(batch: Batch) -> list[Any]:

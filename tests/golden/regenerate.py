@@ -1,6 +1,6 @@
 """Write the golden files anew: `python tests/golden/regenerate.py`.
 
-Only for a change that is meant to alter numbers; it raises NUMERICS in experiments/identity.py and is told in the
+Only for a change that is meant to alter numbers; it raises NUMERICS in runs/identity.py and is told in the
 changelog.
 """
 
@@ -15,22 +15,23 @@ from safetensors.torch import save_file
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
 
-from cohear.experiments.build import prepare_data  # noqa: E402
-from cohear.experiments.presets import change, parse_override, preset  # noqa: E402
-from cohear.experiments.runs import RunRequest, execute  # noqa: E402
+from cohear.runs.config import change, parse_override  # noqa: E402
+from cohear.runs.execution import execute  # noqa: E402
+from cohear.runs.plan import Plan, list_clips  # noqa: E402
+from cohear.runs.presets import small  # noqa: E402
 from golden.keys_and_splits import keys_and_splits  # noqa: E402
 from golden.transformed import drawn, log_mels, made_up_clips, transformed  # noqa: E402
 from tiny import TINY, write_tones  # noqa: E402
 
+RECIPE = "views.transform=pitch,reverb(n_rooms=4)"
+
 
 def loss_curve(folder: Path) -> list[dict[str, float]]:
     """Train for seven epochs of three steps on tiny sounds, and return each epoch's losses."""
-    config = change(preset("small"), dict(parse_override(text) for text in (*TINY, "training.epochs=7")))
-    table = write_tones(folder / "sounds")
-    request = RunRequest(table, config, track="end")
-    execute(request, prepare_data(table, config), folder / "run")
-    history = [json.loads(line) for line in (folder / "run" / "history.jsonl").read_text().splitlines()]
-    return [{name: record[name] for name in ("loss", "classification", "consistency")} for record in history]
+    changes = dict(parse_override(text) for text in (*TINY, "training.epochs=7", RECIPE))
+    listing = list_clips(write_tones(folder / "sounds"), change(small(), changes), chosen=changes)
+    run, _ = execute(Plan(listing.config, listing.decode(), track="end", out=folder / "run"))
+    return [{name: record[name] for name in ("loss", "classification", "consistency")} for record in run.history]
 
 
 if __name__ == "__main__":

@@ -1,18 +1,27 @@
-"""Which labels are reported, by hand-made probabilities and thresholds."""
+"""Which labels are reported, by hand-made probabilities and thresholds; events against hand-made ones."""
 
 import numpy as np
 import pytest
 
 from cohear.errors import UserError
 from cohear.evaluation.calibration import UNFITTED, Calibration, Threshold
-from cohear.inference.answers import Heard, choose_reporting
+from cohear.inference.answers import Heard, Prediction, choose_reporting, join_windows
+from made_models import DESCRIPTION
 
 CLASSES = ("frog", "toad", "rain")
 FITTED = Calibration(thresholds={"frog": Threshold(0.5, 0.9, 0.8, 10), "rain": Threshold(0.2, 0.9, 0.8, 10)}, n_clips=9)
 
 
-def reported(probabilities: list[float], multi_label: bool = False, calibration: Calibration = FITTED, **asked) -> str:
-    reporting = choose_reporting(CLASSES, multi_label, calibration, **asked)
+def reported(
+    probabilities: list[float],
+    multi_label: bool = False,
+    calibration: Calibration = FITTED,
+    background: str | None = None,
+    **asked,
+) -> str:
+    task = "multi_label" if multi_label else "single_label"
+    changes = {"classes": CLASSES, "task": task, "calibration": calibration, "background": background}
+    reporting = choose_reporting(DESCRIPTION.model_copy(update=changes), **asked)
     heard = Heard(0.0, 1.0, np.array(probabilities, np.float32), np.zeros(1, np.float32))
     return " ".join(row.label for row in reporting.report(heard))
 
@@ -51,14 +60,41 @@ def test_the_background_is_no_event():
     assert reported([0.6, 0.1, 0.3], background="none", events=True) == "frog"
 
 
-def test_what_cannot_be_asked_is_refused():
-    with pytest.raises(UserError, match="0 labels per window"):
-        reported([1, 0, 0], top=0)
-    with pytest.raises(UserError, match=r"a threshold of 1.5 is no probability"):
-        reported([1, 0, 0], threshold=1.5)
-    with pytest.raises(UserError, match="no probability"):
-        reported([1, 0, 0], threshold=float("nan"))
-    with pytest.raises(UserError, match="for this classifier there were none"):
-        reported([1, 0, 0], events=True, calibration=UNFITTED)
-    with pytest.raises(UserError, match="no label's answers were right often enough"):
-        reported([1, 0, 0], events=True, calibration=Calibration(n_clips=9))
+@pytest.mark.parametrize(
+    "asked",
+    [{"top": 0}, {"threshold": 1.5}, {"threshold": float("nan")}, {"events": True, "calibration": UNFITTED}],
+    ids=str,
+)
+def test_what_cannot_be_asked_is_refused(asked):
+    with pytest.raises(UserError):
+        reported([1, 0, 0], **asked)
+
+
+def windows(label: str, *starts_and_probabilities: tuple[float, float], length_s: float = 2.0) -> list[Prediction]:
+    return [Prediction(start, start + length_s, label, p) for start, p in starts_and_probabilities]
+
+
+def test_windows_that_touch_are_one_event_as_sure_as_the_surest():
+    assert join_windows(windows("frog", (0, 0.7), (2, 0.9), (4, 0.8))) == [Prediction(0, 6, "frog", 0.9)]
+
+
+def test_windows_apart_are_two_events():
+    assert join_windows(windows("frog", (0, 0.7), (2.001, 0.9))) == windows("frog", (0, 0.7), (2.001, 0.9))
+
+
+def test_overlapping_windows_are_joined_over_one_between_them_that_was_not_reported():
+    assert join_windows(windows("frog", (0, 0.7), (1.5, 0.6))) == [Prediction(0, 3.5, "frog", 0.7)]
+
+
+def test_labels_have_events_of_their_own_in_the_order_of_their_beginning():
+    heard = sorted(windows("frog", (0, 0.7), (2, 0.7), (4, 0.7)) + windows("toad", (2, 0.6), (8, 0.6)))
+    assert join_windows(heard) == [
+        Prediction(0, 6, "frog", 0.7),
+        Prediction(2, 4, "toad", 0.6),
+        Prediction(8, 10, "toad", 0.6),
+    ]
+
+
+def test_a_tail_that_ends_with_the_recording_belongs_to_the_event_before_it():
+    tail = Prediction(2.5, 4.5, "frog", 0.8)
+    assert join_windows([*windows("frog", (0, 0.7), (2, 0.7)), tail]) == [Prediction(0, 4.5, "frog", 0.8)]

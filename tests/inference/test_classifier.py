@@ -3,6 +3,7 @@
 import copy
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,14 +11,18 @@ import soundfile
 import torch
 from torch import nn
 
+import cohear
 from cohear.data.audio_files import decode, resample
 from cohear.data.audio_stream import AudioStream
-from cohear.data.fitting import fit
+from cohear.data.decoding import fit
 from cohear.errors import UserError
 from cohear.evaluation.calibration import Calibration, Threshold
 from cohear.inference import classifier as classifier_module
 from cohear.inference.classifier import Classifier
-from cohear.models import VGG, LogMel
+from cohear.models import VGG, LogMel, LogMelInput, NetworkWithHead
+from cohear.runs.config import FrontEndConfig, NetworkConfig
+from cohear.runs.description import Description
+from made_models import DESCRIPTION, make_model
 
 RATE = 8000
 
@@ -25,30 +30,47 @@ RATE = 8000
 class Loudness(nn.Module):
     """Says `loud` for a window whose loudest cell is above -20 dB, with as much certainty as it is above."""
 
-    def embed(self, log_mels: torch.Tensor) -> torch.Tensor:
-        return log_mels.amax((-2, -1))[..., None]
+    n_features = 1
+    input = LogMelInput()
 
-    def classify(self, embeddings: torch.Tensor) -> torch.Tensor:
-        level = embeddings[..., 0]
-        return torch.stack([-(level + 20), level + 20], -1)
+    def embed(self, inputs: torch.Tensor) -> torch.Tensor:
+        return inputs.amax((-2, -1))[..., None]
 
-    def forward(self, log_mels: torch.Tensor) -> torch.Tensor:
-        return self.classify(self.embed(log_mels))
+
+def loudness() -> NetworkWithHead:
+    network = NetworkWithHead(Loudness(), 2)
+    network.load_state_dict({"head.weight": torch.tensor([[-1.0], [1.0]]), "head.bias": torch.tensor([-20.0, 20.0])})
+    return network
+
+
+def about(classes: tuple[str, ...], sample_rate: int, clip_s: float) -> Description:
+    return Description(
+        classes=classes,
+        sample_rate=sample_rate,
+        clip_s=clip_s,
+        short="pad",
+        front_end=FrontEndConfig(),
+        network=NetworkConfig(),
+    )
+
+
+def changed(classifier: Classifier, **changes: Any) -> Classifier:
+    return replace(classifier, about=classifier.about.model_copy(update=changes))
 
 
 @pytest.fixture
 def by_loudness() -> Classifier:
     front_end = LogMel(RATE, n_fft=256, hop_length=200, n_mels=16)
-    return Classifier(("quiet", "loud"), RATE, 0.5, "pad", front_end, Loudness())
+    return Classifier(about(("quiet", "loud"), RATE, 0.5), front_end, loudness())
 
 
 @pytest.fixture(scope="module")
 def drawn() -> Classifier:
     """A VGG as drawn, at a rate that most files do not have."""
     network = VGG(3, width=0.0625, generator=torch.Generator().manual_seed(0)).eval()
-    network.linear.weight.data /= 20  # answers that are not sure of themselves show small differences
+    network.head.weight.data /= 20  # answers that are not sure of themselves show small differences
     front_end = LogMel(11025, n_fft=256, hop_length=150, n_mels=16)
-    return Classifier(("a", "b", "c"), 11025, 0.4, "pad", front_end, network)
+    return Classifier(about(("a", "b", "c"), 11025, 0.4), front_end, network)
 
 
 def write(path: Path, *levels: float, part_s: float = 0.25, rate: int = RATE, n_channels: int = 1) -> Path:
@@ -65,35 +87,9 @@ def test_windows_follow_each_other_and_the_last_one_covers_the_tail(by_loudness,
     assert [row.label for row in table] == ["quiet", "loud", "quiet", "loud"]
 
 
-def test_a_recording_of_whole_windows_has_no_window_twice(by_loudness, tmp_path):
-    table = by_loudness.predict(write(tmp_path / "a.wav", 0.9, 0.9, 0, 0))
-    assert [(row.start_s, row.end_s) for row in table] == [(0.0, 0.5), (0.5, 1.0)]
-
-
 def test_a_short_recording_is_one_window_that_ends_with_it(by_loudness, tmp_path):
     (row,) = by_loudness.predict(write(tmp_path / "a.wav", 0.9))
     assert (row.start_s, row.end_s, row.label) == (0.0, 0.25, "loud")
-
-
-def test_a_long_recording_of_many_batches_is_covered_without_a_gap(by_loudness, tmp_path):
-    table = by_loudness.predict(write(tmp_path / "a.wav", *[0, 0.9] * 50, part_s=0.5))
-    assert [row.start_s for row in table] == [0.5 * i for i in range(100)]
-    assert [row.label for row in table] == ["quiet", "loud"] * 50
-
-
-@pytest.mark.parametrize(("rate", "n_channels"), [(16000, 1), (11025, 2), (44100, 1)])
-def test_any_rate_and_channel_count_gives_the_same_times_and_labels(by_loudness, tmp_path, rate, n_channels):
-    table = by_loudness.predict(write(tmp_path / "a.wav", 0, 0, 0.9, 0.9, rate=rate, n_channels=n_channels))
-    assert [row.label for row in table] == ["quiet", "loud"]
-    assert table[-1].end_s == pytest.approx(1.0, abs=1e-3)
-
-
-def test_top_gives_labels_by_falling_probability(by_loudness, tmp_path):
-    best, other = by_loudness.predict(write(tmp_path / "a.wav", 0.9, 0.9), top=2)
-    assert (best.label, other.label) == ("loud", "quiet")
-    assert best.probability > other.probability
-    assert best.probability + other.probability == pytest.approx(1)
-    assert len(by_loudness.predict(tmp_path / "a.wav", top=9)) == 2
 
 
 def test_windows_overlap_where_they_begin_more_often(by_loudness, tmp_path):
@@ -110,7 +106,7 @@ def by_hand(classifier: Classifier, waveform: np.ndarray, hop_s: float) -> np.nd
     n_samples, hop = classifier.n_samples, round(hop_s * classifier.sample_rate)
     last = max(0, len(waveform) - n_samples)
     starts = sorted({*range(0, last + 1, hop), last})
-    windows = [fit(waveform[start:], n_samples, classifier.short) for start in starts]
+    windows = [fit(waveform[start:], n_samples, classifier.about.short) for start in starts]
     with torch.inference_mode():
         log_mels = [classifier.front_end(torch.from_numpy(window)[None]) for window in windows]
         return torch.cat([classifier.network(log_mel).softmax(-1) for log_mel in log_mels]).numpy()
@@ -119,8 +115,7 @@ def by_hand(classifier: Classifier, waveform: np.ndarray, hop_s: float) -> np.nd
 @pytest.mark.parametrize(
     ("name", "rate"),
     [
-        *((name, rate) for name in ("a.wav", "a.flac") for rate in (8000, 44100, 48000, 96000)),
-        *(("a.ogg", 44100), ("a.ogg", 96000), ("a.mp3", 8000), ("a.mp3", 48000)),
+        *(("a.wav", 8000), ("a.flac", 44100), ("a.wav", 48000), ("a.ogg", 96000), ("a.mp3", 48000)),
     ],
 )
 def test_windows_of_a_stream_are_answered_as_windows_of_the_whole(drawn, tmp_path, monkeypatch, name, rate):
@@ -139,17 +134,12 @@ def test_windows_of_a_stream_are_answered_as_windows_of_the_whole(drawn, tmp_pat
 
 @pytest.mark.parametrize("short", ["pad", "repeat"])
 def test_a_tenth_of_a_second_is_filled_up_as_in_training(drawn, tmp_path, short):
-    classifier = replace(drawn, short=short)
+    classifier = changed(drawn, short=short)
     soundfile.write(tmp_path / "a.wav", 0.1 * np.random.default_rng(0).standard_normal(4410), 44100)
     (row,) = classifier.predict(tmp_path / "a.wav")
     expected = by_hand(classifier, resample(decode(tmp_path / "a.wav").waveform, 44100, 11025), hop_s=0.4)
     assert row.end_s == pytest.approx(0.1, abs=1e-3)
     assert row.probability == pytest.approx(expected.max(), abs=1e-6)
-
-
-def test_silence_has_an_answer(drawn, tmp_path):
-    rows = drawn.predict(write(tmp_path / "a.wav", 0, 0, 0, 0, rate=44100), top=3)
-    assert sum(row.probability for row in rows[:3]) == pytest.approx(1)
 
 
 def test_waveforms_are_answered_as_files_and_batches_one_by_one(drawn, tmp_path):
@@ -168,27 +158,34 @@ def test_waveforms_are_answered_as_files_and_batches_one_by_one(drawn, tmp_path)
     assert drawn.predict([], sample_rate=16000) == []
 
 
-@pytest.mark.parametrize("multi_label", [False, True])
+@pytest.mark.parametrize("task", ["single_label", "multi_label"])
 @pytest.mark.parametrize("weight", [np.nan, np.inf, 3e38])
-def test_answers_that_are_no_numbers_are_a_complaint(drawn, tmp_path, monkeypatch, weight, multi_label):
+def test_answers_that_are_no_numbers_are_a_complaint_that_names_the_file(drawn, tmp_path, weight, task):
     soundfile.write(tmp_path / "a.wav", 0.1 * np.random.default_rng(0).standard_normal(22050), 11025)
     network = copy.deepcopy(drawn.network)
-    network.linear.weight.data *= weight
-    network.linear.bias.data[:] = 3e38  # a sum beyond the largest float
-    spoiled = replace(drawn, network=network, multi_label=multi_label)
-    said = "the network answers with NaN or infinite numbers: its weights or temperature are damaged or have grown"
-    for sound in (tmp_path / "a.wav", str(tmp_path / "a.wav")):
-        with pytest.raises(UserError, match=f"a.wav: {said}"):
-            spoiled.predict(sound, top=1)
-    with pytest.raises(UserError, match=f"^{said}"):
-        spoiled.predict(np.full(4410, 0.1, np.float32), sample_rate=11025)
-    with pytest.raises(UserError, match=f"^{said}"):
+    network.head.weight.data *= weight
+    network.head.bias.data[:] = 3e38  # a sum beyond the largest float
+    spoiled = replace(changed(drawn, task=task), network=network)
+    with pytest.raises(UserError, match=r"a\.wav: the network answers with NaN"):
+        spoiled.predict(tmp_path / "a.wav", top=1)
+    with pytest.raises(UserError, match="the network answers with NaN"):
         spoiled.probabilities(np.zeros((1, 4410), np.float32))
     stream = AudioStream(tmp_path / "a.wav", 11025)
     assert list(spoiled.listen(stream)) == []
-    assert said in str(stream.damage)
-    with pytest.raises(UserError, match=f"a.wav: {said}"):
-        replace(drawn, calibration=Calibration(temperature=1e-300)).predict(tmp_path / "a.wav")
+    assert "NaN" in str(stream.damage)
+    with pytest.raises(UserError, match=r"a\.wav: the network"):
+        changed(drawn, calibration=Calibration(temperature=1e-300)).predict(tmp_path / "a.wav")
+
+
+def test_files_are_answered_in_their_order_and_a_folder_by_file(drawn, tmp_path):
+    one, two = (
+        write(tmp_path / name, level, part_s=0.9, rate=11025) for name, level in (("b.wav", 0.9), ("a.wav", 0.1))
+    )
+    (tmp_path / "notes.txt").touch()
+    expected = {path: drawn.predict(path) for path in (one, two)}
+    assert drawn.predict([one, str(two)]) == [expected[one], expected[two]]
+    assert drawn.predict(tmp_path) == expected
+    assert [len(of_one) for of_one in drawn.embed([one, two])] == [3, 3]
 
 
 def test_the_sample_rate_is_said_once(drawn, tmp_path):
@@ -196,7 +193,7 @@ def test_the_sample_rate_is_said_once(drawn, tmp_path):
         drawn.predict(np.zeros(8000))
     with pytest.raises(UserError, match="a sample rate of 0 Hz"):
         drawn.predict(np.zeros(8000), sample_rate=0)
-    with pytest.raises(UserError, match="says its own sample rate"):
+    with pytest.raises(UserError, match="own sample rate"):
         drawn.predict(tmp_path / "a.wav", sample_rate=8000)
 
 
@@ -218,7 +215,7 @@ def test_events_are_windows_above_their_fitted_threshold_joined(by_loudness, tmp
     with pytest.raises(UserError, match="events need thresholds"):
         by_loudness.predict(path, events=True)
     fitted = Calibration(thresholds={"loud": Threshold(0.9, 0.95, 0.9, 10)}, n_clips=20)
-    events = replace(by_loudness, calibration=fitted).predict(path, hop_s=0.25, events=True)
+    events = changed(by_loudness, calibration=fitted).predict(path, hop_s=0.25, events=True)
     assert [event[:3] for event in events] == [(0.25, 1.5, "loud"), (2.0, 2.5, "loud")]
     both = by_loudness.predict(path, events=True, threshold=0.9)
     assert [event[:3] for event in both] == [
@@ -233,7 +230,7 @@ def test_temperature_and_sigmoid_make_probabilities_of_logits(drawn):
     waveforms = (0.1 * np.random.default_rng(0).standard_normal((2, 4410))).astype(np.float32)
     with torch.inference_mode():
         logits = drawn.network(drawn.front_end(torch.from_numpy(waveforms))).numpy()
-    warm = replace(drawn, multi_label=True, calibration=Calibration(temperature=2.5))
+    warm = changed(drawn, task="multi_label", calibration=Calibration(temperature=2.5))
     np.testing.assert_allclose(warm.probabilities(waveforms), 1 / (1 + np.exp(-logits / 2.5)), atol=1e-6)
     rows = warm.predict(waveforms[0], top=3, sample_rate=11025)
     assert [row.probability for row in rows] == pytest.approx(
@@ -256,26 +253,12 @@ def test_what_was_heard_before_the_damage_is_given_before_the_error(by_loudness,
 def test_the_damage_that_came_first_is_told(by_loudness, tmp_path):
     path = write(tmp_path / "a.wav", 0, 0, 0.9, 0.9, 0, 0, 0, 0)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    spoiled = replace(by_loudness, calibration=Calibration(temperature=1e-300))
+    spoiled = changed(by_loudness, calibration=Calibration(temperature=1e-300))
     stream = AudioStream(path, RATE)
     assert list(spoiled.listen(stream)) == []
     assert "a.wav gives only" in str(stream.damage)
     with pytest.raises(UserError, match=r"a\.wav gives only"):
         spoiled.predict(path)
-
-
-def test_an_open_file_of_another_rate_is_refused(by_loudness, tmp_path):
-    path = write(tmp_path / "a.wav", 0, 0, 0.9, 0.9, rate=16000)
-    assert len(list(by_loudness.listen(AudioStream(path, RATE)))) == 2
-    with pytest.raises(ValueError, match="a stream of 16000 Hz for a classifier of 8000 Hz"):
-        next(by_loudness.listen(AudioStream(path, 16000)))
-
-
-def test_a_copy_for_another_device_answers_the_same(by_loudness, tmp_path):
-    path = write(tmp_path / "a.wav", 0, 0, 0.9, 0.9)
-    copy = by_loudness.to("cpu")
-    assert copy.network is not by_loudness.network
-    assert copy.predict(path) == by_loudness.predict(path)
 
 
 @pytest.mark.gpu
@@ -286,3 +269,22 @@ def test_a_gpu_answers_as_the_cpu_does(drawn, tmp_path, monkeypatch):
     on_cpu, on_gpu = (list(classifier.listen(tmp_path / "a.wav")) for classifier in (drawn, drawn.to("cuda")))
     for one, other in zip(on_cpu, on_gpu, strict=True):
         np.testing.assert_allclose(other.probabilities, one.probabilities, atol=1e-4)
+
+
+def test_a_file_is_a_packed_model_whatever_its_name(tmp_path):
+    for name in ("frogs.cohear", "frogs.bin"):
+        (tmp_path / name).write_bytes(make_model().to_bytes())
+        assert cohear.load(tmp_path / name).about == DESCRIPTION
+    (tmp_path / "notes.txt").write_text("no model")
+    (tmp_path / "folder.cohear").mkdir()
+    for name in ("notes.txt", "gone.cohear", "folder.cohear"):
+        with pytest.raises(UserError, match=name):
+            cohear.load(tmp_path / name)
+
+
+@pytest.mark.parametrize("changes", [{"f_min": 9000.0}, {"n_fft": 64, "n_mels": 64}, {"hop_length": 4000}], ids=str)
+def test_a_front_end_that_cannot_be_is_refused(tmp_path, changes):
+    path = tmp_path / "frogs.cohear"
+    path.write_bytes(make_model(front_end=DESCRIPTION.front_end.model_copy(update=changes)).to_bytes())
+    with pytest.raises(UserError, match=r"frogs\.cohear"):
+        cohear.load(path)

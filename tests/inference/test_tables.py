@@ -1,15 +1,20 @@
-"""Tables and label tracks, read again by others: csv, json, and the reader of annotations."""
+"""Tables and label tracks, read again by others: csv, json, and the reader of annotations; embeddings, by NumPy."""
 
 import csv
 import io
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
+import numpy as np
 import pytest
 
 from cohear.data.annotations import is_audacity, is_raven, read_audacity, read_raven
 from cohear.data.clips import Clip
-from cohear.inference.answers import Prediction
+from cohear.errors import UserError
+from cohear.inference.answers import Heard, Prediction
 from cohear.inference.tables import (
     CSV_COLUMNS,
     TRACK_ENDINGS,
@@ -17,6 +22,7 @@ from cohear.inference.tables import (
     csv_line,
     csv_row,
     json_row,
+    keep_embeddings,
     raven_table,
 )
 
@@ -59,7 +65,7 @@ def test_label_tracks_beside_their_recordings_are_annotations(tmp_path, format):
     path.write_text(text, encoding="utf-8")
     assert (is_audacity(path), is_raven(path)) == (format == "audacity", format == "raven")
     clips = read_audacity(path) if format == "audacity" else read_raven(path)
-    assert clips == [Clip("pond.june.flac", row.label, start_s=row.start_s, end_s=row.end_s) for row in ROWS]
+    assert clips == [Clip("pond.june.flac", (row.label,), start_s=row.start_s, end_s=row.end_s) for row in ROWS]
 
 
 def test_a_raven_table_elsewhere_finds_its_recording(tmp_path):
@@ -77,3 +83,40 @@ def test_a_label_stays_in_its_cell():
     rows = [Prediction(0, 1, "frog\tor\ntoad", 0.5)]
     assert audacity_track(rows) == "0.000000\t1.000000\tfrog or toad\n"
     assert raven_table(rows, Path("a.wav"), 4000).count("\n") == 2
+
+
+EMBEDDINGS = np.random.default_rng(0).standard_normal((1001, 3)).astype(np.float32)
+
+
+def windows(embeddings: np.ndarray) -> Iterator[Heard]:
+    return (Heard(i, i + 1.0, np.zeros(2, np.float32), embedding) for i, embedding in enumerate(embeddings))
+
+
+def test_embeddings_are_kept_in_the_order_of_windows(tmp_path):
+    path = tmp_path / "made" / "a.npy"
+    passed = list(keep_embeddings(windows(EMBEDDINGS), path))
+    assert [window.start_s for window in passed] == list(range(1001))
+    kept = np.load(path, allow_pickle=False)
+    assert kept.dtype == np.float32
+    np.testing.assert_array_equal(kept, EMBEDDINGS)
+
+
+def test_there_is_no_file_before_all_windows_have_passed_nor_where_there_are_none(tmp_path):
+    passing = keep_embeddings(windows(EMBEDDINGS), tmp_path / "a.npy")
+    next(passing)
+    passing.close()
+    assert list(keep_embeddings(windows(EMBEDDINGS[:0]), tmp_path / "b.npy")) == []
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+def test_a_full_disk_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr("cohear.inference.tables.replacing", full_disk)
+    with pytest.raises(UserError, match="the disk is full"):
+        list(keep_embeddings(windows(EMBEDDINGS), tmp_path / "a.npy"))
+
+
+@contextmanager
+def full_disk(_path: Path) -> Iterator[BinaryIO]:
+    with open("/dev/full", "wb", buffering=0) as file:
+        yield file

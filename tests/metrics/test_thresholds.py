@@ -1,14 +1,16 @@
-"""Thresholds beside a search through every candidate, and cases counted by hand."""
+"""Thresholds beside a search through every candidate, cases counted by hand, and the answers they were fitted on."""
 
 import numpy as np
 import pytest
+from scipy.special import log_expit, log_softmax
 
+from cohear.metrics.tasks import MULTI_LABEL, SINGLE_LABEL
 from cohear.metrics.thresholds import Threshold, detections, false_alarms_per_hour, fit_threshold, fit_thresholds
 
 
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("precision", [0.5, 0.8, 0.95])
-def test_it_is_the_smallest_probability_that_reaches_the_precision(seed, precision):
+def test_it_counts_as_many_answers_as_reach_the_precision(seed, precision):
     random = np.random.default_rng(seed)
     probabilities = random.integers(0, 20, 60) / 20
     right = random.uniform(size=60) < probabilities
@@ -19,41 +21,55 @@ def test_it_is_the_smallest_probability_that_reaches_the_precision(seed, precisi
         return
     counts = probabilities >= min(reached)
     assert threshold is not None
-    assert (threshold.probability, threshold.n_answers) == (min(reached), counts.sum())
+    lower = probabilities[~counts]
+    midway = (min(reached) + lower.max()) / 2 if len(lower) else min(reached)
+    assert threshold.probability == pytest.approx(midway, abs=1e-3)
+    assert threshold.n_answers == counts.sum() == (probabilities >= threshold.probability).sum()
     assert threshold.precision == pytest.approx(right[counts].mean())
     assert threshold.recall == pytest.approx(right[counts].sum() / 60)
 
 
 def test_a_share_that_is_no_binary_number_is_reached_exactly():
-    right = np.arange(100) < 55
-    threshold = fit_threshold(np.linspace(1, 0.01, 100), right, 55, 0.55)
+    threshold = fit_threshold(np.linspace(1, 0.01, 100), np.arange(100) < 55, 55, 0.55)
     assert threshold is not None
     assert (threshold.n_answers, threshold.precision) == (100, 0.55)
 
 
-def test_of_one_label_per_clip_only_the_likeliest_answers():
+@pytest.mark.parametrize("task", [SINGLE_LABEL, MULTI_LABEL], ids=lambda task: task.name)
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
+def test_it_counts_the_very_answers_that_it_was_fitted_on(task, temperature):
+    """Fitted to what is kept in half precision, it counts what is shown in single precision."""
+    classes = tuple("abcdefgh")
+    for seed in range(20):
+        random = np.random.default_rng(seed)
+        logits = random.normal(0, 3, (150, 8)).astype(np.float32)
+        said = log_softmax(logits, axis=1) if task is SINGLE_LABEL else log_expit(logits)
+        truth = random.uniform(size=said.shape) < np.exp(said)
+        answers = task.answers(task.decide(logits), 8)
+        kept = task.probabilities(task.logits(said.astype(np.float16)), temperature)
+        fitted = fit_thresholds(classes, kept, answers, truth, 0.8)
+        assert fitted
+        counted = detections(classes, task.probabilities(logits, temperature).astype(np.float32), answers, fitted)
+        for label, threshold in fitted.items():
+            of_label = counted[:, classes.index(label)]
+            assert of_label.sum() == threshold.n_answers
+            assert truth[of_label, classes.index(label)].mean() == pytest.approx(threshold.precision)
+
+
+def test_of_one_label_per_clip_only_the_answer_counts_and_a_label_without_the_precision_has_no_threshold():
     probabilities = np.array([[0.6, 0.4], [0.45, 0.55], [0.3, 0.7], [0.8, 0.2]])
     truth = np.array([[True, False], [True, False], [False, True], [True, False]])
-    fitted = fit_thresholds(("frog", "rain"), probabilities, truth, 0.9, multi_label=False)
-    assert fitted["frog"] == Threshold(0.6, 1.0, 2 / 3, 2)  # of three frogs two are answered
-    assert fitted["rain"] == Threshold(0.7, 1.0, 1.0, 1)  # at 0.55 it would be half right
+    answers = SINGLE_LABEL.answers(SINGLE_LABEL.decide(probabilities), 2)
+    fitted = fit_thresholds(("frog", "rain"), probabilities, answers, truth, 0.9)
+    assert (fitted["frog"].n_answers, fitted["frog"].recall) == (2, 2 / 3)  # of three frogs two are answered
+    assert fitted["rain"] == Threshold(0.625, 1.0, 1.0, 1)  # with the one at 0.55 it would be half right
+    assert detections(("frog", "rain"), probabilities, answers, fitted).tolist() == [
+        [True, False], [False, False], [False, True], [True, False],
+    ]  # fmt: skip
+    wrong = np.array([[False, False], [False, True], [False, True], [False, True]])
+    every = MULTI_LABEL.answers(MULTI_LABEL.decide(probabilities), 2)
+    assert "frog" not in fit_thresholds(("frog", "rain"), probabilities, every, wrong, 0.9)
 
 
-def test_of_several_labels_each_answers_for_itself_and_one_without_the_precision_has_none():
-    probabilities = np.array([[0.9, 0.8], [0.8, 0.9], [0.1, 0.2]])
-    truth = np.array([[True, False], [True, False], [False, False]])
-    fitted = fit_thresholds(("frog", "rain"), probabilities, truth, 0.9, multi_label=True)
-    assert fitted == {"frog": Threshold(0.8, 1.0, 1.0, 2)}
-    counted = detections(("frog", "rain"), probabilities, fitted, multi_label=True)
-    assert counted.tolist() == [[True, False], [True, False], [False, False]]
-
-
-def test_false_alarms_need_background():
+def test_false_alarms_are_counted_per_hour():
     assert false_alarms_per_hour(3, 1800, 1.0) == 6.0
-    with pytest.raises(ValueError, match="at least one clip"):
-        false_alarms_per_hour(0, 0, 5.0)
-
-
-def test_a_precision_of_nothing_is_refused():
-    with pytest.raises(ValueError, match="precision of 0"):
-        fit_threshold(np.array([0.5]), np.array([True]), 1, 0.0)

@@ -7,7 +7,7 @@ import soundfile
 import torch
 
 from cohear.models import LogMel
-from cohear.models.log_mel import hz_to_mel, mel_filters, mel_to_hz
+from cohear.models.log_mel import mel_filters
 
 RATE = 44100
 
@@ -41,24 +41,12 @@ def test_tones_are_within_a_thousandth_of_a_decibel_even_in_their_quietest_bands
     assert np.abs(ours(waveform) - librosas(waveform.astype(np.float64))).max() < 1e-3
 
 
-def test_float64_is_within_a_ten_thousandth_of_a_decibel_everywhere():
-    for waveform in (tone(440, 1.0), np.random.default_rng(0).standard_normal(RATE), np.zeros(RATE)):
-        assert np.abs(ours(waveform) - librosas(waveform)).max() < 1e-4
-
-
 @pytest.mark.parametrize(
     ("rate", "n_fft", "n_mels"), [(44100, 1024, 128), (22050, 1024, 64), (8000, 256, 16), (16000, 501, 40)]
 )
 def test_filters_are_librosas(rate, n_fft, n_mels):
     expected = librosa.filters.mel(sr=rate, n_fft=n_fft, n_mels=n_mels, dtype=np.float64)
     np.testing.assert_allclose(mel_filters(rate, n_fft, n_mels), expected, rtol=1e-9, atol=1e-12)
-
-
-def test_the_mel_scale_is_librosas_and_its_inverse_undoes_it():
-    for frequency_hz in (0.0, 440.0, 999.0, 1000.0, 8000.0):
-        mel = hz_to_mel(frequency_hz)
-        assert mel == pytest.approx(float(librosa.hz_to_mel(frequency_hz)))
-        assert mel_to_hz(np.array([mel]))[0] == pytest.approx(frequency_hz)
 
 
 @pytest.mark.parametrize("n_samples", [1, 100, 599, 600, 220500])
@@ -102,12 +90,6 @@ def test_silence_reads_the_floor_with_finite_gradients():
     assert (log_mel == -100).all()
     assert silence.grad is not None
     assert silence.grad.isfinite().all()
-
-
-def test_nothing_is_trainable_or_saved():
-    front_end = LogMel()
-    assert not list(front_end.parameters())
-    assert not front_end.state_dict()
 
 
 def test_bands_without_a_bin_are_refused():

@@ -1,4 +1,4 @@
-"""Reference: scipy. Analytic: bounds, entropies. Property: symmetry, finiteness, exact gradients."""
+"""Reference: scipy. One contract for every divergence, under either likelihood."""
 
 import math
 
@@ -6,83 +6,133 @@ import numpy as np
 import pytest
 import torch
 from scipy.spatial.distance import jensenshannon
+from scipy.special import expit
 from scipy.stats import entropy
 
-from cohear.objectives import euclidean_distance, jensen_shannon_divergence, kullback_leibler_divergence
+from cohear.errors import UserError
+from cohear.objectives import (
+    BERNOULLI,
+    CATEGORICAL,
+    DIVERGENCES,
+    euclidean_distance,
+    jensen_shannon_divergence,
+    kullback_leibler_divergence,
+)
+
+EVERY = pytest.mark.parametrize(
+    ("name", "likelihood"), [(name, likelihood) for name in DIVERGENCES for likelihood in (CATEGORICAL, BERNOULLI)]
+)
 
 
-def random_logits(n_views: int, n_clips: int = 5, n_classes: int = 7, scale: float = 3.0) -> torch.Tensor:
+def random_logits(n_views: int = 2, n_clips: int = 4, n_classes: int = 7) -> torch.Tensor:
     generator = torch.Generator().manual_seed(0)
-    return scale * torch.randn(n_views, n_clips, n_classes, generator=generator, dtype=torch.float64)
+    return 3 * torch.randn(n_views, n_clips, n_classes, generator=generator, dtype=torch.float64)
 
 
-def test_two_views_give_the_square_of_scipys_distance():
-    logits = random_logits(2)
-    p, q = logits.softmax(-1).numpy()
-    expected = [jensenshannon(a, b) ** 2 for a, b in zip(p, q, strict=True)]
-    np.testing.assert_allclose(jensen_shannon_divergence(logits), expected, rtol=1e-12)
+def distributions(logits: torch.Tensor, likelihood: object) -> np.ndarray:
+    """Return `[view, clip, distribution, outcome]`, worked out by scipy."""
+    if likelihood is CATEGORICAL:
+        return logits.softmax(-1).numpy()[:, :, None]
+    yes = expit(logits.numpy())
+    return np.stack((yes, 1 - yes), axis=-1)
 
 
-@pytest.mark.parametrize("n_views", [2, 3, 5])
-def test_it_is_the_entropy_of_the_mean_less_the_mean_entropy(n_views):
-    logits = random_logits(n_views)
-    p = logits.softmax(-1).numpy()
-    expected = entropy(p.mean(0), axis=-1) - entropy(p, axis=-1).mean(0)
-    np.testing.assert_allclose(jensen_shannon_divergence(logits), expected, rtol=1e-12)
+REFERENCES = {
+    "jsd": lambda p, q: jensenshannon(p, q) ** 2,
+    "kl": entropy,
+    "l2": lambda p, q: np.linalg.norm(p - q),
+    "symmetric_kl": lambda p, q: (entropy(p, q) + entropy(q, p)) / 2,
+}
 
 
-def test_equal_views_have_none_and_one_view_has_none():
-    logits = random_logits(1)
-    assert jensen_shannon_divergence(logits.expand(3, -1, -1)).abs().max() < 1e-15
-    assert jensen_shannon_divergence(logits).abs().max() == 0
+@EVERY
+def test_of_two_views_it_is_that_of_scipy_the_mean_over_the_distributions_of_a_clip(name, likelihood):
+    if name not in REFERENCES:
+        pytest.skip("a package brings it, and its reference")
+    logits = random_logits()
+    p, q = distributions(logits, likelihood)
+    expected = [[REFERENCES[name](a, b) for a, b in zip(*clip, strict=True)] for clip in zip(p, q, strict=True)]
+    measured = likelihood.diverge(logits, DIVERGENCES[name].of_distributions)
+    np.testing.assert_allclose(measured, np.mean(expected, axis=1), rtol=1e-10)
 
 
-def test_certain_views_of_different_classes_reach_ln_v():
-    logits = 1e4 * torch.eye(3)[:, None, :]
-    assert jensen_shannon_divergence(logits).item() == pytest.approx(math.log(3), rel=1e-6)
-
-
-def test_the_order_of_views_does_not_matter():
-    logits = random_logits(3)
-    torch.testing.assert_close(jensen_shannon_divergence(logits), jensen_shannon_divergence(logits[[2, 0, 1]]))
-
-
-def test_extreme_logits_give_finite_values_and_gradients():
-    logits = torch.tensor([[[1e4, -1e4, 0.0]], [[-1e4, 1e4, 0.0]], [[1e4, 1e4, -1e4]]], requires_grad=True)
-    divergence = jensen_shannon_divergence(logits).sum()
-    divergence.backward()
-    assert divergence.isfinite()
+@EVERY
+def test_it_is_nothing_where_views_agree_and_finite_with_its_gradient_for_extreme_logits(name, likelihood):
+    same = random_logits(1).expand(2, -1, -1)
+    measured = likelihood.diverge(same, DIVERGENCES[name].of_distributions)
+    assert measured.shape == (4,)
+    torch.testing.assert_close(measured, torch.zeros_like(measured), atol=1e-12, rtol=0)
+    logits = torch.tensor([[[1e4, -1e4, 0.0]], [[-1e4, 1e4, 0.0]]], requires_grad=True)
+    value = likelihood.diverge(logits, DIVERGENCES[name].of_distributions).sum()
+    value.backward()
+    assert value.isfinite()
+    assert value > 0
     assert logits.grad is not None
     assert logits.grad.isfinite().all()
 
 
-def test_gradients_are_those_of_finite_differences():
-    logits = random_logits(3, 2, 4).requires_grad_()
-    assert torch.autograd.gradcheck(jensen_shannon_divergence, logits)
-
-
+@EVERY
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-def test_half_precision_logits_are_measured_in_float32_even_under_autocast(dtype):
-    logits = random_logits(3).to(dtype)
+def test_half_precision_is_measured_in_float32_even_under_autocast(name, likelihood, dtype):
+    logits = random_logits().to(dtype)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        divergence = jensen_shannon_divergence(logits)
-    assert divergence.dtype == torch.float32
-    torch.testing.assert_close(divergence, jensen_shannon_divergence(logits.float()))
+        measured = likelihood.diverge(logits, DIVERGENCES[name].of_distributions)
+    assert measured.dtype == torch.float32
+    torch.testing.assert_close(measured, likelihood.diverge(logits.float(), DIVERGENCES[name].of_distributions))
 
 
-def test_kullback_leibler_runs_from_the_clean_view_to_the_other():
-    logits = random_logits(2)
-    p, q = logits.softmax(-1).numpy()
-    np.testing.assert_allclose(kullback_leibler_divergence(logits), entropy(p, q, axis=-1), rtol=1e-12)
+@EVERY
+def test_every_view_but_a_constant_one_has_a_gradient(name, likelihood):
+    logits = random_logits().requires_grad_()
+    likelihood.diverge(logits, DIVERGENCES[name].of_distributions).sum().backward()
+    assert logits.grad is not None
+    assert (logits.grad.flatten(1).abs().sum(1) > 0).all()
 
 
-def test_euclidean_distance_is_the_mean_over_pairs_of_views():
+@pytest.mark.parametrize("n_views", [2, 3, 5])
+def test_jsd_is_the_entropy_of_the_mean_less_the_mean_entropy_whatever_the_order(n_views):
+    logits = random_logits(n_views)
+    p = logits.softmax(-1).numpy()
+    expected = entropy(p.mean(0), axis=-1) - entropy(p, axis=-1).mean(0)
+    np.testing.assert_allclose(jensen_shannon_divergence(logits), expected, rtol=1e-12)
+    torch.testing.assert_close(jensen_shannon_divergence(logits.flip(0)), jensen_shannon_divergence(logits))
+
+
+def test_jsd_lies_between_zero_of_one_view_and_ln_v_of_certain_ones():
+    assert jensen_shannon_divergence(random_logits(1)).abs().max() == 0
+    assert jensen_shannon_divergence(1e4 * torch.eye(3)[:, None, :]).item() == pytest.approx(math.log(3), rel=1e-6)
+
+
+@pytest.mark.parametrize("name", ["jsd", "kl", "l2"])
+def test_gradients_are_those_of_finite_differences(name):
+    logits = random_logits(2, 2, 3).requires_grad_()
+    assert torch.autograd.gradcheck(lambda z: CATEGORICAL.diverge(z, DIVERGENCES[name].of_distributions), logits)
+
+
+def test_symmetric_kl_pulls_every_view_to_the_others_and_is_constant_in_these():
+    logits = random_logits(3).requires_grad_()
+    CATEGORICAL.diverge(logits, DIVERGENCES["symmetric_kl"].of_distributions).sum().backward()
+    with torch.no_grad():
+        p = logits.softmax(-1)
+        # d/dz of KL(P || softmax z) is softmax z - P: of six ordered pairs a view is the second one of two
+        expected = torch.stack([sum(p[b] - p[a] for a in range(3) if a != b) for b in range(3)]) / 6
+    torch.testing.assert_close(logits.grad, expected)
+
+
+def test_points_are_compared_over_all_pairs_of_views():
     points = torch.tensor([[[0.0, 0.0]], [[3.0, 0.0]], [[0.0, 4.0]]])
     assert euclidean_distance(points).item() == pytest.approx((3 + 4 + 5) / 3)
+    assert DIVERGENCES["l2"].of_points is euclidean_distance
 
 
-def test_euclidean_distance_of_equal_views_has_a_finite_gradient():
-    points = torch.ones(2, 3, 4, requires_grad=True)
-    euclidean_distance(points).sum().backward()
-    assert points.grad is not None
-    assert points.grad.isfinite().all()
+def test_a_number_of_views_that_cannot_be_compared_is_refused():
+    with pytest.raises(ValueError, match="given 3"):
+        kullback_leibler_divergence(random_logits(3))
+    for name in ("l2", "symmetric_kl"):
+        with pytest.raises(ValueError, match="given 1"):
+            CATEGORICAL.diverge(random_logits(1), DIVERGENCES[name].of_distributions)
+
+
+def test_an_unknown_name_is_refused_with_the_nearest():
+    with pytest.raises(UserError, match="symmetric_kl"):
+        DIVERGENCES["symmetric-kl"]

@@ -1,14 +1,14 @@
-"""Reference: torch's cross-entropies and scipy. One contract for every objective."""
+"""Reference: torch's cross-entropies. One contract for every objective."""
 
 import itertools
+import math
 
-import numpy as np
 import pytest
 import torch
-from scipy.spatial.distance import jensenshannon
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
-from cohear.objectives import BERNOULLI, ClassificationObjective, ConsistencyObjective
+from cohear.errors import UserError
+from cohear.objectives import BERNOULLI, CATEGORICAL, ClassificationObjective, ConsistencyObjective
 
 N_VIEWS, N_CLIPS, N_CLASSES = 2, 6, 5
 WEIGHTS = (0.5, 2.0, 1.0, 3.0, 0.25)
@@ -25,7 +25,7 @@ OBJECTIVES = [
     ConsistencyObjective(likelihood=BERNOULLI),
     ConsistencyObjective(classified_views="clean", likelihood=BERNOULLI, class_weights=WEIGHTS),
     ConsistencyObjective(divergence="kl", likelihood=BERNOULLI),
-    ConsistencyObjective(divergence="l2", likelihood=BERNOULLI),
+    ConsistencyObjective(divergence="symmetric_kl"),
 ]
 
 
@@ -80,22 +80,20 @@ def test_the_total_is_classification_plus_weighted_consistency(objective, batch)
     assert losses.total.item() == pytest.approx(losses.classification.item() + 3 * losses.consistency.item())
 
 
+@pytest.mark.parametrize("likelihood", [CATEGORICAL, BERNOULLI])
 @pytest.mark.parametrize(("views", "over"), list(itertools.product(["all", "clean"], ["mean", "sum"])))
-def test_classification_is_torchs_cross_entropy_of_each_view(views, over, batch):
+def test_classification_is_torchs_cross_entropy_of_each_view(views, over, likelihood, batch):
     logits, labels, _ = batch
-    each = torch.stack([cross_entropy(view, labels) for view in (logits if views == "all" else logits[:1])])
-    losses = ClassificationObjective(views, over)(logits, labels)
-    torch.testing.assert_close(losses.classification, getattr(each, over)())
-
-
-@pytest.mark.parametrize(("views", "over"), list(itertools.product(["all", "clean"], ["mean", "sum"])))
-def test_classification_with_many_labels_is_torchs_binary_cross_entropy_of_each_view(views, over, batch):
-    logits, labels, _ = batch
-    objective = ClassificationObjective(views, over, likelihood=BERNOULLI)
-    targets = targets_for(objective, labels)
+    objective = ClassificationObjective(views, over, likelihood=likelihood)
+    targets, measure = targets_for(objective, labels), (cross_entropy, binary_cross_entropy_with_logits)
     classified = logits if views == "all" else logits[:1]
-    each = torch.stack([binary_cross_entropy_with_logits(view, targets) for view in classified])
+    each = torch.stack([measure[likelihood is BERNOULLI](view, targets) for view in classified])
     torch.testing.assert_close(objective(logits, targets).classification, getattr(each, over)())
+
+
+def test_sure_answers_keep_their_digits():
+    loss = BERNOULLI.cross_entropy(torch.full((1, 1, 2), -20.0), torch.zeros(1, 2), None)
+    assert loss.item() == pytest.approx(math.log1p(math.exp(-20)), rel=1e-6)
 
 
 def test_class_weights_are_factors_on_the_terms_of_torchs_cross_entropies(batch):
@@ -108,18 +106,6 @@ def test_class_weights_are_factors_on_the_terms_of_torchs_cross_entropies(batch)
     targets = targets_for(objective, labels)
     terms = [binary_cross_entropy_with_logits(view, targets, pos_weight=weights) for view in logits]
     torch.testing.assert_close(objective(logits, targets).classification, torch.stack(terms).mean())
-
-
-def test_consistency_is_scipys_divergence_and_reaches_every_view(batch):
-    logits, labels, _ = batch
-    p, q = logits.double().softmax(-1).numpy()
-    expected = np.mean([jensenshannon(a, b) ** 2 for a, b in zip(p, q, strict=True)])
-    logits.requires_grad_()
-    losses = ConsistencyObjective()(logits, labels)
-    losses.consistency.backward()
-    assert losses.consistency.item() == pytest.approx(expected, rel=1e-5)
-    assert logits.grad is not None
-    assert (logits.grad.flatten(1).abs().sum(1) > 0).all()
 
 
 def test_the_classification_objective_reports_consistency_without_minimizing_it(batch):
@@ -142,12 +128,8 @@ def test_weight_zero_gives_the_gradients_of_batched_augmentation_bit_for_bit(bat
 
 def test_what_cannot_be_compared_is_refused_in_words(batch):
     logits, labels, _ = batch
-    for objective in (
-        ConsistencyObjective(divergence="kl"),
-        ConsistencyObjective(divergence="kl", likelihood=BERNOULLI),
-    ):
-        with pytest.raises(ValueError, match="compares two views and was given 3"):
-            objective(logits[[0, 0, 1]], targets_for(objective, labels))
+    with pytest.raises(UserError, match="jsdd"):
+        ConsistencyObjective(divergence="jsdd")
     with pytest.raises(ValueError, match="an embedding is none"):
         ConsistencyObjective(representation="embedding")
     with pytest.raises(ValueError, match="pass `embeddings`"):

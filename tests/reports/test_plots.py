@@ -1,4 +1,6 @@
 import io
+import subprocess
+import sys
 import xml.etree.ElementTree as ElementTree
 
 import matplotlib
@@ -8,10 +10,15 @@ from matplotlib import pyplot
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
-from cohear.reports import plots
-from cohear.reports.grouping import group_runs
-from cohear.reports.method_table import method_rows
-from cohear.reports.run_folders import read_runs
+from cohear.evaluation.consistency import PERTURBATIONS
+from cohear.metrics.calibration import reliability_bins
+from cohear.reports import evaluation_plots, plots
+from cohear.reports.evaluation_plots import Agreements, Line, Robustness
+from cohear.reports.experiments import group_runs
+from run_folders_made import read_runs
+
+COUNTS = np.array([[3, 1], [0, 2]])
+LINES = (Line("one", "#000000", "-"), Line("another & <more>", "#0072b2", "--"))
 
 
 @pytest.fixture(name="runs")
@@ -23,68 +30,80 @@ def _runs(tmp_path, write_run):
     return read_runs([tmp_path])
 
 
-@pytest.fixture(name="pictures")
-def _pictures(runs):
-    counts = np.array([[3, 1], [0, 2]])
-    return {
-        "training": plots.training_curves(runs[0]),
-        "accuracy": plots.accuracy_curves(runs[0]),
-        "jsd": plots.jsd_curves(runs[0]),
-        "figure 1": plots.figure_1(group_runs(runs), "test"),
-        "models": plots.accuracy_by_model(method_rows(runs)),
-        "confusion": plots.confusion_picture(counts, ("dog", "rain & <wind>")),
-        "classes": plots.class_accuracy_bars(counts, ("dog", "rain & <wind>")),
-    }
+def _corruption_panels() -> bytes:
+    accuracies = np.linspace(0.9, 0.1, 55).reshape(11, 5)
+    return evaluation_plots.corruption_panels(
+        [Robustness(LINES[0], 0.9, accuracies), Robustness(LINES[1], 0.8, accuracies / 2, accuracies / 20)]
+    )
 
 
-def test_pictures_are_svg_that_loads_nothing(pictures):
-    for name, picture in pictures.items():
+@pytest.mark.slow
+def test_pictures_are_svg_that_loads_nothing_and_leave_no_state_behind(runs):
+    before, experiments = dict(matplotlib.rcParams), group_runs(runs)
+    probabilities, values = np.linspace(0.3, 1.0, 60), np.linspace(0.0, 0.3, len(PERTURBATIONS))
+    bins = reliability_bins(probabilities, probabilities > 0.6)
+    pictures = (
+        plots.training_curves(runs[0]),
+        plots.tracked_curves(runs[0], "accuracy"),
+        plots.tracked_curves(runs[0], "jsd"),
+        plots.figure_1(experiments, "test"),
+        plots.accuracy_by_model([(experiment, 0.01) for experiment in experiments]),
+        plots.confusion_picture(COUNTS, ("dog", "rain & <wind>")),
+        _corruption_panels(),
+        evaluation_plots.reliability_diagram([(line, bins) for line in LINES]),
+        evaluation_plots.agreement_panels([Agreements(line, values, values) for line in LINES]),
+    )
+    for picture in pictures:
         root = ElementTree.fromstring(picture)
-        assert root.tag == "{http://www.w3.org/2000/svg}svg", name
+        assert root.tag == "{http://www.w3.org/2000/svg}svg"
         links = [value for e in root.iter() for key, value in e.attrib.items() if key.endswith("href")]
-        assert all(link.startswith(("#", "data:")) for link in links), name
-
-
-def test_equal_input_gives_equal_bytes(runs):
-    assert plots.figure_1(group_runs(runs), "train") == plots.figure_1(group_runs(runs), "train")
-
-
-def test_drawing_leaves_no_state_behind(runs):
-    before = dict(matplotlib.rcParams)
-    plots.training_curves(runs[0])
+        assert all(link.startswith(("#", "data:")) for link in links)
+    assert pictures[3] == plots.figure_1(experiments, "test")
     assert dict(matplotlib.rcParams) == before
     assert pyplot.get_fignums() == []
 
 
 def test_each_method_has_a_color_and_a_second_experiment_of_it_another(tmp_path, write_run):
     write_run(tmp_path / "a", "bda")
-    write_run(tmp_path / "b", "consistency", weight=5.0)
-    write_run(tmp_path / "c", "consistency", weight=7.5)
+    write_run(tmp_path / "b", "consistency")
+    write_run(tmp_path / "c", "consistency", settings={"objective.consistency_weight": 7.5})
     styles = plots.experiment_styles(group_runs(read_runs([tmp_path])))
     assert len({color for color, _ in styles}) == 3
 
 
-def test_epochs_are_whole_numbers_even_if_there_is_one(tmp_path, write_run):
-    write_run(tmp_path / "a", n_epochs=1)
+def test_epochs_are_whole_numbers_even_if_there_is_one():
     axes = Figure().subplots()
     plots._draw_curves(axes, [plots.Curve("loss", "#000000", "-", (((1, 0.5),),))])
     assert all(float(tick).is_integer() for tick in axes.get_xticks())
 
 
-def test_untracked_runs_are_known(tmp_path, write_run):
-    write_run(tmp_path / "a", tracked=False)
-    (run,) = read_runs([tmp_path])
-    assert not plots.is_tracked(run, "test_jsd")
-    assert plots.is_tracked(run, "loss")
+@pytest.mark.parametrize("label", ["a\x1b[2Jb", "a\0b", r"$\frac$", r"\input{x} ${", "a\nb", "$x^2$"])
+@pytest.mark.filterwarnings("ignore:Glyph")
+def test_any_label_can_be_drawn_as_it_is(label):
+    drawn = plots.confusion_picture(COUNTS, ("dog", label))
+    ElementTree.fromstring(drawn)
+    assert not label.startswith("$x") or label.encode() in drawn
 
 
-def test_a_spectrogram_is_drawn_with_low_bands_below_and_masks_dark():
-    log_mel = np.full((64, 100), -40.0)
-    log_mel[32:] = 0.0  # the upper half is louder
-    log_mel[:, 80:] = -1000.0  # masked
-    picture = plots.spectrogram_picture(log_mel, duration_s=2.0, loudest_db=0.0)
-    assert picture.startswith(b"\x89PNG")
-    pixels = imread(io.BytesIO(picture))[..., :3].mean(axis=2)
-    height, width = pixels.shape
-    upper, lower = pixels[height // 5, width // 2], pixels[height // 2, width // 2]
-    assert upper > lower > pixels[height // 2, width * 15 // 16]
+@pytest.mark.slow
+def test_a_matplotlibrc_where_a_command_is_given_changes_no_picture(tmp_path):
+    settings = "text.usetex: True\nsvg.image_inline: False\naxes.facecolor: red\nlines.linewidth: 9\n"
+    (tmp_path / "matplotlibrc").write_text(settings)
+    code = (
+        "import numpy as np, sys; from cohear.reports import plots; "
+        "sys.stdout.buffer.write(plots.confusion_picture(np.array([[3, 1], [0, 2]]), ('dog', 'rain')))"
+    )
+    drawn = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True).stdout
+    assert drawn == plots.confusion_picture(COUNTS, ("dog", "rain"))
+    assert [path.name for path in tmp_path.iterdir()] == ["matplotlibrc"]
+
+
+def test_a_spectrogram_is_drawn_with_low_bands_below_and_silence_dark():
+    log_mel = np.full((4, 6), -40.0)
+    log_mel[2:] = 0.0  # the upper half is louder
+    log_mel[:, 5:] = -1000.0  # masked
+    pixels = imread(io.BytesIO(plots.log_mel_png(log_mel, 0.0)))[..., :3].mean(axis=2)
+    assert pixels.shape == (4, 6)
+    assert pixels[0, 0] > pixels[3, 0] > pixels[0, 5]
+    silent = imread(io.BytesIO(plots.log_mel_png(np.full((4, 6), -99.999), -99.999)))
+    assert silent[..., :3].max() < 0.05

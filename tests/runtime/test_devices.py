@@ -1,14 +1,54 @@
-"""What is recorded of the machine."""
+"""What is recorded of the machine: enough to make a run again, and nothing private."""
 
 import json
+import platform
+import subprocess
+import sys
+from pathlib import Path
 
+import pytest
 import torch
 
-from cohear.runtime.environment import describe_environment
+from cohear.runtime.devices import describe_environment
+
+ROOT = Path(__file__).parents[2]
 
 
-def test_the_environment_is_json_and_records_what_can_change_the_last_bits():
-    described = describe_environment()
-    assert json.loads(json.dumps(described)) == described
-    assert described["packages"]["torch"] == torch.__version__.split("+")[0] or torch.__version__
-    assert described["n_threads"] == torch.get_num_threads()
+def test_variables_are_told_that_change_results_and_neither_paths_nor_secrets(monkeypatch: pytest.MonkeyPatch):
+    told_ones = {"OMP_NUM_THREADS": "3", "CUDA_VISIBLE_DEVICES": "1,0", "MKL_ENABLE_INSTRUCTIONS": "AVX2"}
+    private = {"COHEAR_CACHE": "/home/ada/.cache", "AWS_SECRET_ACCESS_KEY": "xyzzy", "HOME": "/home/ada"}
+    for name, value in {**told_ones, **private}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys, "argv", ["/home/ada/lib/python3.11/site-packages/cohear/__main__.py", "train", "sounds"])
+    told = describe_environment()
+    assert told["variables"].items() >= {**told_ones, "COHEAR_CACHE": "(a path)"}.items()
+    assert told["command"] == ["cohear", "train", "sounds"]
+    assert "xyzzy" not in json.dumps(told)
+    assert "ada" not in json.dumps(told)
+
+
+def test_the_record_is_json_and_tells_versions_threads_and_precision(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
+    told = describe_environment()
+    assert json.loads(json.dumps(told)) == told
+    assert told["python"] == platform.python_version()
+    assert told["packages"]["torch"] == torch.__version__
+    assert told["libraries"]["libsndfile"]
+    assert (told["n_threads"], told["n_processes"]) == (torch.get_num_threads(), 1)
+    assert (told["precision"]["cudnn_allows_tf32"], told["precision"]["deterministic"]) == (False, False)
+
+
+def test_a_checkout_tells_its_commit_and_a_package_that_lies_in_another_one_does_not(tmp_path):
+    command = ["git", "-C", str(ROOT), "rev-parse", "HEAD"]
+    git = subprocess.run(command, capture_output=True, text=True, check=False)
+    if git.returncode:
+        pytest.skip("not a git checkout")
+    assert describe_environment()["commit"].removesuffix("-dirty") == git.stdout.strip()
+    installed = tmp_path / "site-packages"
+    subprocess.run(["git", "init", "--quiet", str(tmp_path)], check=True)
+    subprocess.run(["cp", "-r", str(ROOT / "src"), str(installed)], check=True)
+    script = "from cohear.runtime.devices import describe_environment; print(describe_environment()['commit'])"
+    ran = subprocess.run(
+        [sys.executable, "-c", script], env={"PYTHONPATH": str(installed)}, capture_output=True, text=True, check=True
+    )
+    assert ran.stdout.strip() == "None"

@@ -1,13 +1,28 @@
-"""A file is there whole, or as it was before; what the disk refuses is said in words."""
+"""A file is there whole, or as it was before; what the disk refuses is said in words; plain files alone are read."""
 
 import errno
 import json
+import logging
 import os
+import threading
+from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from cohear.errors import UserError
-from cohear.runtime.files import explain_disk_errors, replacing, write_bytes, write_json, write_text
+from cohear.runtime import disk, locks
+from cohear.runtime.files import (
+    cache_folder,
+    explain_disk_errors,
+    keep_compiled_programs,
+    parse_json,
+    read_plain,
+    replacing,
+    write_bytes,
+    write_json,
+    write_text,
+)
 
 
 def test_what_was_written_is_there_and_replaces_what_was(tmp_path):
@@ -19,29 +34,39 @@ def test_what_was_written_is_there_and_replaces_what_was(tmp_path):
     assert (tmp_path / "b").read_bytes() == "größer\n".encode()
     assert json.loads((tmp_path / "c").read_text("utf-8")) == {"é": [1, 0.1]}
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b", "c"]
+    with pytest.raises(ValueError, match="JSON compliant"):
+        write_json(tmp_path / "a", float("nan"))
 
 
-@pytest.mark.parametrize("function", ["fsync", "replace"])
-def test_a_failure_at_any_moment_leaves_the_file_before_and_nothing_else(tmp_path, monkeypatch, function):
+class Fault:
+    """Stand in the door of the disk: note the kinds of steps, and fail one of them."""
+
+    def __init__(self, failing: int | None = None) -> None:
+        self.steps: list[str] = []
+        self.failing = failing
+
+    def __call__(self, kind: str, path: Path) -> "Fault":
+        self.steps.append(kind)
+        return self
+
+    def __enter__(self) -> None:
+        if len(self.steps) - 1 == self.failing:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+def test_a_failure_at_any_step_leaves_the_file_before_and_nothing_else(tmp_path, monkeypatch):
+    whole = Fault()
+    monkeypatch.setattr(disk, "around", whole)
     write_bytes(tmp_path / "a", b"before")
-
-    def fail(*_arguments: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(os, function, fail)
-    with pytest.raises(UserError, match=r"a' cannot be written: the disk is full; free some space"):
-        write_bytes(tmp_path / "a", b"after")
-    assert (tmp_path / "a").read_bytes() == b"before"
-    assert [path.name for path in tmp_path.iterdir()] == ["a"]
-
-
-def test_the_new_file_is_on_the_disk_before_it_takes_the_place_of_the_old(tmp_path, monkeypatch):
-    calls: list[str] = []
-    fsync, replace = os.fsync, os.replace
-    monkeypatch.setattr(os, "fsync", lambda descriptor: (calls.append("flush"), fsync(descriptor)))
-    monkeypatch.setattr(os, "replace", lambda *paths: (calls.append("replace"), replace(*paths)))
-    write_bytes(tmp_path / "a", b"content")
-    assert calls == ["flush", "replace", "flush"]  # the file, then its folder's entry
+    assert whole.steps == ["write", "sync", "rename", "sync folder"]  # in that order it outlasts a crash
+    for step in range(3):
+        monkeypatch.setattr(disk, "around", Fault(step))
+        with pytest.raises(UserError, match="a' cannot be written: the disk is full"):
+            write_bytes(tmp_path / "a", b"after")
+        assert (tmp_path / "a").read_bytes() == b"before"
+        assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
 def test_an_interruption_leaves_no_partial_file(tmp_path):
@@ -55,35 +80,69 @@ def test_an_interruption_leaves_no_partial_file(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_numbers_that_json_does_not_know_are_refused(tmp_path):
-    with pytest.raises(ValueError, match="JSON compliant"):
-        write_json(tmp_path / "a", float("nan"))
-
-
-@pytest.mark.parametrize(
-    ("number", "words"),
-    [
-        (errno.ENOSPC, "the disk is full; free some space"),
-        (errno.EDQUOT, "quota"),
-        (errno.EROFS, "the disk is read-only; choose another"),
-        (errno.EACCES, "permission is denied; choose another"),
-        (errno.ENOENT, "its folder does not exist; make it first"),
-        (errno.ENOTDIR, "a file stands where a folder is needed"),
-        (errno.EISDIR, "a folder stands there"),
-        (errno.ENAMETOOLONG, "too long"),
-        (errno.EFBIG, "not permitted there; choose another folder"),
-        (errno.EIO, "the disk says 'Input/output error'; choose another folder"),
-        (errno.ESTALE, "the disk says '.*'; choose another folder"),
-    ],
-)
-def test_every_reason_of_the_disk_names_the_place_and_what_to_do(tmp_path, number, words):
-    with (
-        pytest.raises(UserError, match=rf"place' cannot be written: .*{words}"),
-        explain_disk_errors(tmp_path / "place"),
-    ):
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.ENOENT, errno.EIO])
+def test_every_reason_of_the_disk_names_the_place_and_what_to_do(tmp_path, number):
+    words = r"place' cannot be written: .*; (free|make|choose)|; choose another"
+    with pytest.raises(UserError, match=words), explain_disk_errors(tmp_path / "place"):
         raise OSError(number, os.strerror(number))
 
 
-def test_other_errors_are_not_dressed_up(tmp_path):
-    with pytest.raises(ZeroDivisionError), explain_disk_errors(tmp_path):
-        _ = 1 / 0
+def test_only_plain_files_of_a_size_that_fits_are_read(tmp_path):
+    (tmp_path / "a").write_bytes(b"abc")
+    assert read_plain(tmp_path / "a") == b"abc"
+    with pytest.raises(UserError, match="a' has 3 bytes"):
+        read_plain(tmp_path / "a", most_bytes=2)
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UserError, match="pipe"):
+        read_plain(tmp_path / "pipe")
+
+
+def test_whole_characters_are_taken_however_they_are_written():
+    assert parse_json('["Kr\\u00f6te", "\\ud83d\\udc38", 1.5, null]') == ["Kröte", "\U0001f438", 1.5, None]
+    assert parse_json('"Kröte"'.encode()) == "Kröte"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['"\\ud800"', '{"\\udfff": 1}', b'"\xff"', "", "{", "[" * 100_000],
+    ids=["half", "half as a name", "no text", "nothing", "torn", "deep"],
+)
+def test_any_other_json_is_a_value_error(text):
+    with pytest.raises(ValueError, match=r"."):
+        parse_json(text)
+
+
+def test_the_cache_is_where_the_environment_says_and_compiled_programs_are_there_too(tmp_path, monkeypatch):
+    monkeypatch.setenv("COHEAR_CACHE", str(tmp_path / "kept"))
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "/elsewhere")
+    keep_compiled_programs()
+    assert os.environ["TORCHINDUCTOR_CACHE_DIR"] == "/elsewhere"
+    monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR")
+    keep_compiled_programs()
+    assert os.environ["TORCHINDUCTOR_CACHE_DIR"] == str(cache_folder() / "compiled") == f"{tmp_path}/kept/compiled"
+    monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR")
+    (tmp_path / "kept").touch()  # where nothing can be kept, torch is left to its own folder
+    keep_compiled_programs()
+    assert "TORCHINDUCTOR_CACHE_DIR" not in os.environ
+    monkeypatch.delenv("COHEAR_CACHE")
+    monkeypatch.setenv("HOME", "/home/somebody")
+    assert cache_folder() == Path("/home/somebody/.cache/cohear")
+
+
+def test_who_waits_for_a_lock_says_for_what_and_works_afterwards(tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr(locks, "_SILENT_S", 0.05)
+    holds, may_go, is_done = threading.Event(), threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with FileLock(tmp_path / "lock"):
+            holds.set()
+            may_go.wait()
+            is_done.set()
+
+    holder = threading.Thread(target=hold, daemon=True)
+    holder.start()
+    holds.wait()
+    monkeypatch.setattr(locks._log, "warning", lambda *words: (logging.warning(*words), may_go.set()))
+    with locks.waiting_for(tmp_path / "lock", "is counting these sheep"):
+        assert is_done.is_set()
+    assert caplog.messages == ["another process is counting these sheep; waiting for it"]

@@ -17,36 +17,32 @@ TENSORS = {
 ABOUT = {"sums": [0.1, 1e-300, 1 / 3], "note": "é", "deep": {"x": None}}
 
 
+def is_the_same(data: bytes) -> bool:
+    tensors, about = unseal(data)
+    found = {name: (array.dtype, array.shape, array.tobytes()) for name, array in tensors.items()}
+    return about == ABOUT and found == {name: (a.dtype, a.shape, a.tobytes()) for name, a in TENSORS.items()}
+
+
 def test_tensors_and_words_come_back_exactly_and_others_can_read_the_tensors(tmp_path):
     data = seal(TENSORS, ABOUT)
-    tensors, about = unseal(data)
-    assert about == ABOUT
-    assert {name: (array.dtype, array.shape, array.tobytes()) for name, array in tensors.items()} == {
-        name: (array.dtype, array.shape, array.tobytes()) for name, array in TENSORS.items()
-    }
+    assert is_the_same(data)
     (tmp_path / "file").write_bytes(data)
     with safe_open(tmp_path / "file", framework="np") as archive:
         assert np.array_equal(archive.get_tensor("b"), TENSORS["b"])
-
-
-def test_equal_tensors_give_equal_bytes_in_any_order():
     assert len({seal(dict(order), ABOUT) for order in (TENSORS.items(), list(TENSORS.items())[::-1]) * 10}) == 1
 
 
 def test_no_flipped_bit_goes_unnoticed():
     data = seal(TENSORS, ABOUT)
-    n_harmless = 0
+    n_harmless = 0  # as a space of the header that became a tab
     for bit in range(8 * len(data)):
         spoiled = bytearray(data)
         spoiled[bit // 8] ^= 1 << bit % 8
         try:
-            tensors, about = unseal(bytes(spoiled))
+            assert is_the_same(bytes(spoiled))
+            n_harmless += 1
         except ValueError:
             continue
-        n_harmless += 1  # as a space of the header that became a tab
-        assert about == ABOUT
-        assert all(np.array_equal(tensors[name], array) for name, array in TENSORS.items())
-        assert tensors.keys() == TENSORS.keys()
     assert n_harmless < 0.01 * 8 * len(data)
 
 
@@ -56,10 +52,7 @@ def test_a_file_that_was_cut_is_refused(n_left):
         unseal(seal(TENSORS, ABOUT)[:n_left])
 
 
-def test_a_file_that_was_never_sealed_is_refused():
-    with pytest.raises(ValueError, match="no checksum"):
-        unseal(save(TENSORS))
+@pytest.mark.parametrize("metadata", [None, {"sealed": json.dumps({"about": "{}"})}, {"sealed": "["}])
+def test_a_file_that_was_never_sealed_is_refused(metadata):
     with pytest.raises(ValueError, match="checksum"):
-        unseal(save(TENSORS, {"sealed": json.dumps({"about": "{}"})}))
-    with pytest.raises(ValueError, match="checksum"):
-        unseal(save(TENSORS, {"sealed": "["}))
+        unseal(save(TENSORS, metadata))

@@ -52,7 +52,7 @@ def clips() -> TrainingClips:
 
 def view_maker() -> ViewMaker:
     """Make the views of `combination`."""
-    reverb = Reverb(n_responses=4, rt60_range=(0.2, 0.3), sample_rate=RATE)
+    reverb = Reverb(n_rooms=4, rt60_s=(0.2, 0.3), sample_rate=RATE)
     return ViewMaker(Choose((PitchShift(sample_rate=RATE), reverb)), LogMel(RATE, n_fft=256, hop_length=100, n_mels=32))
 
 

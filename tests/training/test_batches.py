@@ -1,11 +1,15 @@
-"""Hand-computed: the paper's batches."""
+"""Hand-computed: the paper's batches. Property: how often classes, clips and views are drawn."""
+
+from collections import Counter
 
 import numpy as np
 import pytest
 
-from cohear.training.batches import epoch_batches, n_steps
+from cohear.training.batches import balanced_visits, epoch_batches, n_steps, sampling_classes
 
 NONE, STANDARD, BATCHED = ((0,),), ((0,), (1,), (2,)), ((0, 1, 2),)
+CLASSES = np.repeat([0, 1, 3], [29, 7, 1])  # class 2 has no clip
+MEMBERS = [np.flatnonzero(np.equal(CLASSES, number)) for number in (0, 1, 3)]
 
 
 def test_a_batch_of_120_holds_what_the_paper_says():
@@ -41,3 +45,43 @@ def test_order_depends_on_seed_and_epoch_alone():
 def test_a_batch_smaller_than_one_item_is_refused():
     with pytest.raises(ValueError, match="cannot hold the 3 views"):
         epoch_batches(10, BATCHED, 2, 0, 0)
+
+
+def test_a_clip_is_drawn_as_its_rarest_label_and_clips_without_any_are_a_class():
+    present = np.array([[1, 1, 0], [1, 0, 0], [1, 0, 1], [0, 1, 0], [0, 0, 0]], np.float32)
+    assert sampling_classes(present).tolist() == [1, 0, 2, 1, 3]
+    assert np.array_equal(sampling_classes(CLASSES), CLASSES)
+
+
+@pytest.mark.parametrize("n_epochs", [1, 2, 5])
+def test_classes_and_the_clips_of_a_class_are_drawn_equally_often(n_epochs):
+    epochs = [balanced_visits(CLASSES, seed=3, epoch=epoch)[0] for epoch in range(n_epochs)]
+    assert {len(drawn) for drawn in epochs} == {len(CLASSES)}
+    for drawn in (epochs[-1], np.concatenate(epochs)):
+        of_clip = np.bincount(drawn, minlength=len(CLASSES))
+        of_class = [of_clip[members] for members in MEMBERS]
+        assert np.ptp([draws.sum() for draws in of_class]) <= 1
+        assert all(np.ptp(draws) <= 1 for draws in of_class)
+
+
+def cells(items, epoch=0, seed=1):
+    """Count the clips and views of an epoch."""
+    batches = epoch_batches(len(CLASSES), items, 12, seed, epoch, CLASSES)
+    pairs = [np.broadcast_arrays(batch.clips, batch.views) for batch in batches]
+    return Counter((int(c), int(v)) for clips, views in pairs for c, v in zip(clips.flat, views.flat, strict=True))
+
+
+def test_a_clip_that_is_drawn_again_has_other_views_and_standard_sees_the_same_as_batched_augmentation():
+    seen = cells(BATCHED)
+    assert seen == cells(STANDARD)
+    lone = len(CLASSES) - 1  # the only clip of its class: a third of all draws
+    n_draws = seen[lone, 0]
+    assert n_draws in (12, 13)
+    assert sorted(view for clip, view in seen if clip == lone) == list(range(1 + 2 * n_draws))
+    assert {n for (_, view), n in seen.items() if view > 0} == {1}
+
+
+def test_draws_depend_on_seed_and_epoch_alone():
+    assert cells(BATCHED) == cells(BATCHED)
+    assert cells(BATCHED) != cells(BATCHED, epoch=1)
+    assert cells(BATCHED) != cells(BATCHED, seed=2)

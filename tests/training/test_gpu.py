@@ -8,18 +8,20 @@ import pytest
 import torch
 
 from cohear import keys
-from cohear.experiments.build import build_front_end, build_network, build_plan, build_transform, prepare_data
-from cohear.experiments.config import Config
-from cohear.experiments.presets import change, parse_override, preset
-from cohear.experiments.resident_clips import ResidentClips, _resident
-from cohear.experiments.runs import RunRequest, execute
+from cohear.metrics.tasks import SINGLE_LABEL
+from cohear.runs.build import build_front_end, build_network, build_schedule, build_transform
+from cohear.runs.config import Config, parse_override
+from cohear.runs.execution import execute
+from cohear.runs.plan import Plan, list_clips
+from cohear.runs.presets import change
+from cohear.runs.resident_clips import ResidentClips, _resident
 from cohear.runtime.devices import make_fabric
 from cohear.tensors import on_device
 from cohear.training.plan import TrainingClips, Watch
 from cohear.training.trainer import train
 from cohear.transforms import ClipFacts
 from cohear.views import ViewMaker, view_keys
-from tiny import TINY
+from tiny import open_store, tiny_config
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")]
 
@@ -30,24 +32,21 @@ def _without_checks_of_annotations(monkeypatch):
 
 
 def settings(*texts: str) -> Config:
-    return change(preset("small"), dict(parse_override(text) for text in (*TINY, *texts)))
+    return tiny_config(dict(map(parse_override, texts)))
 
 
 @pytest.mark.parametrize("precision", ["float32", "bf16"])
-def test_a_run_finishes_and_says_how_long_its_first_step_took(tones, tmp_path, precision):
-    config = settings(f"training.precision={precision}", "data.pitch_cache=true")
-    data = prepare_data(tones, config)
+def test_a_run_finishes_and_the_next_one_finds_its_program(tones, tmp_path, precision):
+    config = settings(f"training.precision={precision}")
+    prepared = list_clips(tones, config, {"data.sample_rate"}).decode()
     n_programs = []
-    for seed in (0, 1):  # the second one finds program, clips and shifted versions in place
-        request = RunRequest(tones, change(config, {"seed": seed}), track="every")
-        assert execute(request, data, tmp_path / str(seed))
+    for seed in (0, 1):  # the second one finds program and clips in place
+        assert execute(Plan(change(config, {"seed": seed}), prepared, "every", out=tmp_path / str(seed)))[1]
         n_programs.append(torch._dynamo.utils.counters["stats"]["unique_graphs"])
     assert n_programs[0] == n_programs[1] > 0
     assert _resident.cache_info().hits > 0
     for seed in (0, 1):
         history = [json.loads(line) for line in (tmp_path / str(seed) / "history.jsonl").read_text().splitlines()]
-        assert history[0]["first_step_s"] > 0
-        assert "first_step_s" not in history[1]
         assert np.isfinite(history[-1]["loss"])
 
 
@@ -55,16 +54,16 @@ def test_a_run_finishes_and_says_how_long_its_first_step_took(tones, tmp_path, p
 @pytest.mark.parametrize("transform", ["pitch", "reverb", "masking", "combination"])
 def test_no_step_waits_for_the_device(tones, tmp_path, transform, precision):
     config = settings(f"views.transform={transform}", "training.epochs=3")
-    fabric, store = make_fabric(precision), prepare_data(tones, config).store
+    fabric, store = make_fabric(precision), open_store(tones, config)
     rows = np.arange(12)
     clips = TrainingClips(
         ResidentClips.of(store, fabric.device).read,
-        store.targets[rows],
+        SINGLE_LABEL.encode(store.label_sets, store.classes)[rows],
         store.clip_keys[rows],
         ClipFacts(rows, store.sound_lengths[rows]),
         [store.clips[row].id for row in rows],
     )
-    view_maker = ViewMaker(build_transform(config, config.views.transform), build_front_end(config))
+    view_maker = ViewMaker(build_transform(config), build_front_end(config))
     network = build_network(config, 3)
     network.compile_features()
 
@@ -74,7 +73,7 @@ def test_no_step_waits_for_the_device(tones, tmp_path, transform, precision):
 
     watch = Watch(measure=lambda *_: {}, on_step=on_step)
     try:
-        history = train(network, view_maker, clips, build_plan(config), tmp_path, fabric, watch, identity="a run")
+        history = train(network, view_maker, clips, build_schedule(config), tmp_path, fabric, watch, identity="a run")
         assert len(history) == 3
     finally:
         torch.cuda.set_sync_debug_mode("default")
@@ -94,12 +93,12 @@ def test_numbers_arrive_unchanged_without_waiting():
 @pytest.mark.parametrize("transform", ["pitch", "reverb", "masking", "combination"])
 def test_views_are_those_of_the_cpu(tones, transform):
     config = settings(f"views.transform={transform}")
-    store = prepare_data(tones, config).store
+    store = open_store(tones, config)
     rows, views = np.arange(6), np.arange(3)[:, None].repeat(6, 1)
     cell_keys, facts = view_keys(0, 0, keys.fold_in(np.uint64(0), rows), views), ClipFacts(rows)
     made = []
     for device in (torch.device("cpu"), torch.device("cuda")):
-        view_maker = ViewMaker(build_transform(config, config.views.transform), build_front_end(config).to(device))
+        view_maker = ViewMaker(build_transform(config), build_front_end(config).to(device))
         made.append(view_maker.make(ResidentClips.of(store, device).read(rows), views, cell_keys, facts))
     torch.testing.assert_close(made[1].waveforms.cpu(), made[0].waveforms, atol=1e-5, rtol=0)
-    torch.testing.assert_close(made[1].log_mels.cpu(), made[0].log_mels, atol=0.05, rtol=0)  # dB
+    torch.testing.assert_close(made[1].inputs.cpu(), made[0].inputs, atol=0.05, rtol=0)  # dB

@@ -16,18 +16,17 @@ from lightning_fabric import Fabric
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from cohear import keys
-from cohear.experiments.build import build_front_end, build_network, build_plan, build_transform
-from cohear.experiments.config import Config
-from cohear.experiments.presets import change, preset
-from cohear.experiments.resident_clips import ResidentClips
 from cohear.objectives import BERNOULLI, CATEGORICAL, ClassificationObjective, ConsistencyObjective
+from cohear.runs.build import build_front_end, build_network, build_schedule, build_transform
+from cohear.runs.config import Config
+from cohear.runs.presets import change, small
+from cohear.runs.resident_clips import ResidentClips
 from cohear.tensors import on_device
 from cohear.training.batches import Batch
 from cohear.training.nonfinite import FiniteSteps, summands
 from cohear.training.plan import TrainingClips
 from cohear.training.trainer import _forward, _Step
 from cohear.transforms import ClipFacts
-from cohear.transforms.cached_pitch_shift import ShiftedVersions
 from cohear.views import ViewMaker
 
 META = torch.device("meta")
@@ -55,19 +54,18 @@ class FabricWithoutData(Fabric):
 
 
 def settings(transform: str) -> Config:
-    changes = {"views.transform": transform, "network.width": 1 / 16, "views.n_rooms": 4}
-    return change(preset("small"), changes)
+    changes = {"views.transform": transform, "network.width": 1 / 16}
+    return change(small(), changes)
 
 
 def take_steps(
     config: Config,
-    versions: ShiftedVersions | None = None,
     objective: ClassificationObjective | None = None,
     targets: np.ndarray = np.arange(N_CLIPS) % 5,  # noqa: B008
     drops_nonfinite: bool = False,
 ) -> torch.Tensor:
     """Take a step that brings windows, filters and rooms to the device, and one as all that follow."""
-    plan = build_plan(config)
+    plan = build_schedule(config)
     resident = ResidentClips(
         torch.empty(N_CLIPS, N_SAMPLES, dtype=torch.int16, device=META), torch.empty(N_CLIPS, device=META)
     )
@@ -76,7 +74,7 @@ def take_steps(
     facts = ClipFacts(np.arange(N_CLIPS), lengths)
     clips = TrainingClips(resident.read, targets, clip_keys, facts, [f"clip {row}" for row in range(N_CLIPS)])
     front_end = build_front_end(config).to(META)
-    view_maker = ViewMaker(build_transform(config, config.views.transform, versions), front_end)
+    view_maker = ViewMaker(build_transform(config), front_end)
     module = _Step(build_network(config, 5).to(META), objective or plan.objective)
     optimizer = torch.optim.AdamW(module.parameters(), lr=1e-3)
     fabric = FabricWithoutData(accelerator="cpu", devices=1)
@@ -102,20 +100,13 @@ def _without_autocast(monkeypatch):
     monkeypatch.setattr(torch, "autocast", lambda *_args, **_kwargs: nullcontext())  # it knows no meta device
 
 
-@pytest.mark.parametrize("transform", ["pitch", "reverb", "masking", "combination"])
+@pytest.mark.parametrize("transform", ["pitch", "reverb", "masking", "combination", "noise+pitch,reverb+masking"])
 def test_no_step_asks_a_device_for_a_value(transform):
     assert take_steps(settings(transform)).device == META
 
 
 def test_nor_does_one_that_may_be_dropped():
     assert take_steps(settings("masking"), drops_nonfinite=True).device == META
-
-
-@pytest.mark.parametrize("n_kept", [0, 10])
-def test_nor_does_one_that_reads_kept_versions(n_kept):
-    versions = ShiftedVersions.on_device(N_CLIPS, 10, N_SAMPLES, META)
-    versions.is_kept[:, :n_kept] = 1
-    assert take_steps(settings("combination"), versions).device == META
 
 
 @pytest.mark.parametrize(("likelihood", "targets"), [

@@ -8,82 +8,78 @@ from typing import Any
 
 import jinja2
 import numpy as np
+from jaxtyping import Float
 
-from cohear.app.hearing import HeardClip, HeardView, answered, divergence, probabilities
-from cohear.app.pictures import DYNAMIC_RANGE_DB, log_mel_png, waveform_svg
+from cohear.app.hearing import HeardClip, HeardView, View, answered, divergence, probabilities
 from cohear.inference.classifier import Classifier
-from cohear.models.log_mel import POWER_FLOOR
-from cohear.reports.pages import data_uri
-from cohear.reports.sounds import mp3_bytes
+from cohear.reports.pages import data_uri, mp3_bytes
+from cohear.reports.plots import log_mel_png
 from cohear.reports.tables import nats_text
 
-TITLES = {"clean": "As it is", "pitch": "Higher or lower", "room": "In a room", "masks": "With gaps"}
+TITLES: dict[View, str] = {
+    "clean": "As it is",
+    "pitch": "Higher or lower",
+    "room": "In a room",
+    "masks": "With gaps",
+}
 """What the views are called, in their order."""
+
 _N_BARS = 4
-_SILENCE_DB = 10 * math.log10(POWER_FLOOR) + 0.01
+_N_COLUMNS = 300
+"""Of a waveform."""
+
 _TEMPLATES = jinja2.Environment(
-    loader=jinja2.PackageLoader("cohear.app"),
-    autoescape=True,
-    undefined=jinja2.StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
+    loader=jinja2.PackageLoader("cohear.app"), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
 )
 _TEMPLATES.filters["nats"] = nats_text
-_TEMPLATES.filters["g"] = "{:g}".format
 
 
-def view_card(classifier: Classifier, heard: HeardClip, name: str) -> str:
+def view_card(classifier: Classifier, heard: HeardClip, name: View) -> str:
     """Write one view: its picture, its sound, the likeliest labels, and how far it is from the clean clip."""
     view, clean = heard.views[name], heard.views["clean"]
-    loudest_db = float(clean.log_mel.max())
-    if loudest_db <= _SILENCE_DB:  # no louder than nothing: dark, not the brightest there is
-        loudest_db += DYNAMIC_RANGE_DB
     return _render(
         "view.html",
         name=name,
         view=view,
-        waveform=waveform_svg(view.waveform, float(np.abs(clean.waveform).max()) or 1.0),
-        spectrogram=data_uri(log_mel_png(view.log_mel, loudest_db), "image/png"),
+        strokes=waveform_strokes(view.waveform, float(np.abs(clean.waveform).max()) or 1.0),
+        spectrogram=data_uri(log_mel_png(view.log_mel, float(clean.log_mel.max())), "image/png"),
         duration_s=classifier.clip_s,
         sound=data_uri(mp3_bytes(view.waveform, classifier.sample_rate), "audio/mpeg"),
         bars=_bars(classifier, view, clean),
-        comparison=_comparison(classifier, name, view, clean),
+        jsd=divergence(classifier, [clean, view]),
     )
 
 
 def summary(classifier: Classifier, heard: HeardClip) -> str:
     """Write how far the answers disagree, and what each of them is."""
-    clean = answered(classifier, heard.views["clean"])
-    answers = {name: answered(classifier, view) for name, view in heard.views.items()}
-    return _render(
-        "summary.html",
-        jsd=divergence(classifier, list(heard.views.values())),
-        largest=math.log(len(heard.views)),
-        verdicts=[
-            {"title": TITLES[name], "answer": ", ".join(answer) or "none of its labels", "differs": answer != clean}
-            for name, answer in answers.items()
-        ],
-    )
+    answers = {TITLES[name]: answered(classifier, view) for name, view in heard.views.items()}
+    jsd = divergence(classifier, list(heard.views.values()))
+    return _render("summary.html", jsd=jsd, largest=math.log(len(answers)), answers=answers, clean=TITLES["clean"])
 
 
 def heading(classifier: Classifier, name: str) -> str:
     """Write which classifier it is and what it can answer."""
-    kind = "several at once" if classifier.multi_label else "one for each clip"
-    if not classifier.multi_label and classifier.background is None:
-        kind += ", also where it is none of them"
-    facts = [
-        f"{len(classifier.classes)} labels, {kind}",
-        f"clips of {classifier.clip_s:g} s",
-        f"{classifier.sample_rate / 1000:g} kHz",
-    ]
-    if classifier.calibration.is_fitted:
-        facts.append(f"probabilities calibrated on {classifier.calibration.n_clips} validation clips")
-    return _render("heading.html", name=name, facts=facts)
+    return _render("heading.html", name=name, classifier=classifier)
 
 
 def said(text: str, name: str = "", *, is_error: bool = False) -> str:
     """Write a sentence on the sound, or what is wrong with it."""
     return _render("said.html", name=name, text=text, is_error=is_error)
+
+
+def waveform_strokes(waveform: Float[np.ndarray, " time"], loudest: float) -> list[tuple[int, int]]:
+    """Return the picture of a waveform, for each of 300 columns where its stroke begins and ends, 0 (top) to 100.
+
+    A stroke reaches from the lowest to the highest sample of its column.
+
+    Args:
+        waveform: at least one sample.
+        loudest: what reaches the edge, > 0; the same for all views of a clip, so that their pictures compare.
+    """
+    edges = np.linspace(0, len(waveform), min(_N_COLUMNS, len(waveform)), endpoint=False).astype(int)
+    lows, highs = np.minimum.reduceat(waveform, edges), np.maximum.reduceat(waveform, edges)
+    tops, bottoms = (np.rint(np.clip(50 - 50 * side / loudest, 0, 100)).astype(int) for side in (highs, lows))
+    return list(zip(tops.tolist(), np.maximum(bottoms, tops + 1).tolist(), strict=True))
 
 
 def _bars(classifier: Classifier, view: HeardView, clean: HeardView) -> list[dict[str, Any]]:
@@ -93,13 +89,6 @@ def _bars(classifier: Classifier, view: HeardView, clean: HeardView) -> list[dic
     if first not in shown:
         shown[-1] = first
     return [{"label": classifier.classes[k], "percent": 100 * float(shares[k]), "is_clean": k == first} for k in shown]
-
-
-def _comparison(classifier: Classifier, name: str, view: HeardView, clean: HeardView) -> str:
-    if name == "clean":
-        return "Blue, in all four: the likeliest label of the clean clip."
-    told = f"JSD from the clean clip {nats_text(divergence(classifier, [clean, view]))} nats, at most 0.69."
-    return f"{told} The sound leaves out what is hidden." if name == "masks" else told
 
 
 def _render(template: str, **content: Any) -> str:

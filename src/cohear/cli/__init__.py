@@ -1,41 +1,74 @@
 """Which command? Each command imports what it needs when it runs, so that help is instant."""
 
+import inspect
 import logging
+import re
 import sys
+from functools import partial
+from importlib import import_module
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
+from typer.main import get_command
 
-from cohear.cli import (
-    augment,
-    bench,
-    check,
-    crossval,
-    demo,
-    evaluate,
-    export,
-    listen,
-    pack,
-    predict,
-    reproduce,
-    show,
-    streams,
-    train,
-)
+from cohear.cli import streams
 from cohear.cli.progress import SayHandler
 from cohear.errors import UserError
-from cohear.runtime.cache import keep_compiled_programs
 from cohear.runtime.disk import is_gone
-from cohear.runtime.free_memory import is_out_of_memory
+from cohear.runtime.files import keep_compiled_programs
 from cohear.runtime.interrupts import Interrupted, leave_on_signals
+from cohear.runtime.machine import is_out_of_memory
 
-app = typer.Typer(
-    name="cohear",
-    rich_markup_mode=None,
-    add_completion=False,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-)
+COMMANDS = {
+    "demo": ("demo", "Try it on made-up sounds, without any data."),
+    "check": ("check", "Say what is in labeled sounds, and what is wrong."),
+    "train": ("train", "Train a classifier on labeled sounds."),
+    "crossval": ("train", "Train once per fold and average."),
+    "reproduce": ("reproduce", "Measure the paper's table, figure or ablations."),
+    "compare": ("show", "Compare finished runs: table, paired tests, page."),
+    "report": ("show", "Write the page of runs anew."),
+    "evaluate": ("evaluate", "Judge runs: calibration, consistency, robustness."),
+    "predict": ("predict", "Print what a classifier hears in recordings."),
+    "pack": ("pack", "Pack a run into one file to pass on."),
+    "export": ("export", "Write a classifier as one ONNX file."),
+    "listen": ("listen", "Open a page to hear views, and what it says of each."),
+    "augment": ("augment", "Change a sound, to hear what transforms do."),
+}
+"""Each command: the module of this room that has a function of its name, and what the list of commands says of it."""
+
+_typer = partial(typer.Typer, rich_markup_mode=None, add_completion=False, pretty_exceptions_enable=False)
+
+
+class _Commands(TyperGroup):
+    """Imports a command when it is asked for."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return the names of all."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Make one of them; the help of its options is what its docstring says of its arguments."""
+        if cmd_name not in COMMANDS:
+            return None
+        function = getattr(import_module(f"cohear.cli.{COMMANDS[cmd_name][0]}"), cmd_name)
+        about, _, arguments = (inspect.getdoc(function) or "").partition("\n\nArgs:\n")
+        alone = _typer()
+        alone.command(cmd_name, help=about)(function)
+        command = get_command(alone)
+        told = dict(re.findall(r"^    (\w+): (.*(?:\n {8}.*)*)", arguments, re.MULTILINE))
+        for parameter in command.params:
+            if parameter.name in told:
+                setattr(parameter, "help", " ".join(told[parameter.name].split()))  # noqa: B010  # only some have one
+        return command
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """List all, which needs none of them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, short_help) for name, (_, short_help) in COMMANDS.items()])
+
+
+app = _typer(name="cohear", cls=_Commands, no_args_is_help=True)
 
 
 def _print_version(wanted: bool) -> bool:
@@ -54,22 +87,6 @@ def _about(
     ] = False,
 ) -> None:
     """Train sound classifiers that give the same answer however a sound is heard."""
-
-
-app.command("demo", short_help="Try it on made-up sounds, without any data.")(demo.demo)
-app.command("check", short_help="Say what is in labeled sounds, and what is wrong.")(check.check)
-app.command("train", short_help="Train a classifier on labeled sounds.")(train.train)
-app.command("crossval", short_help="Train once per fold and average.")(crossval.crossval)
-app.command("reproduce", short_help="Measure the paper's table, figure or ablations.")(reproduce.reproduce)
-app.command("compare", short_help="Compare finished runs: table, paired tests, page.")(show.compare)
-app.command("report", short_help="Write the page of runs anew.")(show.report)
-app.command("evaluate", short_help="Judge runs: calibration, consistency, robustness.")(evaluate.evaluate)
-app.command("predict", short_help="Print what a classifier hears in recordings.")(predict.predict)
-app.command("pack", short_help="Pack a run into one file to pass on.")(pack.pack)
-app.command("export", short_help="Write a classifier as one ONNX file.")(export.export)
-app.command("listen", short_help="Open a page to hear views, and what it says of each.")(listen.listen)
-app.command("augment", short_help="Change a sound, to hear what transforms do.")(augment.augment)
-app.command("bench", short_help="Measure speed and accuracy on this machine.")(bench.bench)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -96,63 +113,41 @@ def run(arguments: list[str]) -> int:
         status = app(arguments, prog_name="cohear", standalone_mode=False)
         print(end="", flush=True)
         return status if isinstance(status, int) else 0
-    except UserError as error:
-        print(f"cohear: {error}", file=sys.stderr)
-        return 2
-    except Interrupted as stopped:
-        print(f"cohear: {stopped}", file=sys.stderr)
-        return stopped.exit_status
-    except (KeyboardInterrupt, typer.Abort):
-        print("cohear: stopped", file=sys.stderr)
-        return 130
     except (SystemExit, BrokenPipeError) as error:  # typer makes the one of the other
-        if not streams.output_is_refused():  # another pipe broke, as that to a process of a grid
-            if isinstance(error.__context__, BrokenPipeError):
-                raise error.__context__ from None
-            raise
-        streams.discard_output()  # the reader is gone, as in `cohear predict ... | head`
-        return 0
-    except OSError as error:
-        reason = error.strerror or error
         if streams.output_is_refused():
-            streams.discard_output()
-            sentence = f"the output cannot be written ({reason}); send it to another place"
-        elif is_gone(error):  # whatever was asked of it: the disk may go away between any two questions
-            place = f" at '{error.filename}'" if error.filename else ""
-            sentence = f"the disk fails{place} ({reason}); see to it, then give the same command again"
-        else:
+            streams.discard_output()  # the reader is gone, as in `cohear predict ... | head`
+            return 0
+        if isinstance(error.__context__, BrokenPipeError):  # another pipe, as that to a process of a grid
+            raise error.__context__ from None
+        raise
+    except BaseException as error:
+        status, sentence = _explain(error)
+        if not sentence:
             raise
-        print(f"cohear: {sentence}", file=sys.stderr)
-        return 2
-    except Exception as error:
-        if is_out_of_memory(error):
-            print(f"cohear: {_OUT_OF_MEMORY}", file=sys.stderr)
-            return 2
-        if not hasattr(error, "format_message"):
-            raise
-        print(_word_misuse(error), file=sys.stderr)
-        return 2
+        print(sentence, file=sys.stderr)
+        return status
 
 
-_OUT_OF_MEMORY = (
-    "the memory ran out; close other programs, or take a model of shorter clips (data.clip_s) or fewer feature maps "
-    "(network.width)"
-)
-
-
-_PLAIN_WORDS = {
-    "Value error, ": "",
-    "Input should be a valid integer, unable to parse string as an integer": "it must be a whole number",
-    "Input should be": "it must be",
-}
-
-
-def _word_misuse(error: Any) -> str:
-    """Word what typer finds wrong with options and arguments as one sentence; the bare `cohear` gives its help."""
-    message = error.format_message()
-    for theirs, ours in _PLAIN_WORDS.items():
-        message = message.replace(theirs, ours)
-    context = getattr(error, "ctx", None)
-    if context is None or "\n" in message:
-        return message
-    return f"cohear: {message[:1].lower()}{message[1:].rstrip('.')}; see `{context.command_path} --help`"
+def _explain(error: BaseException) -> tuple[int, str]:
+    """Return the status and the sentence to leave with; no sentence for a defect of ours."""
+    if isinstance(error, UserError):
+        return 2, f"cohear: {error}"
+    if isinstance(error, Interrupted):
+        return error.exit_status, f"cohear: {error}"
+    if isinstance(error, KeyboardInterrupt | typer.Abort):
+        return 130, "cohear: stopped"
+    if isinstance(error, OSError) and streams.output_is_refused():
+        streams.discard_output()
+        return 2, f"cohear: the output cannot be written ({error.strerror or error}); send it to another place"
+    if isinstance(error, OSError) and is_gone(error):  # whatever was asked of it: it may go between any two questions
+        place = f" at '{error.filename}'" if error.filename else ""
+        return 2, f"cohear: the disk fails{place} ({error.strerror}); see to it, then give the same command again"
+    if is_out_of_memory(error):
+        remedy = "take a model of shorter clips (data.clip_s) or fewer feature maps (network.width)"
+        return 2, f"cohear: the memory ran out; close other programs, or {remedy}"
+    if not hasattr(error, "format_message"):  # as all have that typer finds wrong with options and arguments
+        return 1, ""
+    message, context = getattr(error, "format_message")(), getattr(error, "ctx", None)  # noqa: B009
+    if context is None or "\n" in message:  # the bare `cohear` gives its help
+        return 2, message
+    return 2, f"cohear: {message[:1].lower()}{message[1:].rstrip('.')}; see `{context.command_path} --help`"

@@ -5,15 +5,14 @@ from typing import Annotated
 
 import typer
 
-from cohear.cli.progress import count_text, say
+from cohear.cli import options
+from cohear.cli.progress import say
 from cohear.errors import UserError
 
 
 def export(
-    run: Annotated[
-        Path, typer.Argument(metavar="RUN", show_default=False, help="A finished run folder, or a .cohear file.")
-    ],
-    out: Annotated[Path, typer.Argument(metavar="OUT", show_default=False, help="A name that ends in .onnx.")],
+    run: options.Run,
+    out: Annotated[Path, typer.Argument(metavar="OUT.onnx")],
 ) -> None:
     """Write a classifier as one ONNX file that needs neither cohear nor PyTorch to run.
 
@@ -24,18 +23,22 @@ def export(
     Before it is written, the model is run under onnxruntime, on clips of the run's data where these are still there,
     and compared with PyTorch; a model whose probabilities differ by more than 0.0001 is not written.
 
-    It needs two packages more: pip install 'cohear[onnx]'
+    It needs three packages more: pip install 'cohear[onnx]'
 
     cohear export runs/my-run my-model.onnx
-    """
-    from cohear.inference.onnx_graph import OPSET, require_onnx
 
-    _check_name(out)
+    Args:
+        run: A finished run folder, or a .cohear file.
+        out: A name that ends in .onnx.
+    """
+    from cohear.cli.finish import check_file
+    from cohear.inference.onnx_export import require_onnx
+
+    check_file(out, ".onnx")
     require_onnx()
 
-    from cohear.inference.loading import load
-    from cohear.inference.onnx_check import MAX_DIFFERENCE, check_sounds, compare
-    from cohear.inference.onnx_export import to_onnx
+    from cohear.inference.classifier import load
+    from cohear.inference.onnx_export import MAX_DIFFERENCE, OPSET, check_sounds, compare, to_onnx
     from cohear.runtime.files import write_bytes
 
     classifier = load(run)
@@ -51,22 +54,11 @@ def export(
             "onnxruntime, or report this"
         )
     write_bytes(out, model)
-    kind = "a probability for each label" if classifier.multi_label else "one distribution over the labels"
     print(
         f"checked on {sounds.description}: largest difference of a probability from PyTorch's {difference}, "
         f"the same likeliest label for {agreement.n_same} of {len(sounds.waveforms)}"
     )
     say(
-        f"{out}: {len(model) / 1e6:.2f} MB, ONNX opset {OPSET}, {count_text(classifier.classes, 'label')}, "
-        f"{classifier.sample_rate} Hz, {classifier.clip_s:g} s clips, {kind}"
+        f"{out}: {len(model) / 1e6:.2f} MB, ONNX opset {OPSET}, {len(classifier.classes)} labels, "
+        f"{classifier.sample_rate} Hz, {classifier.clip_s:g} s clips, {classifier.task.words.output}"
     )
-
-
-def _check_name(out: Path) -> None:
-    """Refuse an OUT that cannot be written: now, and not after the work."""
-    if out.suffix.lower() != ".onnx":
-        raise UserError(f"'{out}' cannot be the exported file: its name must end in .onnx, as in '{out}.onnx'")
-    if out.is_dir():
-        raise UserError(f"'{out}' cannot be written: a folder stands there; choose another name")
-    if not out.parent.is_dir():
-        raise UserError(f"'{out}' cannot be written: its folder does not exist; make it first or choose another")

@@ -1,117 +1,91 @@
-"""What `cohear crossval`, `reproduce` and `demo` share: many runs, then their comparison."""
+"""What commands that train share: decode with a bar; run a grid, then compare what came of it."""
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING
 
-from cohear.cli.progress import count_text, progress_bar, say
+from cohear.cli.progress import counting, progress_bar, say
+from cohear.data.datasets import imbalance_line
+from cohear.data.wording import counted
 from cohear.errors import UserError
+from cohear.runs.plan import Listing, Plan, Prepared
+from cohear.runs.run import Run, find_readable
 from cohear.runtime.interrupts import how_to_go_on
 
-if TYPE_CHECKING:
-    from cohear.experiments.build import PreparedData
-    from cohear.experiments.plans import GridRun
-    from cohear.experiments.runs import RunRequest
+
+def decode(listing: Listing) -> Prepared:
+    """Decode a data set with a progress bar, and say what was chosen and what became of its files."""
+    for line in listing.said:
+        say(line)
+    with how_to_go_on("give the same command to begin again"), progress_bar("decoding") as update:
+        prepared = listing.decode(counting(update, "files"))
+    if prepared.store.replaces_damaged:
+        say("the sounds decoded earlier were damaged or incomplete on the disk, so they were decoded again")
+    for line in prepared.notes:
+        say(line)
+    if listing.config.training.balance == "none" and (line := imbalance_line(prepared.store.label_sets)):
+        say(line)
+    return prepared
 
 
-def run_requests(
-    requests: Sequence["RunRequest"],
-    prepared: "PreparedData",
-    out: Path,
-    jobs: int,
-    deadline_s: float | None = None,
-) -> None:
+def run_plans(plans: Sequence[Plan], n_jobs: int, executor: str = "local", deadline_s: float | None = None) -> None:
     """Run a grid with a progress bar, then print and write the comparison of what is finished.
 
     Args:
-        requests: what to run, at least one.
-        prepared: the data of all.
-        out: the folder of the run folders.
-        jobs: runs side by side.
+        plans: what to run, at least one.
+        n_jobs: runs side by side.
+        executor: by whom.
         deadline_s: when to save and leave, on the clock of `time.time`; None: when all are finished.
 
     Raises:
         Interrupted: after a signal; everything is saved.
         UserError: where runs failed, cannot be compared, or do not fit in memory.
     """
-    from cohear.cli.finish import print_comparison, write_report_of_run
-    from cohear.experiments.grid import run_grid
-    from cohear.experiments.memory import check_memory
-    from cohear.experiments.plans import check_places, place
+    from cohear.api import write_report
+    from cohear.cli.finish import print_comparison
+    from cohear.runs.cost import check_memory
+    from cohear.runs.grid import check_places, is_done, run_grid
 
-    runs = place(requests, prepared, out)
-    check_places(runs)
-    splits = {request.config.fold: prepared.split(request.config) for request in requests}
-    missing = [run.request.config for run in runs if not run.is_done]
-    if sized := [(config, len(splits[config.fold].train)) for config in missing]:
-        check_memory(sized, prepared.clip_s, len(prepared.store.classes), n_jobs=jobs)
-    for warning in dict.fromkeys(warning for split in splits.values() for warning in split.warnings):
+    check_places(plans)
+    missing, out = [plan for plan in plans if not is_done(plan)], plans[0].parent
+    check_memory(missing, n_jobs=n_jobs)
+    for warning in dict.fromkeys(warning for plan in plans for warning in plan.warnings):
         say(f"WARNING: {warning}")
-    told = {run.folder for run in runs if run.is_done}
-    say(f"{count_text(runs, 'run')} of {_epochs_text(requests)} -> {out}/")
-    if told:
-        left = "there is nothing to do" if len(told) == len(runs) else f"{len(runs) - len(told)} are left"
-        say(f"{len(told)} of {len(runs)} were finished before: {left}")
+    told = {plan.folder for plan in plans if plan not in missing}
+    before = f", of which {len(told)} were finished before" if told else ""
+    say(f"{counted(len(plans), 'run')} of {counted(plans[0].config.training.epochs, 'epoch')} -> {out}/{before}")
     with how_to_go_on("go on with the same command"), progress_bar("runs") as update:
 
         def on_progress(share: float, n_done: int) -> None:
-            if n_done > len(told):
-                _tell_finished(runs, told)
-            update(share, f"{n_done} of {len(runs)} done")
+            for plan in plans if n_done > len(told) else []:
+                if plan.folder not in told and is_done(plan):
+                    told.add(plan.folder)
+                    config, accuracy = plan.config, Run(plan.folder).metrics["accuracy"]
+                    say(
+                        f"{plan.name}, fold {config.fold}, seed {config.seed}: accuracy {accuracy:.2%} "
+                        f"({len(told)} of {len(plans)} done)"
+                    )
+            update(share, f"{n_done} of {len(plans)} done")
 
-        folders = run_grid(runs, jobs, on_progress, write_report_of_run, deadline_s)
-    for folder in folders:
-        if not (folder / "report.html").exists():  # it was killed between its numbers and their page
-            write_report_of_run(folder)
-    if len(folders) < len(runs):
-        say(
-            f"the time is used up: {len(folders)} of {count_text(runs, 'run')} are finished, what was begun is saved; "
-            "go on with the same command"
-        )
-    if not folders:
-        return
-    beside = readable_beside(folders, prepared, out)
-    if beside:
-        say(f"compared with {count_text(beside, 'other finished run')} on the same clips in {out}/")
-    print_comparison([*folders, *beside], out / "comparison.html")
-
-
-def _tell_finished(runs: Sequence["GridRun"], told: set[Path]) -> None:
-    """Print a line for each run that was finished since, and add its folder to those that were told of."""
-    from cohear.experiments.run_folder import read_metrics
-
+        how = {"executor": executor, "n_jobs": n_jobs, "after_run": write_report, "deadline_s": deadline_s}
+        runs = run_grid(plans, on_progress=on_progress, **how)
     for run in runs:
-        if run.folder not in told and run.is_done:
-            told.add(run.folder)
-            config, accuracy = run.request.config, read_metrics(run.folder)["accuracy"]
-            say(
-                f"{run.request.name}, fold {config.fold}, seed {config.seed}: accuracy {accuracy:.2%} "
-                f"({len(told)} of {len(runs)} done)"
-            )
+        if not run.report.exists():  # it was killed between its numbers and their page
+            write_report(run, next(plan for plan in plans if plan.folder == run.folder))
+    if len(runs) < len(plans):
+        say(f"the time is used up: {len(runs)} of {len(plans)} runs are finished; go on with the same command")
+    if runs:
+        beside = _readable_beside(runs, plans[0])
+        if beside:
+            say(f"compared with {counted(len(beside), 'other finished run')} on the same clips in {out}/")
+        print_comparison([*runs, *beside], out / "comparison.html")
 
 
-def _epochs_text(requests: Sequence["RunRequest"]) -> str:
-    numbers = sorted({request.config.training.epochs for request in requests})
-    most = count_text(range(numbers[-1]), "epoch")
-    return most if len(numbers) == 1 else f"{numbers[0]} to {most}"
-
-
-def readable_beside(folders: Sequence[Path], prepared: "PreparedData", out: Path) -> list[Path]:
+def _readable_beside(runs: Sequence[Run], plan: Plan) -> list[Run]:
     """Find what else there is to compare with: finished runs on the same clips that can be read."""
-    from cohear.experiments.run_folder import read_record
-    from cohear.experiments.runs_below import find_runs
-    from cohear.reports.run_folders import read_run
-
-    seen = {read_record(folder).identity for folder in folders}
-    beside = []
-    for found in find_runs(out, prepared.dataset.name, prepared.store.fingerprint):
-        if found.record.identity in seen or not found.is_finished:
-            continue
+    beside = {}
+    for found in find_readable(plan.parent, plan.record.data_fingerprint):
         try:
-            _ = read_run(found.folder).predictions
+            if found.is_finished and found.is_tested and len(found.predictions.paths):
+                beside.setdefault(found.record.identity, found)
         except UserError as error:
             say(f"left out of the comparison: {str(error).rstrip('.')}")
-            continue
-        seen.add(found.record.identity)
-        beside.append(found.folder)
-    return beside
+    return [run for identity, run in beside.items() if identity not in {run.record.identity for run in runs}]

@@ -1,27 +1,18 @@
 """`cohear listen`: a page to hear the views, and to see what a classifier says of each."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from cohear.cli import options
 from cohear.cli.progress import say
 
 
 def listen(
-    run: Annotated[
-        Path, typer.Argument(metavar="RUN", show_default=False, help="A finished run folder, or a .cohear file.")
-    ],
-    host: Annotated[
-        str, typer.Option(metavar="NAME", help="Address to answer at; any but the default lets others in.")
-    ] = "127.0.0.1",
-    port: Annotated[
-        int | None,
-        typer.Option(
-            min=0, max=65535, metavar="N", show_default="7860, or a free one", help="Port to answer at; 0: a free one."
-        ),
-    ] = None,
-    open_browser: Annotated[bool, typer.Option("--open/--no-open", help="Open the page in a browser.")] = True,
+    run: options.Run,
+    host: Annotated[str, typer.Option(metavar="NAME")] = "127.0.0.1",
+    port: Annotated[int | None, typer.Option(min=0, max=65535, metavar="N", show_default="7860, or a free one")] = None,
+    open_browser: Annotated[bool, typer.Option("--open/--no-open")] = True,
 ) -> None:
     """Open a page on which a classifier listens: to your sounds, and to what you do to them.
 
@@ -34,30 +25,34 @@ def listen(
     cohear listen runs/my-run
 
     cohear listen runs/my-run --port 8000 --no-open
-    """
-    from cohear.app.server import address_of, check_gradio, is_everywhere, is_loopback, offline_gradio, serve, take_port
 
-    check_gradio()
+    Args:
+        run: A finished run folder, or a .cohear file.
+        host: Address to answer at; any but the default lets others in.
+        port: Port to answer at; 0: a free one.
+        open_browser: Open the page in a browser.
+    """
+    from importlib.util import find_spec
+
+    from cohear.errors import UserError
+
+    if find_spec("gradio") is None:
+        raise UserError("`cohear listen` needs Gradio, which is not installed; run pip install 'cohear[app]'")
 
     import cohear
-    from cohear.app.examples import examples
+    from cohear.app import server
     from cohear.app.page import build_page
+    from cohear.app.sounds import examples
 
     classifier = cohear.load(run)
-    with take_port(host, port) as listener, offline_gradio() as uploads:
-        whose, offered = examples(classifier, run)
-        page = build_page(classifier, run.resolve().name, whose, offered)
-        address = address_of(listener, host)
-        everywhere = is_everywhere(listener)
-        if not is_loopback(listener):
-            reached = "by any of its addresses" if everywhere else f"as {host}"
-            say(
-                f"whoever reaches this machine {reached} can use the page; sounds can be recorded on this machine alone"
-            )
-        elsewhere = ", and at every other address of this machine" if everywhere else ""
-        say(f"listening at {address}{elsewhere} (Ctrl-C ends it)")
+    with server.take_port(host, port) as listener, server.offline_gradio() as uploads:
+        page = build_page(classifier, run.resolve().name, *examples(classifier, run))
+        address = server.address_of(listener, host)
+        if not server.is_loopback(listener):
+            say("whoever reaches this machine can use the page; sounds can be recorded on this machine alone")
+        say(f"listening at {address} (Ctrl-C ends it)")
         if open_browser:
             import webbrowser
 
             webbrowser.open(address)
-        serve(page, listener, host, uploads)
+        server.serve(page, listener, host, uploads)

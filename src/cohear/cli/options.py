@@ -1,223 +1,185 @@
-"""The options that commands share, and how they become a configuration."""
+"""Options of the command line that choose settings: made of the configuration's own fields."""
 
+import inspect
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import typer
 
 from cohear.cli.progress import say
 from cohear.errors import UserError
-
-if TYPE_CHECKING:
-    from cohear.experiments.config import Config
-
-Data = Annotated[
-    Path | None,
-    typer.Argument(
-        metavar="DATA",
-        show_default=False,
-        help="A folder with one sub-folder per class, a CSV/TSV/JSONL with path and label, label tracks "
-        "beside recordings, or a folder laid out like ESC-50.",
-    ),
-]
-Method = Annotated[str, typer.Option(help="none, standard, bda or consistency.")]
-Transform = Annotated[
-    str | None,
-    typer.Option(help="pitch, reverb, masking or combination (none with --method none).", show_default="combination"),
-]
-Preset = Annotated[
-    str | None,
-    typer.Option(help="paper or small.", show_default="paper on a GPU, small on a CPU"),
-]
-Settings = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="NAME=VALUE", help="Change any setting, as training.epochs=4; repeatable."),
-]
-ListSettings = Annotated[bool, typer.Option("--settings", help="List every setting with its value, and leave.")]
-Sounds = Annotated[
-    str | None,
-    typer.Option(
-        metavar="DIR",
-        help="Where the sounds of a table lie, if not beneath its own folder; its paths are relative to DIR.",
-        show_default=False,
-    ),
-]
-Esc10 = Annotated[bool, typer.Option("--esc10", help="Use the ESC-10 part of ESC-50.")]
-SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Train without files that cannot be used, and list them.")]
-DropSmall = Annotated[
-    int,
-    typer.Option(metavar="N", min=0, help="Leave out classes with fewer than N clips.", show_default=False),
-]
-Validation = Annotated[
-    float | None,
-    typer.Option(
-        metavar="SHARE",
-        min=0,
-        max=0.5,
-        help="Part of the training clips kept back to fit the temperature and thresholds on; 0 for none.",
-        show_default="0.15, and 0 where the data brings folds",
-    ),
-]
-Balance = Annotated[
-    str,
-    typer.Option(
-        metavar="none|weights|sampling",
-        help="For classes of unequal size: weigh their loss, or draw each class equally often.",
-    ),
-]
-Patience = Annotated[
-    int | None,
-    typer.Option(
-        metavar="N",
-        min=1,
-        help="Stop when the validation loss has not fallen for N epochs, and keep the best one.",
-        show_default="never",
-    ),
-]
-OnNonfinite = Annotated[
-    str,
-    typer.Option(
-        metavar="stop|skip",
-        help="What to do about a step whose loss or gradients are not finite: stop, or drop the step and count it; "
-        "a stopped run goes on with skip.",
-    ),
-]
-Background = Annotated[
-    str | None,
-    typer.Option(
-        metavar="NAME",
-        help="The label that means 'none of these'; annotated recordings lend their unlabeled parts to it.",
-        show_default=False,
-    ),
-]
-Init = Annotated[
-    str | None,
-    typer.Option(
-        metavar="RUN",
-        help="Begin with the weights of a finished run or packed model; new classes are allowed.",
-        show_default=False,
-    ),
-]
-Seed = Annotated[int, typer.Option(min=0, help="Of weights, order and views.")]
-Jobs = Annotated[int, typer.Option(min=1, metavar="N", help="Runs side by side, each with its share of the cores.")]
-Out = Annotated[Path, typer.Option(metavar="DIR", help="The folder of the run folders.")]
-Track = Annotated[
-    str | None,
-    typer.Option(
-        metavar="every|N|end",
-        help="When accuracy and divergence of training and test clips are measured: after every epoch, every N-th, "
-        "or at the end.",
-        show_default=False,
-    ),
-]
-
-
-def resolve(
-    *,
-    method: str,
-    transform: str | None,
-    preset: str | None,
-    settings: list[str] | None,
-    sounds: str | None,
-    esc10: bool,
-    skip_bad: bool,
-    drop_small: int,
-    seed: int,
-    validation: float | None = None,
-    balance: str = "none",
-    patience: int | None = None,
-    on_nonfinite: str = "stop",
-    background: str | None = None,
-    init: str | None = None,
-    fold: str | None = None,
-) -> "Config":
-    """Make the configuration that the options ask for.
-
-    Raises:
-        UserError: for an unknown name or a wrong value.
-    """
-    from cohear.experiments.presets import change, parse_override
-    from cohear.experiments.presets import preset as by_name
-
-    if method == "none" and transform not in (None, "none"):
-        raise UserError(
-            f"method 'none' uses no transform, and --transform {transform} was given; leave one of them out"
-        )
-    if preset is None:
-        preset = default_preset()
-    changes = {
-        "method": method,
-        "views.transform": transform or ("none" if method == "none" else "combination"),
-        "seed": seed,
-        "data.sounds": sounds,
-        "data.esc10": esc10,
-        "data.skip_bad": skip_bad,
-        "data.drop_small": drop_small,
-        "data.validation_share": validation,
-        "data.background": background,
-        "training.initial_run": init,
-        "training.balance": balance,
-        "training.patience": patience,
-        "training.on_nonfinite": on_nonfinite,
-        **({} if fold is None else {"fold": fold}),
-    }
-    return change(by_name(preset), {**changes, **dict(parse_override(text) for text in settings or [])})
-
-
-def require_data(data: Path | None, list_settings: bool) -> None:
-    """Refuse a command that has nothing to work on.
-
-    Raises:
-        UserError: where DATA is missing, and the settings are not what is asked for.
-    """
-    if data is None and not list_settings:
-        raise UserError("DATA is missing; give a folder of sounds or a table, such as my_sounds/")
-
-
-def print_settings(config: "Config") -> None:
-    """Print every setting as `--set` takes it."""
-    from cohear.experiments.presets import setting_values
-
-    for name, value in setting_values(config).items():
-        print(f"{name}={','.join(map(str, value)) if isinstance(value, tuple) else value}")
-
-
-def set_names(settings: list[str] | None, own_options: dict[str, str]) -> set[str]:
-    """Return the names of what `--set` sets.
-
-    Args:
-        settings: as typed.
-        own_options: settings that the command takes from elsewhere, so that `--set` would change nothing.
-
-    Raises:
-        UserError: where one of them is set.
-    """
-    from cohear.experiments.presets import parse_override
-
-    names = {parse_override(text)[0] for text in settings or []}
-    for name, option in own_options.items():
-        if name in names:
-            raise UserError(f"--set {name} has no effect on this command; use {option}")
-    return names
-
-
-def default_preset() -> str:
-    """Choose `paper` on a GPU and `small` on a CPU, and say so."""
-    import torch
-
-    if torch.cuda.is_available():
-        say("preset paper, since there is a GPU (--preset small is quicker)")
-        return "paper"
-    say("preset small, since there is no GPU (--preset paper trains the full-size network)")
-    return "small"
+from cohear.runs.config import FIELDS, Config, parse_override, setting_of, setting_values
+from cohear.runs.presets import OFFERED, configure, default_preset
 
 
 def check_track(track: str | None) -> str | None:
     """Return a `--track` that can be followed.
 
     Raises:
-        UserError: for anything but `every`, `end` or a number of epochs.
+        typer.BadParameter: for anything but `every`, `end` or a number of epochs.
     """
     if track in (None, "every", "end") or (track.isascii() and track.isdigit() and int(track) > 0):
         return track
-    raise UserError(f"--track {track} is not known; use every, end, or a number of epochs such as 5")
+    raise typer.BadParameter(f"{track} is not known; use every, end, or a number of epochs such as 5")
+
+
+def parse_budget_s(text: str) -> float:
+    """Return the seconds of a time with its unit; a bare number could mean seconds or minutes and is refused.
+
+    Raises:
+        typer.BadParameter: for anything else.
+
+    Example:
+        >>> parse_budget_s("90s"), parse_budget_s("9m"), parse_budget_s("1.5h")
+        (90.0, 540.0, 5400.0)
+    """
+    time = re.fullmatch(r"([0-9.]+)([smh])", text.strip())
+    if time is None:
+        raise typer.BadParameter(f"{text} is not a time; write it with its unit, as 90s, 9m or 1.5h")
+    return float(time[1]) * {"s": 1, "m": 60, "h": 3600}[time[2]]
+
+
+def parse_numbers(text: str) -> list[int]:
+    """Read a list of whole numbers, each once.
+
+    Raises:
+        typer.BadParameter: where it is empty, or not of numbers.
+    """
+    words = [word.strip() for word in text.split(",")]
+    if not all(word.isascii() and word.isdigit() for word in words):
+        raise typer.BadParameter(f"'{text}' is not a list of numbers; write it as 1,2,3")
+    return list(dict.fromkeys(map(int, words)))
+
+
+Data = Annotated[Path, typer.Argument(metavar="DATA")]
+Run = Annotated[Path, typer.Argument(metavar="RUN")]
+Jobs = Annotated[int, typer.Option(min=1, metavar="N")]
+Out = Annotated[Path, typer.Option(metavar="DIR")]
+Track = Annotated[str | None, typer.Option(metavar="every|N|end", callback=check_track)]
+File = Annotated[Path | None, typer.Option(metavar="FILE")]
+Json = Annotated[Path | None, typer.Option("--json", metavar="FILE")]
+Numbers = Annotated[Sequence[int] | None, typer.Option(metavar="N,N,...", parser=parse_numbers)]
+
+CLIPS = ("data.background", "data.sounds", "data.esc10", "data.skip_bad", "data.drop_small")
+"""Settings by which a command chooses its clips."""
+TRAINING = (
+    *("method", "views.transform", "seed", "data.validation_share", "training.balance", "training.patience"),
+    *("training.on_nonfinite", "training.initial_run", *CLIPS),
+)
+"""Settings by which a command chooses how it trains."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the options ask for."""
+
+    config: Config
+    chosen: frozenset[str]
+    """Names of the settings that a person chose."""
+
+
+def takes_settings(*names: str, elsewhere: Mapping[str, str] | None = None) -> Callable[..., Any]:
+    """Give a command an option for each of some settings, `--preset`, `--epochs`, `--set` and `--settings`.
+
+    The command receives what they ask for as `asked`, and its DATA for sure.
+
+    Args:
+        names: of settings, whose fields say the option, what is allowed and the help.
+        elsewhere: settings that the command takes from elsewhere, and from which option.
+    """
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        own = dict(inspect.signature(command).parameters)
+        del own["asked"]
+        needs_data = own["data"].default is inspect.Parameter.empty
+        own["data"] = own["data"].replace(default=None)  # as settings can be listed without
+        common = list(inspect.signature(_common).parameters.values())
+
+        @wraps(command)
+        def with_settings(**given: Any) -> None:
+            chosen = {name: given.pop(_parameter(name)) for name in names}
+            shared = {parameter.name: given.pop(parameter.name) for parameter in common}
+            chosen = {name: value for name, value in chosen.items() if value is not None}
+            asked = _resolve(chosen, shared, elsewhere or {})
+            if shared["list_settings"]:
+                for name, value in setting_values(asked.config).items():
+                    print(f"{name}={value}")
+                return
+            if needs_data and given["data"] is None:
+                raise UserError("DATA is missing; give a folder of sounds or a table, such as my_sounds/")
+            command(asked=asked, **given)
+
+        parameters = [
+            p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in (*own.values(), *map(_option, names), *common)
+        ]
+        with_settings.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # which typer reads
+        with_settings.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        told = (inspect.getdoc(_common) or "").partition("Args:\n")[2]
+        with_settings.__doc__ = f"{inspect.getdoc(command)}\n{told}"
+        return with_settings
+
+    return decorate
+
+
+def _common(
+    preset: Annotated[
+        str | None, typer.Option(metavar="|".join(OFFERED), show_default="small, or paper on a GPU")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, metavar="N")] = None,
+    settings: Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE")] = None,
+    list_settings: Annotated[bool, typer.Option("--settings")] = False,
+) -> None:
+    """The options of every command that takes settings.
+
+    Args:
+        preset: The settings to begin with.
+        epochs: Train for N epochs, with every schedule scaled to them.
+        settings: Change any setting, as network.width=0.5; repeatable.
+        list_settings: List every setting with its value, and leave.
+    """
+
+
+def _resolve(chosen: dict[str, Any], shared: dict[str, Any], elsewhere: Mapping[str, str]) -> Asked:
+    overrides = dict(parse_override(text) for text in shared["settings"] or [])
+    for name, option in {"preset": "--preset", **elsewhere}.items():
+        if name in overrides:
+            raise UserError(f"--set {name} has no effect on this command; use {option}")
+    if chosen.get("method") == "none" and (transform := chosen.get("views.transform", "none")) != "none":
+        raise UserError(f"method 'none' uses no transform; leave it or --transform {transform} out")
+    preset = shared["preset"]
+    if preset is None:
+        preset = default_preset()
+        say(f"preset {preset}, since there is {'a' if preset == 'paper' else 'no'} GPU; --preset chooses another")
+    config = configure(chosen, preset, shared["epochs"], overrides)
+    return Asked(config, frozenset({*chosen, *overrides}))
+
+
+def _parameter(name: str) -> str:
+    return name.replace(".", "_")
+
+
+def _option(name: str) -> inspect.Parameter:
+    """Make the option of a setting: what it is called, what it takes and what it says, all from its field."""
+    field, setting = FIELDS[name], setting_of(name)
+    assert setting.option
+    assert field.description
+    words = _words(field.annotation)
+    kind: Any = bool if field.annotation is bool else int if field.annotation is int else str
+    option = typer.Option(
+        setting.option,
+        metavar=None if kind is bool else setting.metavar or ("|".join(words) if words else None),
+        help=" ".join(field.description.split()),
+        show_default=setting.unset or (str(field.default) if words else False),
+    )
+    return inspect.Parameter(
+        _parameter(name), inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, option]
+    )
+
+
+def _words(annotation: Any) -> tuple[str, ...]:
+    """Return the words that a setting may be, where it is one of a few."""
+    return tuple(map(str, get_args(annotation))) if get_origin(annotation) is Literal else ()

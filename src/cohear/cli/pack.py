@@ -5,29 +5,16 @@ from typing import Annotated
 
 import typer
 
+from cohear.cli import options
 from cohear.cli.progress import say
 from cohear.errors import UserError
 
 
 def pack(
-    run: Annotated[Path, typer.Argument(metavar="RUN", show_default=False, help="A finished run folder.")],
-    out: Annotated[
-        Path | None,
-        typer.Argument(
-            metavar="OUT.cohear", show_default=False, help="The file to write; else it is named as the run is."
-        ),
-    ] = None,
-    card: Annotated[
-        Path | None, typer.Option(metavar="FILE.md", show_default=False, help="Write the model card there, too.")
-    ] = None,
-    notes: Annotated[
-        str,
-        typer.Option(
-            metavar="TEXT",
-            show_default=False,
-            help="What the card says of license and data, in Markdown: yours to say.",
-        ),
-    ] = "",
+    run: options.Run,
+    out: Annotated[Path | None, typer.Argument(metavar="OUT.cohear")] = None,
+    card: Annotated[Path | None, typer.Option(metavar="FILE.md")] = None,
+    notes: Annotated[str, typer.Option(metavar="TEXT", show_default=False)] = "",
 ) -> None:
     """Pack a finished run into one file to pass on or to put somewhere.
 
@@ -37,19 +24,24 @@ def pack(
     cohear pack runs/frogs frogs.cohear --card frogs.md --notes "Sounds and model: CC BY 4.0, Pond Society."
 
     cohear predict frogs.cohear pond.wav
+
+    Args:
+        run: A finished run folder.
+        out: The file to write; else it is named as the run is.
+        card: Write the model card there, too.
+        notes: What the card says of license and data, in Markdown: yours to say.
     """
-    from cohear.experiments.packed_model import PACKED_SUFFIX, parse_packed
-    from cohear.inference.packing import pack_run
+    from cohear.cli.finish import check_file
+    from cohear.inference.card import pack_run
+    from cohear.runs.trained_model import PACKED_SUFFIX, parse_packed
     from cohear.runtime.files import write_bytes, write_text
 
     if run.is_file():
         kind = "packed already" if run.suffix == PACKED_SUFFIX else "a file"
         raise UserError(f"'{run}' is {kind}; give the folder of a run")
     out = out or Path(run.resolve().name + PACKED_SUFFIX)
-    if out.suffix != PACKED_SUFFIX:
-        raise UserError(f"'{out}' cannot be the packed model: its name must end in {PACKED_SUFFIX}")
-    if card is not None and card.suffix != ".md":
-        raise UserError(f"'{card}' cannot be the model card: its name must end in .md")
+    check_file(out, PACKED_SUFFIX)
+    check_file(card, ".md")
     model = pack_run(run, notes)
     data = model.to_bytes()
     parse_packed(data, out)  # what could not be read is not written

@@ -1,72 +1,36 @@
 """`cohear predict`: what a trained classifier hears."""
 
-import time
-from collections.abc import Callable, Iterator, Sequence
+import sys
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
-from itertools import accumulate, chain
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from cohear.cli.heard_output import Format, check_format, choose_output
-from cohear.cli.progress import format_s, progress_bar, say
+from cohear.cli import options
+from cohear.cli.progress import progress_bar, say
 from cohear.errors import UserError
 
 if TYPE_CHECKING:
     from cohear.data.audio_stream import AudioStream
-    from cohear.inference.answers import Heard
+    from cohear.inference.answers import Heard, Prediction
     from cohear.inference.classifier import Classifier
-    from cohear.inference.heard_files import HeardFile
 
-_NAMED_LABELS = 8
-"""Of those without a threshold; the others are counted."""
+Format = Literal["csv", "jsonl", "audacity", "raven"]
 
 
 def predict(
-    run: Annotated[
-        Path, typer.Argument(metavar="RUN", show_default=False, help="A finished run folder, or a .cohear file.")
-    ],
-    files: Annotated[
-        list[Path],
-        typer.Argument(
-            metavar="FILE_OR_FOLDER...",
-            show_default=False,
-            help="Sounds, folders of them, or patterns such as 'site*/*.wav'.",
-        ),
-    ],
-    top: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            metavar="K",
-            help="Labels per window.",
-            show_default="1; where several may be true, those that reach their thresholds",
-        ),
-    ] = None,
-    hop_s: Annotated[
-        float | None,
-        typer.Option(
-            metavar="SECONDS", help="Begin a window this often: less than a window overlaps.", show_default="a window"
-        ),
-    ] = None,
-    events: Annotated[
-        bool, typer.Option("--events", help="Join windows that overlap or touch to one row per event.")
-    ] = False,
-    threshold: Annotated[
-        float | None,
-        typer.Option(
-            min=0.0, max=1.0, metavar="P", help="Leave out what is less probable; in place of all fitted thresholds."
-        ),
-    ] = None,
-    format: Annotated[Format, typer.Option(help="A table, or a label track for each recording (with --out).")] = "csv",
-    out: Annotated[Path | None, typer.Option(metavar="DIR", help="The folder of the label tracks.")] = None,
-    embeddings: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR", help="Write what the last layer but one says of each window, a .npy per recording."
-        ),
-    ] = None,
+    run: options.Run,
+    files: Annotated[list[Path], typer.Argument(metavar="FILE_OR_FOLDER...")],
+    top: Annotated[int | None, typer.Option(min=1, metavar="K")] = None,
+    hop_s: Annotated[float | None, typer.Option(metavar="SECONDS", show_default="a window")] = None,
+    events: Annotated[bool, typer.Option("--events")] = False,
+    threshold: Annotated[float | None, typer.Option(min=0, max=1, metavar="P")] = None,
+    format: Format = "csv",
+    out: Annotated[Path | None, typer.Option(metavar="DIR")] = None,
+    embeddings: Annotated[Path | None, typer.Option(metavar="DIR")] = None,
 ) -> None:
     """Print what is heard, window by window, as CSV: path,start_s,end_s,label,probability.
 
@@ -86,120 +50,102 @@ def predict(
     cohear predict runs/my-run 'site*/*.flac' --hop-s 1 --events
 
     cohear predict runs/my-run pond/ --events --threshold 0.8 --format audacity --out pond/
+
+    Args:
+        run: A finished run folder, or a .cohear file.
+        files: Sounds, folders of them, or patterns such as 'site*/*.wav'.
+        top: Labels per window; 1, or of several all that reach their thresholds.
+        hop_s: Begin a window this often.
+        events: Join windows that overlap or touch to one row per event.
+        threshold: Leave out what is less probable, whatever was fitted.
+        format: A table, or a label track for each recording (with --out).
+        out: The folder of the label tracks.
+        embeddings: Write an embedding of each window, a .npy per recording.
     """
-    check_format(format, out)
+    if (out is not None) != (format in ("audacity", "raven")):
+        raise UserError(
+            "--out DIR is for label tracks (--format audacity or raven), which need it; all else is printed"
+        )
     import torch
 
     from cohear.data.audio_stream import AudioStream
-    from cohear.inference.events import join_windows
-    from cohear.inference.heard_files import find_recordings
-    from cohear.inference.loading import load
+    from cohear.inference.answers import join_windows
+    from cohear.inference.classifier import load
+    from cohear.inference.recordings import find_recordings, output_paths
+    from cohear.inference.tables import CSV_COLUMNS, TRACK_ENDINGS, csv_line, keep_embeddings
 
     classifier = load(run)
     reporting = classifier.reporting(top, threshold, events)
     recordings = find_recordings(files)
-    output = choose_output(format, out, embeddings, recordings)
+    tracks = output_paths(out, recordings, TRACK_ENDINGS[format]) if out else None
+    kept = output_paths(embeddings, recordings, ".npy") if embeddings else None
     if torch.cuda.is_available():
         torch.backends.cudnn.allow_tf32 = False  # as in training
         classifier = classifier.to("cuda")
-    failures = _Failures(len(recordings))
-    with nullcontext(_show_nothing) if output.scrolls else progress_bar("listening") as update:
-        progress = _Progress(recordings, update)
+    stdout = sys.stdout  # before a progress bar takes it over
+    scrolls = tracks is None and stdout.isatty()  # rows run over the terminal, where a bar would be in the way
+    errors: list[UserError] = []
+    is_header_due = True
+
+    def fail(error: UserError, what: str) -> None:
+        errors.append(error)
+        if len(recordings) > 1:  # else it is the command's own error
+            say(f"{what}: {error}")
+
+    with nullcontext(lambda *_: None) if scrolls else progress_bar("listening") as update:
         for index, recording in enumerate(recordings):
             try:
                 stream = AudioStream(recording.path, classifier.sample_rate)
             except UserError as error:
-                failures.add(error, is_heard=False)
+                fail(error, "left out")
                 continue
             heard = classifier.listen(stream, hop_s)
             first = next(heard, None)
             if first is not None:
-                if not progress.heard_s:
+                if is_header_due:  # now that something is heard: what is refused prints nothing
+                    is_header_due = False
                     _say_what_is_missing(classifier, threshold, events)
-                    output.print_header()
-                windows = output.keep_embeddings(index, progress.follow(index, stream, chain([first], heard)))
+                    stdout.write(csv_line(CSV_COLUMNS) if format == "csv" else "")
+                windows = _followed(chain([first], heard), stream, update, index, len(recordings))
+                windows = keep_embeddings(windows, kept[index]) if kept else windows
                 rows = (row for window in windows for row in reporting.report(window))
-                output.write(index, stream, join_windows(rows) if events else rows)
+                _write(join_windows(rows) if events else rows, stream, format, tracks[index] if tracks else stdout)
             if stream.damage is not None:
-                failures.add(stream.damage, is_heard=first is not None)
+                fail(stream.damage, "left out" if first is None else "heard up to its damage")
             elif stream.shortfall_s:
                 say(f"{recording.path} is {stream.shortfall_s:.2f} s shorter than it declares")
-    if progress.heard_s:
-        say(f"heard {format_s(progress.heard_s)} of sound, {progress.speed_text} times as fast as it was recorded")
-    failures.raise_if_any(f"in '{out}'" if out else "in the table")
+    if len(recordings) == len(errors) == 1:
+        raise errors[0]
+    if errors:
+        raise UserError(f"{len(errors)} of {len(recordings)} files could not be heard to their end, as said above")
 
 
-class _Progress:
-    """How far all recordings have been heard, by the sizes of their files, and how fast."""
-
-    def __init__(self, recordings: "Sequence[HeardFile]", update: Callable[[float, str], None]) -> None:
-        n_bytes = [max(1, _n_bytes(recording.path)) for recording in recordings]
-        self._ends = list(accumulate(n_bytes, initial=0))
-        self._update, self._started = update, time.monotonic()
-        self.heard_s = 0.0
-        """Seconds of sound so far."""
-
-    @property
-    def speed(self) -> float:
-        """Seconds of sound heard in a second."""
-        return self.heard_s / (time.monotonic() - self._started)
-
-    @property
-    def speed_text(self) -> str:
-        """The speed in two or more digits."""
-        return f"{self.speed:.1f}" if self.speed < 10 else f"{self.speed:.0f}"
-
-    def follow(self, index: int, stream: "AudioStream", heard: "Iterator[Heard]") -> "Iterator[Heard]":
-        """Pass the windows of a recording on."""
-        before_s, begin, end = self.heard_s, *self._ends[index : index + 2]
-        for window in heard:
-            self.heard_s = before_s + window.end_s
-            share = min(1.0, window.end_s / stream.declared_s) if stream.declared_s else 0.0
-            self._update((begin + share * (end - begin)) / self._ends[-1], f"{self.speed_text} x real time")
-            yield window
+def _followed(
+    windows: "Iterator[Heard]", stream: "AudioStream", update: Callable[[float, str], None], index: int, n_streams: int
+) -> "Iterator[Heard]":
+    """Pass the windows of one of several recordings on, and say how far all have been heard."""
+    for window in windows:
+        share = min(1.0, window.end_s / stream.declared_s) if stream.declared_s else 0.0
+        update((index + share) / n_streams, stream.path.name)
+        yield window
 
 
-class _Failures:
-    """Recordings that could not be heard, or not to their end."""
+def _write(rows: "Iterable[Prediction]", stream: "AudioStream", format: Format, place: Any) -> None:
+    """Print the rows of a recording as they come; where the place is a path, write its label track at the end."""
+    from cohear.inference.tables import audacity_track, csv_row, json_row, raven_table
+    from cohear.runtime.files import explain_disk_errors, write_text
 
-    def __init__(self, n_recordings: int) -> None:
-        self._n_recordings = n_recordings
-        self._left_out: list[UserError] = []
-        self._broken_off: list[UserError] = []
-
-    def add(self, error: UserError, *, is_heard: bool) -> None:
-        """Note what is wrong with one, and say it where it is not the only one."""
-        (self._broken_off if is_heard else self._left_out).append(error)
-        if self._n_recordings > 1:
-            say(f"{'heard in part' if is_heard else 'left out'}: {error}")
-
-    def raise_if_any(self, where: str) -> None:
-        """Raise a sentence on all of them.
-
-        Args:
-            where: what was heard lies.
-        """
-        n_left_out, n_broken_off = len(self._left_out), len(self._broken_off)
-        if not n_left_out + n_broken_off:
-            return
-        if self._n_recordings == 1 and n_left_out:
-            raise self._left_out[0]
-        if self._n_recordings == 1:
-            raise UserError(f"{str(self._broken_off[0]).rstrip('.')}; what was heard before is {where}")
-        if n_left_out == self._n_recordings:
-            raise UserError(f"not one of {n_left_out} files could be read; see the reasons above")
-        counts = [f"{n_left_out} of {self._n_recordings} files could not be read"] if n_left_out else []
-        counts += [f"{n_broken_off} of {self._n_recordings} could be read only in part"] if n_broken_off else []
-        raise UserError(f"{' and '.join(counts)}; the others are {where}")
-
-
-def _show_nothing(share: float, note: str) -> None:
-    """Stand in for a progress bar."""
-
-
-def _n_bytes(path: Path) -> int:
-    """Return the size of a file, 0 where there is none."""
-    return path.stat().st_size if path.is_file() else 0
+    if not isinstance(place, Path):
+        as_text = csv_row if format == "csv" else json_row
+        for row in rows:
+            place.write(as_text(stream.path, row))
+        place.flush()
+        return
+    top_hz = min(stream.source_rate, stream.sample_rate) / 2
+    text = audacity_track(rows) if format == "audacity" else raven_table(rows, stream.path, top_hz)
+    with explain_disk_errors(place):
+        place.parent.mkdir(parents=True, exist_ok=True)
+    write_text(place, text)
 
 
 def _say_what_is_missing(classifier: "Classifier", threshold: float | None, events: bool) -> None:
@@ -208,16 +154,9 @@ def _say_what_is_missing(classifier: "Classifier", threshold: float | None, even
         return
     from cohear.data.wording import some
 
-    if events:
-        thresholds, background = classifier.calibration.thresholds, classifier.background
-        missing = [label for label in classifier.classes if label not in thresholds and label != background]
-        if missing:
-            say(
-                f"no events of {some(missing, _NAMED_LABELS)}: the validation clips gave no threshold "
-                "above which answers are right often enough; --threshold P gives one for all labels"
-            )
-    elif classifier.background is None and not classifier.multi_label:
-        say(
-            "every window gets some label, also where nothing is heard that was trained: this classifier has no label "
-            "for 'none of these'; --threshold P leaves out what it is not sure of"
-        )
+    about = classifier.about
+    missing = [label for label in classifier.classes if label not in {*about.calibration.thresholds, about.background}]
+    if events and missing:
+        say(f"no events of {some(missing)}: validation clips gave no threshold; --threshold P gives one to all")
+    if not events and about.background is None and classifier.task.most_labels(len(classifier.classes)) == 1:
+        say("every window gets some label, as there is none for 'none of these'; --threshold P leaves some out")

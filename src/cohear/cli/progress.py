@@ -3,10 +3,10 @@
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterator, Sized
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from cohear.runtime.processes import process_rank
+from cohear.runtime.machine import process_rank
 
 _LINE_EVERY_S = 30.0
 
@@ -37,17 +37,9 @@ def progress_bar(what: str) -> Iterator[Callable[[float, str], None]]:
         yield _lines(what)
         return
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import Progress, TextColumn
 
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f} %"),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
-    )
+    columns = (*Progress.get_default_columns(), TextColumn("{task.fields[note]}"))
     with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
         task = bars.add_task(what, total=1.0, note="")
 
@@ -83,11 +75,6 @@ def format_s(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def count_text(things: Sized, one: str, many: str = "") -> str:
-    """Say how many there are.
-
-    Example:
-        >>> count_text([0, 1], "fold"), count_text([0], "fold"), count_text([0, 1], "class", "classes")
-        ('2 folds', '1 fold', '2 classes')
-    """
-    return f"{len(things)} {one if len(things) == 1 else many or one + 's'}"
+def counting(update: Callable[[float, str], None], what: str) -> Callable[[int, int], None]:
+    """Show a count of things, of which so many are done and so many there are, by `update` of a progress bar."""
+    return lambda done, total: update(done / max(total, 1), f"{done} of {total} {what}")

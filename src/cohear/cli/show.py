@@ -8,30 +8,28 @@ import typer
 from cohear.cli.progress import say
 from cohear.errors import UserError
 
-Runs = Annotated[
-    list[Path],
-    typer.Argument(metavar="RUN...", show_default=False, help="Run folders, or folders that hold them."),
-]
+Runs = Annotated[list[Path], typer.Argument(metavar="RUN...")]
 
 
 def compare(
     runs: Runs,
-    out: Annotated[Path, typer.Option(metavar="FILE", help="Where the comparison's page goes.")] = Path(
-        "comparison.html"
-    ),
-    error_over: Annotated[
-        Literal["folds", "seeds"],
-        typer.Option(help="Standard errors over folds (of means over seeds) or over seeds (of means over folds)."),
-    ] = "folds",
-    markdown: Annotated[bool, typer.Option("--markdown", help="Print the tables as Markdown.")] = False,
+    out: Annotated[Path, typer.Option(metavar="FILE")] = Path("comparison.html"),
+    error_over: Literal["folds", "seeds"] = "folds",
+    markdown: Annotated[bool, typer.Option("--markdown")] = False,
 ) -> None:
     """Compare runs: a table with standard errors, paired tests, and a page.
 
     cohear compare runs/
-    """
-    from cohear.cli.finish import print_comparison
 
-    print_comparison(runs, out, error_over, markdown=markdown)
+    Args:
+        runs: Run folders, or folders that hold them.
+        out: Where the comparison's page goes.
+        error_over: Standard errors over folds (of means over seeds) or over seeds (of means over folds).
+        markdown: Print the tables as Markdown.
+    """
+    from cohear.cli.finish import finished_runs, print_comparison
+
+    print_comparison(finished_runs(runs), out, error_over, markdown=markdown)
 
 
 def report(runs: Runs) -> None:
@@ -40,19 +38,22 @@ def report(runs: Runs) -> None:
     Give it where training was started, so that it finds the sounds.
 
     cohear report runs/my-run
-    """
-    from cohear.cli.finish import write_report
-    from cohear.experiments.predictions import write_table
-    from cohear.reports.run_folders import RunSummary, read_trained_runs
 
-    failures: list[UserError] = []
-    for run in read_trained_runs(runs):
+    Args:
+        runs: Run folders, or folders that hold them.
+    """
+    from cohear.api import write_report
+    from cohear.runs.predictions import write_table
+    from cohear.runs.run import find_finished
+
+    failure = None
+    for run in find_finished(runs, tested=False)[0]:
         try:
-            if isinstance(run, RunSummary):
+            if run.is_tested:
                 write_table(run.folder, run.predictions)
-            say(f"report: {write_report(run.folder)}")
+            write_report(run)
+            say(f"report: {run.report}")
         except UserError as error:
-            failures.append(error)
-    if failures:
-        more = f" (and {len(failures) - 1} more could not be written)" if len(failures) > 1 else ""
-        raise UserError(f"{failures[0]}{more}") from failures[0]
+            failure = failure or error  # the others are still written
+    if failure:
+        raise failure

@@ -1,7 +1,6 @@
 """The standard streams of the command line: who stops listening to one of them must not stop a training."""
 
 import contextlib
-import errno
 import io
 import os
 import sys
@@ -26,10 +25,9 @@ class _Stderr(io.FileIO):
     """Drops what its descriptor does not take."""
 
     def write(self, data: Any, /) -> int:
-        written: int | None = None
         with contextlib.suppress(OSError):
-            written = super().write(data)  # None where the descriptor is not to block, and full
-        return memoryview(data).nbytes if written is None else written
+            super().write(data)
+        return memoryview(data).nbytes
 
 
 def guard_streams() -> None:
@@ -38,7 +36,9 @@ def guard_streams() -> None:
     The reader of stderr may be gone (`2>&1 | tee`), its disk full, its terminal closed, or it may never have been open.
     Nothing stops for that, and no exit status changes, not even where the interpreter flushes its streams in the end.
     """
-    _take_closed_descriptors()
+    for name in ("stdout", "stderr"):  # one that is closed has its place taken, or the next file would get it
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
     if sys.stdout is sys.__stdout__:
         sys.stdout = _as_text(_Stdout(1, "w", closefd=False), sys.stdout)
     if sys.stderr is sys.__stderr__:
@@ -56,37 +56,16 @@ def output_is_refused() -> bool:
 
 def discard_output() -> None:
     """Send what is waiting for stdout nowhere, or the interpreter would fail on it when it leaves."""
-    with contextlib.suppress(OSError):  # no descriptor: nothing is waiting there
-        _send_nowhere(sys.stdout.fileno())
+    with contextlib.suppress(OSError), open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
-def _take_closed_descriptors() -> None:
-    """Open what whoever began this process has closed, or the next file would be taken for a standard stream."""
-    for descriptor in (1, 2):
-        try:
-            os.fstat(descriptor)
-        except OSError as error:
-            if error.errno == errno.EBADF:
-                _send_nowhere(descriptor)
-
-
-def _send_nowhere(descriptor: int) -> None:
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    if nowhere == descriptor:
-        os.set_inheritable(descriptor, True)
-    else:
-        os.dup2(nowhere, descriptor)
-        os.close(nowhere)
-
-
-def _as_text(raw: io.FileIO, before: TextIO | Any) -> TextIO:
-    """Make a stream of text like the one that the interpreter had opened; it has none where it found it closed."""
-    is_unbuffered = getattr(before, "write_through", False)
+def _as_text(raw: io.FileIO, before: TextIO) -> TextIO:
+    """Make a stream of text like the one that the interpreter had opened."""
     return io.TextIOWrapper(
-        raw if is_unbuffered else io.BufferedWriter(raw),  # pyright: ignore[reportArgumentType]
-        encoding=getattr(before, "encoding", "utf-8"),
-        errors=getattr(before, "errors", "backslashreplace"),
+        io.BufferedWriter(raw),
+        encoding=before.encoding,
+        errors=before.errors,
         newline="\n",
-        line_buffering=getattr(before, "line_buffering", False),
-        write_through=is_unbuffered,
+        line_buffering=getattr(before, "line_buffering", False) or getattr(before, "write_through", False),
     )

@@ -1,66 +1,29 @@
-"""`cohear train`: one run."""
+"""`cohear train`: one run; `cohear crossval`: one model on every fold."""
 
 import shlex
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from cohear.cli import options
-from cohear.cli.preparing import prepare, refuse_early, refuse_too_large
-from cohear.cli.progress import count_text, format_s, progress_bar, say
+from cohear.cli.progress import format_s, progress_bar, say
+from cohear.data.wording import counted
 from cohear.errors import UserError
+from cohear.runs.config import EVERY_CLIP
 from cohear.runtime.interrupts import how_to_go_on
-from cohear.runtime.processes import process_rank
-
-if TYPE_CHECKING:
-    from cohear.experiments.build import PreparedData
-    from cohear.experiments.config import Config
-    from cohear.experiments.runs import RunRequest
+from cohear.runtime.machine import process_rank
 
 
+@options.takes_settings(*options.TRAINING, "fold")
 def train(
-    data: Annotated[
-        Path | None, typer.Argument(metavar="DATA", show_default=False, help="Labeled sounds, see above.")
-    ] = None,
-    method: options.Method = "consistency",
-    transform: options.Transform = None,
-    fold: Annotated[
-        str | None,
-        typer.Option(
-            metavar="N|all",
-            help="The fold that is tested, the others are trained on; all trains on every clip and tests on none.",
-            show_default="the first",
-        ),
-    ] = None,
-    validation: options.Validation = None,
-    balance: options.Balance = "none",
-    patience: options.Patience = None,
-    on_nonfinite: options.OnNonfinite = "stop",
-    background: options.Background = None,
-    init: options.Init = None,
-    crossval: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR",
-            help="With --fold all: where `cohear crossval` left its runs; their accuracy is what to expect.",
-            show_default="runs",
-        ),
-    ] = None,
-    preset: options.Preset = None,
-    settings: options.Settings = None,
-    seed: options.Seed = 0,
-    out: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="The run folder.", show_default="runs/ and a name that says what differs"),
-    ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run.")] = False,
+    asked: options.Asked,
+    data: options.Data,
+    crossval: Annotated[Path | None, typer.Option(metavar="DIR", show_default="runs")] = None,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", show_default="runs/ and what differs")] = None,
+    resume: Annotated[bool, typer.Option("--resume")] = False,
     track: options.Track = "every",
-    sounds: options.Sounds = None,
-    esc10: options.Esc10 = False,
-    skip_bad: options.SkipBad = False,
-    drop_small: options.DropSmall = 0,
-    list_settings: options.ListSettings = False,
 ) -> None:
     """Train a classifier on labeled sounds and judge it on the fold left out.
 
@@ -71,81 +34,50 @@ def train(
 
     cohear train my_sounds/ --background other --balance sampling --patience 5
 
+    cohear train my_sounds/ --transform "noise(snr_db=0..20)+pitch,reverb" --epochs 60
+
     cohear train my_sounds/ --fold all --crossval cv/ --out runs/final
 
-    cohear train ESC-50/ --esc10 --method bda --fold 2 --out runs/bda-2
+    Args:
+        asked: settings.
+        data: Labeled sounds.
+        crossval: With --fold all: where `cohear crossval` left its runs; their accuracy is what to expect.
+        out: The run folder.
+        resume: Go on with an unfinished run.
+        track: When accuracy and divergence of training and test clips are measured: after every epoch, every N-th, or
+            at the end.
     """
-    options.require_data(data, list_settings)
-    set_names = options.set_names(settings, {"preset": "--preset"})
-    track = options.check_track(track) or "every"
-    config = options.resolve(
-        method=method,
-        transform=transform,
-        preset=preset,
-        settings=settings,
-        sounds=sounds,
-        esc10=esc10,
-        skip_bad=skip_bad,
-        drop_small=drop_small,
-        seed=seed,
-        validation=validation,
-        balance=balance,
-        patience=patience,
-        on_nonfinite=on_nonfinite,
-        background=background,
-        init=init,
-        fold=fold,
-    )
-    if list_settings or data is None:
-        options.print_settings(config)
-        return
+    config = asked.config
+    if config.fold != EVERY_CLIP and crossval is not None:
+        raise UserError("--crossval tells what to expect of a run on every clip; give it with --fold all only")
 
-    _check_every_clip(config, crossval)
+    from cohear.cli.grids import decode
+    from cohear.runs.claims import check_folder, check_place
+    from cohear.runs.cost import estimate_s
+    from cohear.runs.execution import execute
+    from cohear.runs.plan import Plan, list_clips
+    from cohear.runs.run import Run
 
-    from cohear.cli.finish import result_text, write_report
-    from cohear.experiments.build import read_folds
-    from cohear.experiments.folder_claims import check_folder
-    from cohear.experiments.identity import readable_name
-    from cohear.experiments.initial_run import initial_run_warning
-    from cohear.experiments.memory import check_memory
-    from cohear.experiments.presets import change
-    from cohear.experiments.run_folder import is_finished, read_metrics
-    from cohear.experiments.runs import RunRequest, execute
-    from cohear.experiments.settling import settle
-    from cohear.experiments.trained_network import weights_path
-
-    config, said = settle(data, config, set_names)
-    dataset = read_folds(data, config)
-    if fold is None and "fold" not in set_names:
-        config = change(config, {"fold": dataset.folds[0]})
-    request = RunRequest(data, config, track=track, crossval=crossval or Path("runs"))
-    refuse_early(dataset, [config])
-    if out is None or not is_finished(out):
-        refuse_too_large(dataset, [request], Path("runs") if out is None else None)
-    for line in said:
-        say(line)
-    if out and process_rank() == 0:  # the others would find what the first one has begun
-        check_folder(out, config, track, resume=resume)
-    prepared = prepare(data, config)
-    record = request.describe(prepared)
-    folder = out or Path("runs") / readable_name(config, record.model, record.identity)
-    split = prepared.split(config)
-    for warning in (*split.warnings, initial_run_warning(config, record.data_fingerprint)):
-        if warning is not None:
-            say(f"WARNING: {warning}")
-    epochs = count_text(range(config.training.epochs), "epoch")
-    say(f"{record.model}, fold {config.fold}, {epochs}, {prepared.clip_s:g} s clips -> {folder}")
+    listing = list_clips(data, config, asked.chosen)
+    listing.check(listing.config)
+    if out is not None and process_rank() == 0 and not Run(out).is_begun:
+        check_place(out)
+    plan = Plan(listing.config, decode(listing), track or "every", out=out, crossval=crossval)
+    plan = replace(plan, out=plan.folder)
+    run, config, split = Run(plan.folder), plan.config, plan.split
+    if process_rank() == 0:  # the others would find what the first one has begun
+        check_folder(run, plan.record, resume=resume)
+    for warning in plan.warnings:
+        say(f"WARNING: {warning}")
+    epochs = counted(config.training.epochs, "epoch")
+    say(f"{plan.name}, fold {config.fold}, {epochs}, {plan.record.clip_s:g} s clips -> {run.folder}")
     say(f"{len(split.train)} clips to train on, {len(split.validation)} to validate, {len(split.test)} to test")
-    if not is_finished(folder):
-        check_memory([(config, len(split.train))], prepared.clip_s, len(record.classes))
-    if process_rank() == 0 and not is_finished(folder):
-        say(f"training will take about {format_s(_estimate_s(request, prepared))} on this machine")
-    how = "go on with the same command and --resume" + ("" if out else f" --out {shlex.quote(str(folder))}")
+    if process_rank() == 0 and not run.is_finished:
+        say(f"training will take about {format_s(estimate_s(plan))} on this machine")
+    how = "go on with the same command and --resume" + ("" if out else f" --out {shlex.quote(str(run.folder))}")
     with how_to_go_on(how), progress_bar("training") as update:
-        ran = execute(
-            request,
-            prepared,
-            folder,
+        run, was_made = execute(
+            plan,
             resume=resume,
             on_step=lambda done, total: update(
                 done / total, f"epoch {min(config.training.epochs, 1 + done * config.training.epochs // total)}"
@@ -153,30 +85,49 @@ def train(
         )
     if process_rank() > 0:
         return
-    if ran or not (folder / "report.html").exists():
-        write_report(folder)
-    if not ran and not (weights := weights_path(folder)).exists():
-        say(f"its weights, {weights.name}, are gone; remove metrics.json beside them to make them again")
-    print(result_text(read_metrics(folder)) + ("" if ran else " (finished before)"))
-    say(f"report: {folder / 'report.html'}")
+
+    from cohear.api import write_report  # late: the pages know all rooms, and weights need none of them
+    from cohear.cli.finish import result_text
+
+    if was_made or not run.report.exists():
+        write_report(run, plan)
+    if not was_made and not run.weights_path.exists():
+        say(f"its weights, {run.weights_path.name}, are gone; remove metrics.json beside them to make them again")
+    print(result_text(run.metrics) + ("" if was_made else " (finished before)"))
+    say(f"report: {run.report}")
 
 
-def _check_every_clip(config: "Config", crossval: Path | None) -> None:
-    """Refuse options that have no meaning with the fold, before anything is read."""
-    if config.fold != "all" and crossval is not None:
-        raise UserError("--crossval tells what to expect of a run on every clip; give it with --fold all only")
-    if config.fold == "all" and config.training.patience is not None and not config.data.validation_share:
-        raise UserError(
-            "--patience stops by validation clips, and --fold all keeps none back; give --validation 0.15 too, or "
-            "train without --patience"
-        )
+@options.takes_settings(*options.TRAINING, elsewhere={"fold": "`cohear train --fold` for one fold"})
+def crossval(
+    asked: options.Asked,
+    data: options.Data,
+    out: options.Out = Path("runs"),
+    jobs: options.Jobs = 1,
+    track: options.Track = "every",
+) -> None:
+    """Train once per fold and average: mean accuracy with its standard error.
 
+    Finished runs are kept, an unfinished one goes on.
 
-def _estimate_s(request: "RunRequest", prepared: "PreparedData") -> float:
-    """Estimate the seconds of a run from a few signals that are timed now."""
-    from collections import Counter
+    cohear crossval my_sounds/ --method bda --jobs 2
 
-    from cohear.experiments.cost import estimate_s
+    Args:
+        asked: settings.
+        data: Labeled sounds, as `cohear train` takes them.
+        out: The folder of the run folders.
+        jobs: Runs side by side, each with its share of the cores.
+        track: When accuracy and divergence are measured: after every epoch, every N-th, or at the end.
+    """
+    from cohear.cli.grids import decode, run_plans
+    from cohear.runs.claims import check_parent
+    from cohear.runs.grid import plan_grid
+    from cohear.runs.paper import PaperModel, model_name
+    from cohear.runs.plan import list_clips
 
-    store = prepared.store
-    return estimate_s([request], Counter(store.folds.tolist()), prepared.clip_s, len(store.classes))[0]
+    listing = list_clips(data, asked.config, asked.chosen)
+    config = listing.config
+    listing.check(config)
+    check_parent(out)
+    prepared = decode(listing)
+    model = PaperModel(model_name(config), config.method, config.views.transform)
+    run_plans(plan_grid(prepared, [model], prepared.folds, [config.seed], out, track), jobs)

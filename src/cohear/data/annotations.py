@@ -6,16 +6,18 @@ track is a text with lines `start\tend\tlabel`, exported beside its recording un
 begins with a backslash gives the frequencies of the label before and is skipped.
 """
 
+import os
 import re
+from collections.abc import Iterable
 from pathlib import Path, PureWindowsPath
 
 from cohear.data.audio_files import is_audio
 from cohear.data.clips import Clip
-from cohear.data.containment import SoundFolder
-from cohear.data.tables import Row, csv_rows, number, read_text, require_segment
+from cohear.data.tables import Row, SoundFolder, csv_rows, read_text
 from cohear.errors import UserError
 
-_RAVEN_BEGIN, _RAVEN_END, _RAVEN_OFFSET = "begin time (s)", "end time (s)", "file offset (s)"
+_RAVEN_TIMES = ("begin time (s)", "end time (s)")
+_RAVEN_OFFSET = "file offset (s)"
 _RAVEN_LABELS = ("species", "annotation", "label", "code", "common name")
 _RAVEN_NAME = re.compile(r"(\.Table\.\d+)?\.selections$", re.IGNORECASE)
 _AUDACITY_LINE = re.compile(r"\d+([.,]\d+)?\t\d+([.,]\d+)?\t")
@@ -23,7 +25,7 @@ _AUDACITY_LINE = re.compile(r"\d+([.,]\d+)?\t\d+([.,]\d+)?\t")
 
 def is_raven(path: Path) -> bool:
     """Tell by its header whether a text file is a Raven selection table."""
-    return _RAVEN_BEGIN in _first_line(path).lower().split("\t")
+    return _RAVEN_TIMES[0] in _first_line(path).lower().split("\t")
 
 
 def is_audacity(path: Path) -> bool:
@@ -43,28 +45,20 @@ def read_raven(path: Path, sounds: Path | None = None) -> list[Clip]:
             folder.
     """
     folder = SoundFolder(path, sounds)
-    clips: dict[str, Clip] = {}
-    for line, row in csv_rows(path, (_RAVEN_BEGIN, _RAVEN_END)):
-        label_column = next((name for name in _RAVEN_LABELS if name in row), None)
+    found = []
+    for row in csv_rows(path, _RAVEN_TIMES):
+        label_column = next((name for name in _RAVEN_LABELS if name in row.texts), None)
         if label_column is None:
-            raise UserError(
-                f"{path} has no column for the label (Species, Annotation, Label, Code or Common Name): its "
-                f"columns are {', '.join(row)}."
-            )
-        if not row[label_column]:
-            raise UserError(f"{path}, line {line}, column {label_column}: the value is missing.")
-        start_s = number(path, line, "Begin Time (s)", row[_RAVEN_BEGIN])
-        end_s = number(path, line, "End Time (s)", row[_RAVEN_END])
-        require_segment(path, line, start_s, end_s)
-        if row.get(_RAVEN_OFFSET):
-            # In a table over several files the times run on from file to file; the offset is within the file.
-            offset_s = number(path, line, "File Offset (s)", row[_RAVEN_OFFSET])
-            start_s, end_s = offset_s, offset_s + end_s - start_s
-        clip = Clip(_raven_recording(folder, line, row), row[label_column], start_s=start_s, end_s=end_s)
-        # Raven lists a selection once for each of its views, waveform and spectrogram.
-        if clips.setdefault(clip.id, clip) != clip:
-            raise _two_labels(path, line, clip, clips[clip.id])
-    return list(clips.values())
+            raise row.refused("there is no label (Species, Annotation, Label, Code or Common Name)")
+        label, (start_s, end_s) = row.text(label_column), row.segment(*_RAVEN_TIMES, needed=True)
+        # In a table over several files the times run on from file to file; the offset is within the file.
+        offset_s = row.number(_RAVEN_OFFSET)
+        if offset_s is not None:
+            start_s, end_s = offset_s, offset_s + (end_s or 0.0) - (start_s or 0.0)
+        recording = _raven_recording(folder, row)
+        found.append((f"{path}, line {row.line}", Clip(recording, (label,), start_s=start_s, end_s=end_s)))
+    # Raven lists a selection once for each of its views, waveform and spectrogram.
+    return one_label_each(found)
 
 
 def read_audacity(path: Path, sounds: Path | None = None) -> list[Clip]:
@@ -77,23 +71,34 @@ def read_audacity(path: Path, sounds: Path | None = None) -> list[Clip]:
     Raises:
         UserError: where a line is wrong or the recording is not there.
     """
-    folder = SoundFolder(path, sounds)
-    recording = _recording(folder.root, path.stem)
+    folder = SoundFolder(path, sounds).root
+    recording = _recording(folder, path.stem)
     if recording is None:
-        place = "beside it" if sounds is None else f"in {folder.root}"
-        raise UserError(f"{path} labels a recording {path.stem}.wav (or .flac, .mp3, ...), which is not {place}.")
-    clips: dict[str, Clip] = {}
+        raise UserError(f"{path} labels a recording {path.stem}.wav (or .flac, .mp3, ...), which is not in {folder}.")
+    found = []
     for line, text in enumerate(read_text(path).split("\n"), start=1):
         if not text.strip() or text.startswith("\\"):
             continue
-        start, end, label, *_ = (*text.split("\t"), "", "")
-        start_s, end_s = number(path, line, "start", start), number(path, line, "end", end)
-        require_segment(path, line, start_s, end_s)
-        if not label.strip():
-            raise UserError(f"{path}, line {line}: the label is missing; name it or delete it in Audacity.")
-        clip = Clip(recording, label.strip(), start_s=start_s, end_s=end_s)
-        if clips.setdefault(clip.id, clip) != clip:
-            raise _two_labels(path, line, clip, clips[clip.id])
+        row = Row(path, line, dict(zip(("start", "end", "label"), map(str.strip, text.split("\t")), strict=False)))
+        start_s, end_s = row.segment(needed=True)
+        found.append((f"{path}, line {line}", Clip(recording, (row.text("label"),), start_s=start_s, end_s=end_s)))
+    return one_label_each(found)
+
+
+def one_label_each(found: Iterable[tuple[str, Clip]]) -> list[Clip]:
+    """Return segments, each once.
+
+    Args:
+        found: segments, each with where it is listed.
+
+    Raises:
+        UserError: where one has two labels.
+    """
+    clips: dict[str, Clip] = {}
+    for where, clip in found:
+        if (other := clips.setdefault(clip.id, clip)) != clip:
+            marked = f"{clip.id} is marked '{clip.label}' and '{other.label}'"
+            raise UserError(f"{where}: {marked}; a clip has one label, so delete one of the two.")
     return list(clips.values())
 
 
@@ -108,33 +113,22 @@ def _first_line(path: Path) -> str:
         return ""
 
 
-def _two_labels(path: Path, line: int, clip: Clip, other: Clip) -> UserError:
-    """Refuse a segment that is two things at once."""
-    return UserError(
-        f"{path}, line {line}: {clip.id} is marked '{clip.label}' and '{other.label}'; a clip has one "
-        "label, so delete one of the two."
-    )
-
-
-def _raven_recording(folder: SoundFolder, line: int, row: Row) -> str:
+def _raven_recording(folder: SoundFolder, row: Row) -> str:
     """Find the recording of a selection: by `Begin File`, by `Begin Path`, or by the table's own name."""
-    table, full_path = folder.table, row.get("begin path", "")
+    full_path = row.texts.get("begin path", "")
     # Raven often runs on Windows, and the table then travels with the sounds to another machine.
-    name = row.get("begin file") or PureWindowsPath(full_path).name
+    name = row.texts.get("begin file") or PureWindowsPath(full_path).name
     if not name:
-        stem = _RAVEN_NAME.sub("", table.stem)
-        found = _recording(folder.root, stem)
-        if found is None:
-            raise UserError(
-                f"{table} does not say which recording it labels: give it a column 'Begin File', or put "
-                f"{stem}.wav (or .flac, .mp3, ...) beside it."
-            )
-        return found
-    if (folder.root / (path := folder.inside(name, line))).is_file():
-        return path
-    if full_path.startswith("/") and (folder.root / (path := folder.inside(full_path, line))).is_file():
-        return path
-    raise UserError(f"{table}, line {line}, column Begin File: {name} is not in {folder.root}: {folder.way_out}.")
+        stem = _RAVEN_NAME.sub("", row.table.stem)
+        if found := _recording(folder.root, stem):
+            return found
+        raise row.refused(
+            f"there is no 'Begin File', nor a recording {stem}.wav (or .flac, .mp3, ...) beside the table"
+        )
+    for there in (name, full_path) if full_path.startswith("/") else (name,):
+        if os.path.isfile(folder.root / (path := folder.inside(row, there))):  # a name too long is none
+            return path
+    raise row.refused(f"{name} is not in {folder.root}: {folder.way_out}", "Begin File")
 
 
 def _recording(root: Path, stem: str) -> str | None:

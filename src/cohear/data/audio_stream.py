@@ -4,15 +4,14 @@ What comes out, put together, is what `decode` and `resample` make of the whole 
 FFmpeg decode in order whatever is asked for at a time, and soxr's stream keeps its filter's state between blocks.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 import soxr
 from jaxtyping import Float32
 
-from cohear.data.audio_files import declared_blocks, missing_s, probe
-from cohear.data.sample_values import bad_sample, n_before_bad
+from cohear.data.audio_files import FileBlocks, probe
 from cohear.errors import UserError
 
 _BLOCK = 1 << 15
@@ -35,7 +34,9 @@ class AudioStream:
 
     def __init__(self, path: str | Path, sample_rate: int) -> None:
         self.path, self.sample_rate = Path(path), sample_rate
-        if not _is_text(str(path)):  # neither libsndfile's wrapper nor a table takes it
+        if any(
+            "\ud800" <= letter <= "\udfff" for letter in str(path)
+        ):  # bytes of another encoding, which no table takes
             raise UserError(f"{str(path)!a} has a name that is no text: rename it.")
         info = probe(path)
         self.source_rate = info.sample_rate
@@ -48,49 +49,25 @@ class AudioStream:
         """Once all is heard: what ended it too early, or that there is nothing in it; None where all is well."""
 
     def __iter__(self) -> Iterator[Float32[np.ndarray, " time"]]:
-        is_heard = False
-        for block in self._resampled():
-            is_heard = is_heard or len(block) > 0
+        # Of a file to be spread over more samples less is read at a time, so that what comes out stays small.
+        n_at_once = max(1, min(_BLOCK, _BLOCK * self.source_rate // self.sample_rate))
+        blocks, is_heard = FileBlocks(self.path, mixed=True, n_samples=n_at_once), False
+        for block in self._resampled(block[0] for block in blocks):
             if len(block):
+                is_heard = True
                 yield block
+        self.shortfall_s, self.damage = blocks.shortfall_s, blocks.damage
         if not is_heard and self.damage is None:
             self.damage = UserError(
                 f"{self.path} is shorter than a sample at {self.sample_rate} Hz: record it again, or leave it out."
             )
 
-    def _resampled(self) -> Iterator[Float32[np.ndarray, " time"]]:
-        """Give the blocks at the rate that is wanted."""
+    def _resampled(self, blocks: Iterable[Float32[np.ndarray, " time"]]) -> Iterator[Float32[np.ndarray, " time"]]:
+        """Give blocks at the rate that is wanted."""
         if self.source_rate == self.sample_rate:
-            yield from self._sound()
+            yield from blocks
             return
         resampler = soxr.ResampleStream(self.source_rate, self.sample_rate, 1, dtype="float32", quality="HQ")
-        for block in self._sound():
+        for block in blocks:
             yield resampler.resample_chunk(block)
         yield resampler.resample_chunk(np.zeros(0, np.float32), last=True)
-
-    def _sound(self) -> Iterator[Float32[np.ndarray, " time"]]:
-        """Give the blocks at the file's own rate as far as there is nothing wrong with them."""
-        n_samples = 0
-        try:
-            for block in self._decoded():
-                n_good = n_before_bad(block)
-                n_samples += n_good
-                yield block[0, :n_good]
-                if n_good < block.shape[1]:
-                    raise bad_sample(self.path, n_samples / self.source_rate, block[:, n_good])
-            heard_s = n_samples / self.source_rate
-            self.shortfall_s = missing_s(self.path, heard_s, self.declared_s or heard_s)
-        except UserError as error:
-            self.damage = error
-
-    def _decoded(self) -> Iterator[Float32[np.ndarray, "1 time"]]:
-        """Give the blocks as the decoder does, no more than the header declares."""
-        # Of a file to be spread over more samples less is read at a time, so that what comes out stays small.
-        n_at_once = max(1, min(_BLOCK, _BLOCK * self.source_rate // self.sample_rate))
-        n_declared = round(self.declared_s * self.source_rate)
-        yield from declared_blocks(self.path, n_declared, mixed=True, n_samples=n_at_once)
-
-
-def _is_text(name: str) -> bool:
-    """Tell a name from bytes of another encoding, which Python holds as surrogates."""
-    return not any("\ud800" <= letter <= "\udfff" for letter in name)

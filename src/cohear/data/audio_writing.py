@@ -74,10 +74,7 @@ def write_audio(path: Path, waveforms: Float32[np.ndarray, "channel time"], samp
             for start in range(0, len(samples), _BLOCK):
                 file.write(samples[start : start + _BLOCK])
     except soundfile.LibsndfileError as error:
-        channels = f"{len(waveforms)} channel{'' if len(waveforms) == 1 else 's'}"
-        raise UserError(
-            f"'{path}' cannot be written as {container} with {channels} at {sample_rate} Hz "
-            f"({error.error_string.rstrip('.')}); choose a name that ends in .wav"
-        ) from None
+        form = f"{container} of {len(waveforms)} channels at {sample_rate} Hz ({error.error_string.rstrip('.')})"
+        raise UserError(f"'{path}' cannot be written as {form}; choose a name that ends in .wav") from None
     write_bytes(path, buffer.getvalue())
     return Written(over_db=20 * math.log10(max(peak, 1.0)), is_float=is_float)

@@ -14,8 +14,8 @@ class Clip:
 
     path: str
     """Where its file lies, with slashes: relative to the data set's root, or absolute."""
-    label: str
-    """The class; in multi-label data all of them, as `join_labels` writes them."""
+    labels: tuple[str, ...]
+    """The classes, sorted: one, or in multi-label data several or none."""
     fold: int | None = None
     """The fold in which it is a test clip, >= 0."""
     group: str | None = None
@@ -24,30 +24,31 @@ class Clip:
     """Where the segment begins, seconds; None is the beginning of the file."""
     end_s: float | None = None
     """Where it ends, seconds; None is the end of the file."""
-    multi_label: bool = False
-    """Whether `label` lists classes, of which there may be several or none."""
 
     @property
-    def labels(self) -> tuple[str, ...]:
-        """The classes, sorted.
+    def label(self) -> str:
+        """The labels as one text.
 
         Example:
-            >>> Clip("pond.wav", "frog;toad", multi_label=True).labels, Clip("pond.wav", "frog;toad").labels
-            (('frog', 'toad'), ('frog;toad',))
+            >>> Clip("pond.wav", ("frog", "toad")).label
+            'frog;toad'
         """
-        return split_labels(self.label) if self.multi_label else (self.label,)
+        return join_labels(self.labels)
+
+    @property
+    def is_segment(self) -> bool:
+        """Whether it is a part of its file."""
+        return self.start_s is not None or self.end_s is not None
 
     @property
     def id(self) -> str:
         """The path, and for a segment its place; unique within a data set.
 
         Example:
-            >>> Clip("pond/june.wav", "frog", start_s=1.5, end_s=4).id
+            >>> Clip("pond/june.wav", ("frog",), start_s=1.5, end_s=4).id
             'pond/june.wav#1.5-4'
         """
-        if self.start_s is None and self.end_s is None:
-            return self.path
-        return segment_id(self.path, self.start_s or 0.0, self.end_s)
+        return segment_id(self.path, self.start_s or 0.0, self.end_s) if self.is_segment else self.path
 
     @property
     def undivided_by(self) -> str:
@@ -72,7 +73,8 @@ def join_labels(labels: Iterable[str]) -> str:
 
 def segment_id(path: str, start_s: float, end_s: float | None) -> str:
     """Name a segment of a file by its times in seconds, to the microsecond."""
-    return f"{path}#{_shortest(start_s)}-{'' if end_s is None else _shortest(end_s)}"
+    start, end = ("" if s is None else f"{s:.6f}".rstrip("0").rstrip(".") for s in (start_s, end_s))
+    return f"{path}#{start}-{end}"
 
 
 def normalized(path: str) -> str:
@@ -83,7 +85,3 @@ def normalized(path: str) -> str:
         'pond/june.wav'
     """
     return posixpath.normpath(path.strip())
-
-
-def _shortest(seconds: float) -> str:
-    return f"{seconds:.6f}".rstrip("0").rstrip(".")

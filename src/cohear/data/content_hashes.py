@@ -24,33 +24,30 @@ def content_hashes(root: Path, paths: Sequence[str], cache_dir: Path) -> dict[st
         paths: the files; a file that cannot be read is `MISSING`.
         cache_dir: where the hashes are remembered, with each file's size and time of last change.
     """
-    index_path = cache_dir / f"contents-{_hash(str(root.resolve()).encode())}.json"
+    name = hashlib.blake2b(str(root.resolve()).encode(), digest_size=16).hexdigest()
+    index_path = cache_dir / f"contents-{name}.json"
     with waiting_for(Path(f"{index_path}.lock"), "is reading these files"):
         index = _read_index(index_path)
         stamps = {path: _stamp(root / path) for path in dict.fromkeys(paths)}
         changed = [path for path, stamp in stamps.items() if stamp and index.get(path, [])[:2] != stamp]
         with ThreadPoolExecutor() as pool:  # hashing lets other threads run
-            for path, content in zip(changed, pool.map(lambda path: _hash_file(root / path), changed), strict=True):
-                if content is None:
-                    stamps[path] = None
-                else:
-                    index[path] = [*(stamps[path] or ()), content]
+            hashes = dict(zip(changed, pool.map(lambda path: _hash_file(root / path), changed), strict=True))
+        index |= {path: [*(stamps[path] or ()), content] for path, content in hashes.items() if content}
         if changed:
             remove_partials(cache_dir, index_path.name)
             with replacing(index_path) as file:
                 disk.write(file, json.dumps(index).encode())
-    return {path: index[path][2] if stamp else MISSING for path, stamp in stamps.items()}
+    is_there = {path for path, stamp in stamps.items() if stamp and hashes.get(path, MISSING)}
+    return {path: index[path][2] if path in is_there else MISSING for path in stamps}
 
 
 def _read_index(path: Path) -> dict[str, list]:
     """Read the remembered hashes; a damaged index only means hashing again."""
     try:
         index = json.loads(path.read_text("utf-8"))
-    except (FileNotFoundError, ValueError):
+        return {name: kept for name, kept in index.items() if isinstance(kept, list) and len(kept) == 3}
+    except (FileNotFoundError, ValueError, AttributeError):
         return {}
-    if not isinstance(index, dict):
-        return {}
-    return {name: kept for name, kept in index.items() if isinstance(kept, list) and len(kept) == 3}
 
 
 def _stamp(path: Path) -> list[int] | None:
@@ -70,7 +67,3 @@ def _hash_file(path: Path) -> str | None:
             return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
     except OSError:
         return None
-
-
-def _hash(content: bytes) -> str:
-    return hashlib.blake2b(content, digest_size=16).hexdigest()

@@ -5,25 +5,30 @@ Reading a data set looks at names and tables only; no sound is decoded.
 
 import dataclasses
 import os
-from collections.abc import Container, Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Literal
 
-from cohear.data.annotations import is_audacity, is_raven, read_audacity, read_raven
+from cohear.data.annotations import is_audacity, is_raven, one_label_each, read_audacity, read_raven
 from cohear.data.audio_files import is_audio
-from cohear.data.class_counts import count_clips
-from cohear.data.clips import Clip, join_labels, normalized
-from cohear.data.containment import SoundFolder
-from cohear.data.tables import csv_rows, has_table_name, is_table, read_table, whole_number
+from cohear.data.clips import Clip, normalized
+from cohear.data.tables import SoundFolder, csv_rows, has_table_name, is_table, read_table
 from cohear.data.wording import counted, some
 from cohear.errors import UserError
 from cohear.runtime import disk
 
 Layout = Literal["folder", "table", "esc50", "annotations"]
 
+_UNEQUAL = 3
+"""How many times the clips of the smallest class the largest may have without a word."""
+
 _SPLIT_NAMES = {"train", "training", "test", "testing", "val", "valid", "validation", "evaluation"}
 _ESC50_COLUMNS = ("filename", "fold", "category", "esc10", "src_file")
+_N_NAMED = 8
+"""Classes that are listed one by one."""
 
 
 @dataclass(frozen=True)
@@ -42,11 +47,8 @@ class Dataset:
     """Sentences on what lies there and was left out."""
     folds_were_made: bool = False
     """Whether the folds are ours, made where the data brought none."""
-
-    @property
-    def multi_label(self) -> bool:
-        """Whether a clip may have several labels, or none."""
-        return any(clip.multi_label for clip in self.clips)
+    multi_label: bool = False
+    """Whether a clip may have several labels, or none."""
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -63,6 +65,10 @@ class Dataset:
         """Whether the data said itself which clips are tested together."""
         return bool(self.folds) and not self.folds_were_made
 
+    def with_note(self, note: str) -> "Dataset":
+        """Return the same with one more sentence."""
+        return dataclasses.replace(self, notes=(*self.notes, note))
+
 
 def read_dataset(path: Path, *, esc10: bool = False, sounds: str | Path | None = None) -> Dataset:
     """Find out how a data set is laid out and list its clips.
@@ -78,24 +84,26 @@ def read_dataset(path: Path, *, esc10: bool = False, sounds: str | Path | None =
         UserError: where nothing usable is there, a table names what lies elsewhere, or there are fewer than two
             classes.
     """
-    path = Path(os.path.abspath(path))
-    sounds = None if sounds is None else _sounds_folder(sounds)
+    path, folder = Path(os.path.abspath(path)), None if sounds is None else Path(os.path.abspath(sounds))
+    if folder is not None and not folder.is_dir():
+        raise UserError(f"--sounds {sounds} is no folder: give the one beneath which the sounds of the table lie.")
     if not disk.exists(path):
         raise UserError(f"{path} does not exist: give a folder of sounds or a table (CSV, TSV, JSONL).")
     if path.name == "esc50.csv" and path.parent.name == "meta":
         path = path.parent.parent
     if (path / "meta" / "esc50.csv").is_file():
-        dataset = _read_esc50(path, esc10, sounds)
+        dataset = _read_esc50(path, esc10, folder)
     elif esc10:
         raise UserError(f"{path} is not laid out like ESC-50 (no meta/esc50.csv), so ESC-10 cannot be chosen from it.")
-    elif path.is_dir():
-        if sounds is not None:
-            raise UserError(f"{path} is a folder and brings its sounds: give --sounds with a table only.")
-        dataset = _read_folder(path)
+    elif path.is_dir() and folder is not None:
+        raise UserError(f"{path} is a folder and brings its sounds: give --sounds with a table only.")
     else:
-        dataset = _read_file(path, sounds)
-    _require_text(dataset)
-    return _with_two_classes(dataset)
+        dataset = _read_folder(path) if path.is_dir() else _read_file(path, folder)
+    _require_text(dataset.clips)
+    if len(classes := dataset.classes) < 2:
+        given = f"only the class '{classes[0]}'" if classes else "no labeled clips"
+        raise UserError(f"{dataset.name} has {given}: a classifier needs at least two classes.")
+    return dataset
 
 
 def drop_small(dataset: Dataset, n_clips: int) -> Dataset:
@@ -114,77 +122,124 @@ def drop_small(dataset: Dataset, n_clips: int) -> Dataset:
         raise UserError(
             f"of the classes of {dataset.name} fewer than two have at least {n_clips} clips: choose a smaller number."
         )
-    clips = tuple(kept for clip in dataset.clips if (kept := _without(clip, small)) is not None)
+    clips = tuple(
+        dataclasses.replace(clip, labels=kept)
+        for clip in dataset.clips
+        if (kept := tuple(label for label in clip.labels if counts[label] >= n_clips)) or not clip.labels
+    )
     note = f"{counted(len(small), 'class', 'classes')} with fewer than {n_clips} clips left out: {some(small)}"
-    return dataclasses.replace(dataset, clips=clips, notes=(*dataset.notes, note))
+    return dataclasses.replace(dataset, clips=clips).with_note(note)
 
 
-def _sounds_folder(sounds: str | Path) -> Path:
-    folder = Path(os.path.abspath(sounds))
+def sound_files(folder: Path, what: str) -> list[Path]:
+    """List the sound files in a folder that holds nothing else, and below it, in the order of their paths within it.
+
+    Hidden files and folders do not count. Whatever else is no sound is refused, since it may be a recording that would
+    be missed without a word.
+
+    Args:
+        folder: where the files are.
+        what: what they are, for messages: "impulse responses".
+
+    Raises:
+        UserError: where there is no such folder, it holds no sound file or something else beside them.
+    """
     if not folder.is_dir():
-        raise UserError(f"--sounds {sounds} is no folder: give the one beneath which the sounds of the table lie.")
-    return folder
+        raise UserError(f"{folder} is no folder: give a folder of {what}.")
+    within = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    paths = [folder / path for path in within if "/." not in f"/{path}"]
+    if foreign := [path for path in paths if not is_audio(path)]:
+        raise UserError(f"{foreign[0]} is no sound file: leave only {what} in a folder of them.")
+    if not paths:
+        raise UserError(f"{folder} holds no sound file: give a folder of {what}.")
+    return paths
 
 
-def _without(clip: Clip, left_out: Container[str]) -> Clip | None:
-    """Return a clip without some of its labels; None where it has no others."""
-    kept = [label for label in clip.labels if label not in left_out]
-    if len(kept) == len(clip.labels):
-        return clip
-    return dataclasses.replace(clip, label=join_labels(kept)) if kept else None
+def count_clips(label_sets: Iterable[tuple[str, ...]]) -> Counter[str]:
+    """Count the clips of each label; a clip of several counts for each.
+
+    Example:
+        >>> count_clips([("frog", "toad"), ("frog",), ()])
+        Counter({'frog': 2, 'toad': 1})
+    """
+    return Counter(chain.from_iterable(label_sets))
 
 
-def _require_text(dataset: Dataset) -> None:
+def class_lines(label_sets: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+    """Say how many clips the classes have.
+
+    Args:
+        label_sets: the labels of each clip: one, several or none.
+
+    Example:
+        >>> class_lines([("frog",)] * 2 + [("toad",)] * 2)
+        ('2 classes of 2 clips each',)
+        >>> class_lines([("frog",)] * 2 + [("toad",), ()])
+        ('clips per class: frog 2, toad 1', 'clips with none of the labels: 1')
+    """
+    ranked = count_clips(label_sets).most_common()
+    n_most, n_fewest = ranked[0][1], ranked[-1][1]
+    if n_most == n_fewest:
+        line = f"{len(ranked)} classes of {n_most} clips each"
+    else:
+        line = f"clips per class: {some([f'{label} {n}' for label, n in ranked], _N_NAMED)}"
+    n_without = sum(not label_set for label_set in label_sets)
+    return (line, f"clips with none of the labels: {n_without}") if n_without else (line,)
+
+
+def imbalance_line(label_sets: Sequence[tuple[str, ...]]) -> str | None:
+    """Say what can be done where classes are of very unequal size; None where they are not.
+
+    Example:
+        >>> imbalance_line([("frog",)] * 6 + [("toad",)] * 2).partition(":")[0]
+        "'frog' has 3 times as many clips as 'toad'"
+    """
+    ranked = count_clips(label_sets).most_common()
+    (most, n_most), (fewest, n_fewest) = ranked[0], ranked[-1]
+    if n_most < _UNEQUAL * n_fewest:
+        return None
+    return (
+        f"'{most}' has {n_most / n_fewest:.0f} times as many clips as '{fewest}': --balance sampling draws the "
+        "classes equally often, --balance weights makes a clip of a small class count for more"
+    )
+
+
+def _require_text(clips: Sequence[Clip]) -> None:
     """Refuse names that neither libsndfile nor a run's tables can take: no UTF-8, and control characters in labels."""
-    for clip in dataset.clips:
+    for clip in clips:
         try:
             f"{clip.path}{clip.label}{clip.group}".encode()
         except UnicodeEncodeError:
             raise UserError(f"the name of {clip.path!a} is no UTF-8 text: rename the file or its folder.") from None
-    for label in dataset.classes:
-        if any(letter < " " or letter == "\x7f" for letter in label):
-            raise UserError(f"the label {label!a} holds a line break or another control character: rename it.")
-
-
-def _with_two_classes(dataset: Dataset) -> Dataset:
-    """Refuse a data set in which there is nothing to tell apart."""
-    classes = dataset.classes
-    if len(classes) < 2:
-        given = f"only the class '{classes[0]}'" if classes else "no labeled clips"
-        raise UserError(f"{dataset.name} has {given}: a classifier needs at least two classes.")
-    return dataset
+        if any(letter < " " or letter == "\x7f" for letter in clip.label):
+            raise UserError(f"the label {clip.label!a} holds a line break or another control character: rename it.")
 
 
 def _read_esc50(path: Path, esc10: bool, sounds: Path | None) -> Dataset:
     """Read the layout of ESC-50 (Piczak, ACM Multimedia 2015); clips of one source recording are a group."""
     table = path / "meta" / "esc50.csv"
-    rows = list(csv_rows(table, _ESC50_COLUMNS))
-    is_esc10 = [row["esc10"].lower() == "true" for _, row in rows]
-    if esc10:
-        rows = [row for row, keep in zip(rows, is_esc10, strict=True) if keep]
+    every = list(csv_rows(table, _ESC50_COLUMNS))
+    of_esc10 = [row for row in every if row.text("esc10").lower() == "true"]
+    rows = of_esc10 if esc10 else every
     if not rows:
         raise UserError(f"{table} lists no clips{' of ESC-10' if esc10 else ''}: unpack ESC-50 again.")
     folder = SoundFolder(table, sounds, own=path)
-    clips = tuple(
-        Clip(
-            folder.inside(f"audio/{row['filename']}", line),
-            row["category"],
-            whole_number(table, line, "fold", row["fold"]),
-            group=row["src_file"],
-        )
-        for line, row in rows
-    )
-    return Dataset("ESC-10" if esc10 or all(is_esc10) else "ESC-50", folder.root, clips, "esc50")
+    clips = []
+    for row in rows:
+        file = folder.inside(row, f"audio/{row.text('filename')}")
+        clips.append(Clip(file, (row.text("category"),), row.whole_number("fold"), row.text("src_file")))
+    return Dataset("ESC-10" if len(rows) == len(of_esc10) else "ESC-50", folder.root, tuple(clips), "esc50")
 
 
 def _read_file(path: Path, sounds: Path | None) -> Dataset:
     """Read one table or one label file."""
-    root = sounds or path.parent
-    if path.suffix.lower() in {".txt", ".csv", ".tsv"} and is_raven(path):
+    root, suffix = sounds or path.parent, path.suffix.lower()
+    if suffix in {".txt", ".csv", ".tsv"} and is_raven(path):
         return Dataset(path.stem, root, tuple(read_raven(path, sounds)), "annotations")
     if has_table_name(path):
-        return Dataset(path.stem, root, tuple(read_table(path, sounds)), "table")
-    if path.suffix.lower() == ".txt" and is_audacity(path):
+        clips, multi_label = read_table(path, sounds)
+        return Dataset(path.stem, root, clips, "table", multi_label=multi_label)
+    if suffix == ".txt" and is_audacity(path):
         return Dataset(path.stem, root, tuple(read_audacity(path, sounds)), "annotations")
     raise UserError(
         f"{path} is neither a folder nor a table: give a folder with one sub-folder per class, a table "
@@ -194,81 +249,61 @@ def _read_file(path: Path, sounds: Path | None) -> Dataset:
 
 def _read_folder(path: Path) -> Dataset:
     """Read sounds with annotations where there are any, else one class per sub-folder."""
-    files = sorted(_visible_files(path), key=lambda file: file.as_posix())
+    files = sorted(_visible_files(path), key=Path.as_posix)
     sounds = [file for file in files if is_audio(file)]
     if not sounds:
         raise UserError(f"{path} holds no sounds: give a folder with one sub-folder of sound files per class.")
-    annotations = _annotations(path, files, sounds)
-    if annotations:
-        return _read_annotations(path, sounds, annotations)
-    if tables := [file for file in files if len(file.parts) == 1 and is_table(path / file)]:
-        raise UserError(
-            f"{path} holds the table {tables[0]} beside the sounds: give {path / tables[0]} to use its labels, or "
-            "move it away to use one sub-folder per class."
-        )
-    in_classes = [file for file in sounds if len(file.parts) > 1]
-    if not in_classes:
-        raise UserError(
-            f"the sounds of {path} have no labels: put those of each class into a sub-folder of its own, or "
-            "write a table with the columns path and label."
-        )
-    clips = tuple(Clip(file.as_posix(), file.parts[0]) for file in in_classes)
-    classes = {clip.label for clip in clips}
-    if {name.lower() for name in classes} <= _SPLIT_NAMES:
-        raise UserError(
-            f"the sub-folders of {path} are {some(sorted(classes))}, which are no classes: give one of "
-            "them, or write a table with the columns path, label and fold."
-        )
-    notes = []
-    if empty := sorted(_visible_folders(path) - classes):
-        notes.append(f"{counted(len(empty), 'folder')} without sounds left out: {some(empty)}")
-    if n_outside := len(sounds) - len(in_classes):
-        notes.append(f"{counted(n_outside, 'sound file')} outside the class folders left out")
-    if n_other := len(files) - len(sounds):
-        notes.append(f"{counted(n_other, 'other file')} left out")
-    return Dataset(path.name, path, clips, "folder", tuple(notes))
-
-
-def _read_annotations(path: Path, sounds: list[Path], annotations: list[Path]) -> Dataset:
-    """Read every label file of a folder; their paths become relative to it."""
-    clips: dict[str, Clip] = {}
-    for file in annotations:
-        read = read_raven if is_raven(path / file) else read_audacity
-        for clip in read(path / file):
-            moved = dataclasses.replace(clip, path=normalized((file.parent / clip.path).as_posix()))
-            if clips.setdefault(moved.id, moved) != moved:
-                raise UserError(
-                    f"{path / file}: {moved.id} is marked '{moved.label}', and '{clips[moved.id].label}' in "
-                    "another label file; a clip has one label, so delete one of the two."
-                )
-    unlabeled = sorted({file.as_posix() for file in sounds} - {clip.path for clip in clips.values()})
-    n_unlabeled = counted(len(unlabeled), "recording")
-    notes = [f"{n_unlabeled} without labels left out: {some(unlabeled)}"] if unlabeled else []
-    return Dataset(path.name, path, tuple(clips.values()), "annotations", tuple(notes))
-
-
-def _annotations(path: Path, files: list[Path], sounds: list[Path]) -> list[Path]:
-    """Return the files that are Raven tables, or Audacity tracks with their recording beside them."""
     recordings = {file.with_suffix("") for file in sounds}
     texts = [file for file in files if file.suffix.lower() == ".txt"]
-    return [f for f in texts if is_raven(path / f) or (f.with_suffix("") in recordings and is_audacity(path / f))]
+    labeled = [f for f in texts if is_raven(path / f) or (f.with_suffix("") in recordings and is_audacity(path / f))]
+    if labeled:
+        return _read_annotations(path, sounds, labeled)
+    if tables := [file for file in files if len(file.parts) == 1 and is_table(path / file)]:
+        remedy = f"give {path / tables[0]} to use its labels, or move it away to use one sub-folder per class"
+        raise UserError(f"{path} holds the table {tables[0]} beside the sounds: {remedy}.")
+    clips = tuple(Clip(file.as_posix(), (file.parts[0],)) for file in sounds if len(file.parts) > 1)
+    classes = {file.parts[0] for file in sounds if len(file.parts) > 1}
+    if not clips:
+        remedy = (
+            "put those of each class into a sub-folder of its own, or write a table with the columns path and label"
+        )
+        raise UserError(f"the sounds of {path} have no labels: {remedy}.")
+    if {name.lower() for name in classes} <= _SPLIT_NAMES:
+        remedy = "give one of them, or write a table with the columns path, label and fold"
+        raise UserError(f"the sub-folders of {path} are {some(sorted(classes))}, which are no classes: {remedy}.")
+    folders = {entry.name for entry in path.iterdir() if entry.is_dir() and _counts(entry.name)}
+    left_out = {
+        "folders without sounds": sorted(folders - classes),
+        "sounds outside the class folders": [file.name for file in sounds if len(file.parts) == 1],
+        "other files": [file.as_posix() for file in files if not is_audio(file)],
+    }
+    notes = tuple(f"{what} left out ({len(names)}): {some(names)}" for what, names in left_out.items() if names)
+    return Dataset(path.name, path, clips, "folder", notes)
 
 
-def _visible_files(path: Path) -> Iterable[Path]:
+def _read_annotations(path: Path, sounds: list[Path], labeled: list[Path]) -> Dataset:
+    """Read every label file of a folder; their paths become relative to it."""
+
+    def found() -> Iterator[tuple[str, Clip]]:
+        for file in labeled:
+            for clip in (read_raven if is_raven(path / file) else read_audacity)(path / file):
+                there = normalized((file.parent / clip.path).as_posix())
+                yield str(path / file), dataclasses.replace(clip, path=there)
+
+    clips = one_label_each(found())
+    left_out = sorted({file.as_posix() for file in sounds} - {clip.path for clip in clips})
+    note = f"{counted(len(left_out), 'recording')} without labels left out: {some(left_out)}"
+    return Dataset(path.name, path, tuple(clips), "annotations", (note,) if left_out else ())
+
+
+def _visible_files(path: Path) -> Iterator[Path]:
     """List the files below a folder, relative to it, without hidden ones and the Mac's second halves."""
     seen = set()  # a link that leads back to a folder above it would be walked round and round
     for folder, folders, files in os.walk(path, followlinks=True):
         seen.add(os.path.realpath(folder))
-        folders[:] = [
-            name
-            for name in folders
-            if not name.startswith(".")
-            and name != "__MACOSX"
-            and os.path.realpath(os.path.join(folder, name)) not in seen
-        ]
+        folders[:] = [n for n in folders if _counts(n) and os.path.realpath(os.path.join(folder, n)) not in seen]
         yield from (Path(folder, name).relative_to(path) for name in files if not name.startswith("."))
 
 
-def _visible_folders(path: Path) -> set[str]:
-    """Name the folders right below a folder that may hold a class."""
-    return {e.name for e in path.iterdir() if e.is_dir() and not e.name.startswith(".") and e.name != "__MACOSX"}
+def _counts(folder: str) -> bool:
+    return not folder.startswith(".") and folder != "__MACOSX"

@@ -1,17 +1,45 @@
-"""One clip of a data set to rows of the store: decoded, resampled, cut or filled up, in 16 bits."""
+"""Clips of a data set to rows of the store: decoded, resampled, cut or filled up, in 16 bits.
 
+Recordings of any length become clips of one length. Longer than one and a half clips: cut into windows. A little
+longer: the middle is taken. Shorter: filled up.
+"""
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, TypeVar
 
 import numpy as np
-from jaxtyping import Float32, Int16
+from jaxtyping import Float32, Int16, Int64
 
-from cohear.data.audio_files import decode, resample
+from cohear.data.audio_files import DecodedAudio, decode_segments, is_media, resample
 from cohear.data.clips import Clip
-from cohear.data.fitting import Short, fit, window_starts
+from cohear.data.wording import counted, some
+from cohear.errors import UserError
+
+Short = Literal["pad", "repeat"]
+"""How a short waveform is filled up: zeros at the end, or itself again."""
 
 FULL_SCALE = 32768
 """Steps of 16 bits that make a sample of 1."""
+
+Outcome = TypeVar("Outcome")
+"""What becomes of a clip."""
+
+_MOST_THREADS = 8
+
+_WINDOWED_FROM = 1.5
+"""Clip lengths above which a recording is cut into windows."""
+
+
+_UNSAID_S = 0.01
+"""Seconds of padding or cropping that come of rounding and go unsaid."""
+
+_N_NAMED = 3
+"""Silent clips that are named."""
 
 
 @dataclass(frozen=True)
@@ -35,9 +63,28 @@ class StoreSettings:
         return round(self.clip_s * self.sample_rate)
 
 
+@dataclass(frozen=True)
+class Decoded:
+    """What decoding did to one clip, before it was cut or filled up."""
+
+    clip_id: str
+    duration_s: float
+    """Its length, seconds."""
+    sample_rate: int
+    """That of its file, Hz."""
+    n_channels: int
+    """Channels of its file."""
+    shortfall_s: float
+    """Seconds that its file declares but does not hold."""
+    n_rows: int
+    """Rows of the store that it gives: one, or one per window."""
+    n_silent: int
+    """Those of them that hold nothing but zeros."""
+
+
 @dataclass(frozen=True, eq=False)
 class DecodedClip:
-    """The rows that one clip gives: one, or one per window."""
+    """The rows that one clip gives."""
 
     waveforms: Int16[np.ndarray, "row time"]
     scales: Float32[np.ndarray, " row"]
@@ -46,40 +93,150 @@ class DecodedClip:
     """Where each row begins in its file, seconds."""
     ends_s: tuple[float, ...]
     """Where the sound of each row ends in its file, seconds; silence or repetition may follow it."""
-    duration_s: float
-    """Length of the clip before it was cut or filled up, seconds."""
-    sample_rate: int
-    """That of the file, Hz."""
-    n_channels: int
-    """Channels of the file."""
-    shortfall_s: float
-    """Seconds that the file declares but does not hold."""
+    done: Decoded
+    """What was done to it."""
 
 
-def decode_clip(root: Path, clip: Clip, settings: StoreSettings) -> DecodedClip:
-    """Decode a clip to the rows of a store.
+@dataclass(frozen=True)
+class DecodingReport:
+    """The clips of a data set, each before it was cut into windows."""
 
-    Raises:
-        UserError: where its file cannot be used.
+    settings: StoreSettings
+    decoded: tuple[Decoded, ...] = ()
+    """Clips that were decoded."""
+    skipped: tuple[tuple[str, str], ...] = ()
+    """Clips that could not be decoded, and why."""
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """Say it in lines of text, one per thing that happened."""
+        clip_s, rate = self.settings.clip_s, self.settings.sample_rate
+        windowed = [clip.n_rows for clip in self.decoded if clip.n_rows > 1]
+        beyond_s = [clip.duration_s - clip_s for clip in self.decoded if clip.n_rows == 1]
+        filled_s = [-seconds for seconds in beyond_s if seconds < -_UNSAID_S]
+        cropped_s = [seconds for seconds in beyond_s if seconds > _UNSAID_S]
+        rates = Counter(clip.sample_rate for clip in self.decoded if clip.sample_rate != rate)
+        lines = [f"{counted(len(self.decoded), 'clip')} decoded to {clip_s:g} s at {rate} Hz"]
+        if windowed:
+            cut = f"{len(windowed)} of them, longer than {1.5 * clip_s:g} s, cut into {sum(windowed)} windows"
+            lines.append(f"{cut}; the windows of a file stay together")
+        if filled_s:
+            how = "padded with silence" if self.settings.short == "pad" else "repeated"
+            lines.append(f"{len(filled_s)} {how} (by up to {max(filled_s):.2f} s)")
+        if cropped_s:
+            lines.append(f"{len(cropped_s)} cropped to the middle (by up to {max(cropped_s):.2f} s)")
+        lines += [f"{n_clips} resampled from {other} Hz" for other, n_clips in sorted(rates.items())]
+        if n_mixed := sum(clip.n_channels > 1 for clip in self.decoded):
+            lines.append(f"{n_mixed} mixed to mono")
+        if silent := [clip.clip_id for clip in self.decoded if clip.n_silent]:
+            lines.append(f"{len(silent)} with silence from end to end: {some(silent, _N_NAMED)}")
+        short = [clip for clip in self.decoded if clip.shortfall_s]
+        lines += [f"{clip.clip_id} is {clip.shortfall_s:.2f} s shorter than it declares" for clip in short]
+        lines += [f"skipped: {reason}" for _, reason in self.skipped]
+        return tuple(lines)
+
+
+def decode_clips(root: Path, clips: Sequence[Clip], settings: StoreSettings) -> list[DecodedClip | UserError]:
+    """Decode clips of one file to the rows of a store, or say why one cannot be used."""
+    heard = decode_segments(root / clips[0].path, [(clip.start_s, clip.end_s) for clip in clips])
+    return [
+        audio if isinstance(audio, UserError) else _rows(clip, audio, settings)
+        for clip, audio in zip(clips, heard, strict=True)
+    ]
+
+
+def in_order(clips: Sequence[Clip], work: Callable[[Sequence[Clip]], Sequence[Outcome]]) -> Iterator[Outcome]:
+    """Work on clips on threads, a few ahead, and give what becomes of each in their order.
+
+    Decoders, resamplers and hashes release the GIL. Clips of a file that only FFmpeg decodes are worked on together, so
+    that it is decoded once; what becomes of those whose turn comes later is kept until it does.
+
+    Args:
+        clips: of a data set.
+        work: called with clips of one file, returns what becomes of each.
     """
-    decoded = decode(root / clip.path, clip.start_s, clip.end_s)
-    waveform = resample(decoded.waveform, decoded.sample_rate, settings.sample_rate)
+    together: dict[str | int, list[int]] = {}
+    for index, clip in enumerate(clips):
+        together.setdefault(clip.path if is_media(clip.path) else index, []).append(index)
+    group_of = {index: group for group, indices in together.items() for index in indices}
+    n_threads = min(_MOST_THREADS, os.cpu_count() or 1)
+    with ThreadPoolExecutor(n_threads) as pool:
+        begun: dict[str | int, Future[dict[int, Outcome]]] = {}
+        for index in range(len(clips)):
+            for ahead in range(index, min(index + 2 * n_threads, len(clips))):
+                if (group := group_of[ahead]) not in begun:
+                    begun[group] = pool.submit(
+                        lambda indices: dict(zip(indices, work([clips[i] for i in indices]), strict=True)),
+                        together[group],
+                    )
+            outcomes = begun[group_of[index]].result()
+            yield outcomes.pop(index)
+            if not outcomes:
+                del begun[group_of[index]]
+
+
+def _rows(clip: Clip, audio: DecodedAudio, settings: StoreSettings) -> DecodedClip:
+    waveform = resample(audio.waveform, audio.sample_rate, settings.sample_rate)
     n_samples, offset_s = settings.n_samples, clip.start_s or 0.0
     starts = window_starts(len(waveform), n_samples)
     ends = np.minimum(starts + n_samples, len(waveform))
     rows = [
         quantize(fit(waveform[start:end], n_samples, settings.short)) for start, end in zip(starts, ends, strict=True)
     ]
+    waveforms = np.stack([steps for steps, _ in rows])
     return DecodedClip(
-        waveforms=np.stack([steps for steps, _ in rows]),
+        waveforms=waveforms,
         scales=np.array([scale for _, scale in rows], np.float32),
         starts_s=tuple((offset_s + starts / settings.sample_rate).tolist()),
         ends_s=tuple((offset_s + ends / settings.sample_rate).tolist()),
-        duration_s=len(decoded.waveform) / decoded.sample_rate,
-        sample_rate=decoded.sample_rate,
-        n_channels=decoded.n_channels,
-        shortfall_s=decoded.shortfall_s,
+        done=Decoded(
+            clip_id=clip.id,
+            duration_s=len(audio.waveform) / audio.sample_rate,
+            sample_rate=audio.sample_rate,
+            n_channels=audio.n_channels,
+            shortfall_s=audio.shortfall_s,
+            n_rows=len(rows),
+            n_silent=int((~waveforms.any(axis=1)).sum()),
+        ),
     )
+
+
+def window_starts(n_samples: int, clip_samples: int) -> Int64[np.ndarray, " window"]:
+    """Say where the clips begin that are cut from a recording.
+
+    Windows follow each other without a gap; the last one ends with the recording and may overlap the one
+    before.
+
+    Args:
+        n_samples: length of the recording, > 0.
+        clip_samples: length of a clip, > 0.
+
+    Example:
+        >>> window_starts(100, 100), window_starts(120, 100), window_starts(250, 100)
+        (array([0]), array([10]), array([  0, 100, 150]))
+    """
+    if n_samples <= _WINDOWED_FROM * clip_samples:
+        return np.array([max(0, n_samples - clip_samples) // 2])
+    starts = np.arange(0, n_samples - clip_samples + 1, clip_samples)
+    end = n_samples - clip_samples
+    return starts if starts[-1] == end else np.append(starts, end)
+
+
+def fit(waveform: Float32[np.ndarray, " time"], n_samples: int, short: Short) -> Float32[np.ndarray, " {n_samples}"]:
+    """Fill a waveform up to a length; what is longer is cut there.
+
+    Args:
+        waveform: at least one sample.
+        n_samples: > 0.
+        short: "pad" puts zeros at the end, "repeat" the waveform again.
+
+    Example:
+        >>> fit(np.array([1, 2], np.float32), 3, "pad"), fit(np.array([1, 2], np.float32), 3, "repeat")
+        (array([1., 2., 0.], dtype=float32), array([1., 2., 1.], dtype=float32))
+    """
+    if len(waveform) >= n_samples:
+        return waveform[:n_samples]
+    return np.resize(waveform, n_samples) if short == "repeat" else np.pad(waveform, (0, n_samples - len(waveform)))
 
 
 def quantize(waveform: Float32[np.ndarray, " time"]) -> tuple[Int16[np.ndarray, " time"], float]:

@@ -13,8 +13,7 @@ import numpy as np
 from jaxtyping import Int64
 
 from cohear import keys
-from cohear.data.class_counts import count_clips
-from cohear.data.datasets import Dataset
+from cohear.data.datasets import Dataset, count_clips
 from cohear.data.wording import quoted
 from cohear.errors import UserError
 
@@ -52,15 +51,13 @@ class GroupCounts:
 
 def count_by_group(labels: Labels, groups: Sequence[str]) -> GroupCounts:
     """Count the clips of each label in each group."""
-    label_sets = [labels_of_clip or ("",) for labels_of_clip in as_label_sets(labels)]
-    there = sorted({label for label_set in label_sets for label in label_set})
+    label_sets = [label_set or ("",) for label_set in as_label_sets(labels)]
     names, group_of_clip = np.unique(np.asarray(groups), return_inverse=True)
-    place = {label: index for index, label in enumerate(there)}
-    counts = np.zeros((len(names), len(there)), np.int64)
+    place = {label: index for index, label in enumerate(sorted(count_clips(label_sets)))}
+    counts = np.zeros((len(names), len(place)), np.int64)
     for group, label_set in zip(group_of_clip.tolist(), label_sets, strict=True):
-        for label in label_set:
-            counts[group, place[label]] += 1
-    return GroupCounts(tuple(names.tolist()), tuple(there), group_of_clip, counts)
+        counts[group, [place[label] for label in set(label_set)]] += 1
+    return GroupCounts(tuple(names.tolist()), tuple(place), group_of_clip, counts)
 
 
 def as_label_sets(labels: Labels) -> list[tuple[str, ...]]:
@@ -93,15 +90,11 @@ def assign_folds(labels: Labels, groups: Sequence[str], n_folds: int, seed: int)
     counted = count_by_group(labels, groups)
     names, counts = counted.groups, counted.counts
     if len(names) == 1:
-        raise UserError(
-            f"all labels lie in one recording or group, '{names[0]}', which folds do not divide: add recordings, or "
-            "give each clip a fold of yours in a table with the columns path, label, start, end and fold."
-        )
+        remedy = "add recordings, or give each clip a fold of yours in a table with path, label, start, end and fold"
+        raise UserError(f"all labels lie in one recording or group, '{names[0]}', which folds do not divide: {remedy}.")
     if len(names) < n_folds:
-        raise UserError(
-            f"{n_folds} folds cannot be made of {len(names)} groups (recordings that stay together): choose at most "
-            f"{len(names)} by --set data.n_folds={len(names)}, or add recordings."
-        )
+        remedy = f"choose fewer by --set data.n_folds={len(names)}, or add recordings"
+        raise UserError(f"{n_folds} folds cannot be made of {len(names)} groups (recordings): {remedy}.")
     sizes = np.bincount(counted.group_of_clip)
     # Whole numbers, multiples of one over the least common multiple of all N_k: sums of fractions would be rounded, on
     # another processor otherwise, and rounding would decide between folds that are equal.
@@ -135,23 +128,17 @@ def with_folds(dataset: Dataset, n_folds: int, seed: int) -> Dataset:
     Raises:
         UserError: where only some clips have a fold, all are in the same one, or groups are too few.
     """
-    without = [clip for clip in dataset.clips if clip.fold is None]
+    clips, without = dataset.clips, [clip for clip in dataset.clips if clip.fold is None]
     if not without:
-        if len({clip.fold for clip in dataset.clips}) < 2:
-            raise UserError(
-                f"all clips of {dataset.name} are in fold {dataset.clips[0].fold}: give at least two folds, "
-                "or none, and they will be made."
-            )
+        if len(dataset.folds) < 2:
+            there = f"all clips of {dataset.name} are in fold {clips[0].fold}"
+            raise UserError(f"{there}: give at least two folds, or none, and they will be made.")
         return dataset
-    if len(without) < len(dataset.clips):
-        raise UserError(
-            f"{len(without)} of {len(dataset.clips)} clips of {dataset.name} have no fold, for example "
-            f"'{without[0].id}': give all a fold, or none, and folds will be made."
-        )
-    folds = assign_folds(
-        [clip.labels for clip in dataset.clips], [clip.undivided_by for clip in dataset.clips], n_folds, seed
-    )
-    clips = (dataclasses.replace(clip, fold=int(fold)) for clip, fold in zip(dataset.clips, folds, strict=True))
+    if len(without) < len(clips):
+        there = f"{len(without)} of {len(clips)} clips of {dataset.name} have no fold, for example '{without[0].id}'"
+        raise UserError(f"{there}: give all a fold, or none, and folds will be made.")
+    folds = assign_folds([clip.labels for clip in clips], [clip.undivided_by for clip in clips], n_folds, seed)
+    clips = (dataclasses.replace(clip, fold=fold) for clip, fold in zip(clips, folds.tolist(), strict=True))
     return dataclasses.replace(dataset, clips=tuple(clips), folds_were_made=True)
 
 
@@ -177,30 +164,23 @@ def split(
     """
     is_test = folds == test_fold
     if not is_test.any() or is_test.all():
-        there = np.unique(folds)
-        needed = ", and at least two are needed" if len(there) < 2 else ""
-        raise UserError(f"fold {test_fold} cannot be tested: the folds are {', '.join(map(str, there))}{needed}.")
+        there = ", ".join(map(str, np.unique(folds)))
+        raise UserError(f"fold {test_fold} cannot be tested: the folds are {there}, and it needs others to train on.")
     train, test = np.flatnonzero(~is_test), np.flatnonzero(is_test)
     label_sets = as_label_sets(labels)
     train_labels, test_labels = ({label for row in rows for label in label_sets[row]} for rows in (train, test))
     if untrained := sorted(test_labels - train_labels):
-        raise UserError(
-            f"with fold {test_fold} as the test, no training clip is left of {quoted(untrained)}: add clips "
-            f"from other recordings, or {_without(untrained, n_clips or count_clips(label_sets))}."
-        )
+        remedy = f"add clips from other recordings, or {_without(untrained, n_clips or count_clips(label_sets))}"
+        raise UserError(f"where fold {test_fold} is tested, no training clip is left of {quoted(untrained)}: {remedy}.")
     warnings = []
     if untested := sorted(train_labels - test_labels):
-        warnings.append(
-            f"fold {test_fold} has no test clip of {quoted(untested)}: its scores are those of the other labels."
-        )
+        scores = "its scores are those of the other labels"
+        warnings.append(f"fold {test_fold} has no test clip of {quoted(untested)}: {scores}.")
     train_groups = {groups[row] for row in train.tolist()}
-    shared = [row for row in test.tolist() if groups[row] in train_groups]
-    if shared:
-        n_groups = len({groups[row] for row in shared})
-        of_them = "a group (recording) that is" if n_groups == 1 else f"{n_groups} groups (recordings) that are"
+    if shared := [groups[row] for row in test.tolist() if groups[row] in train_groups]:
         warnings.append(
-            f"{len(shared)} of the {len(test)} test clips of fold {test_fold} come from {of_them} also trained on, for "
-            f"example group '{groups[shared[0]]}': the accuracy will be too good to be true."
+            f"{len(shared)} of the {len(test)} test clips of fold {test_fold} come from groups (recordings) that are "
+            f"trained on, for example '{shared[0]}': the accuracy will be too good to be true."
         )
     return Split(train, test, tuple(warnings))
 

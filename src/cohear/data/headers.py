@@ -1,11 +1,18 @@
-"""What the headers of a data set's files declare, each file opened once: lengths and sample rates."""
+"""What the headers of a data set's files declare, each file opened once, and the choices that follow from it.
 
-from collections.abc import Mapping
+What lies above half a file's sample rate is not in it, whatever it is resampled to. A classifier that hears some files
+up to 20 kHz and others up to 4 kHz can tell them apart by that alone.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from cohear.data.audio_files import AudioInfo, probe
 from cohear.data.clips import Clip
 from cohear.data.datasets import Dataset
+from cohear.data.wording import duration_text
 from cohear.errors import UserError
 
 
@@ -47,3 +54,74 @@ def duration_s(clip: Clip, file: AudioInfo | None) -> float | None:
     """Return seconds of a clip, 0 where its file ends before it; None where a file that cannot be opened decides."""
     end_s = clip.end_s if clip.end_s is not None else file and file.duration_s
     return None if end_s is None else max(0.0, end_s - (clip.start_s or 0.0))
+
+
+def choose_clip_s(durations_s: Sequence[float]) -> float:
+    """Choose a clip length for recordings: what holds 95 % of them, between 0.5 and 5 s, to a tenth.
+
+    Args:
+        durations_s: seconds, at least one recording.
+
+    Example:
+        >>> choose_clip_s([2.0] * 99 + [60.0]), choose_clip_s([30.0, 40.0])
+        (2.0, 5.0)
+    """
+    return round(float(np.clip(np.quantile(durations_s, 0.95), 0.5, 5.0)), 1)
+
+
+def clip_s_line(durations_s: Sequence[float], clip_s: float) -> str:
+    """Say what a clip length means for recordings.
+
+    Args:
+        durations_s: seconds, at least one recording.
+        clip_s: seconds, > 0.
+
+    Example:
+        >>> clip_s_line([0.5, 2, 30], 2)
+        'clips of 2 s, which hold 2 of 3 sounds (0.50 s to 30 s) whole; --set data.clip_s chooses another length'
+    """
+    n_held = sum(duration_s <= clip_s for duration_s in durations_s)
+    held = "every sound" if n_held == len(durations_s) else f"{n_held} of {len(durations_s)} sounds"
+    shortest, longest = (duration_text(f(durations_s)) for f in (min, max))
+    between = shortest if shortest == longest else f"{shortest} to {longest}"
+    return f"clips of {clip_s:g} s, which hold {held} ({between}) whole; --set data.clip_s chooses another length"
+
+
+def choose_sample_rate(rates: Sequence[int], wanted: int) -> int:
+    """Choose a rate in Hz: the wanted one, but at most what nine of ten files have.
+
+    Args:
+        rates: of the files, Hz; at least one.
+        wanted: Hz, > 0.
+
+    Example:
+        >>> choose_sample_rate([44100] * 10, 22050), choose_sample_rate([8000] * 10, 22050)
+        (22050, 8000)
+        >>> choose_sample_rate([44100] * 19 + [8000], 22050), choose_sample_rate([44100, 8000], 22050)
+        (22050, 8000)
+    """
+    return min(wanted, sorted(rates)[len(rates) // 10])
+
+
+def sample_rate_line(rates: Sequence[int], sample_rate: int) -> str:
+    """Say what a rate means for the files.
+
+    Args:
+        rates: of the files, Hz; at least one.
+        sample_rate: Hz, that of the store.
+
+    Example:
+        >>> sample_rate_line([8000, 8000], 8000)
+        'sounds are heard at 8000 Hz, the rate of every file'
+    """
+    n_more, n_less = sum(rate > sample_rate for rate in rates), sum(rate < sample_rate for rate in rates)
+    line = f"sounds are heard at {sample_rate} Hz"
+    if not n_more and not n_less:
+        return f"{line}, the rate of every file"
+    if n_more:
+        line += f"; what lies above {sample_rate / 2:g} Hz is lost in {n_more} of {len(rates)} files"
+    if n_less:
+        line += f"; {n_less} of {len(rates)} files have less (from {min(rates)} Hz)"
+    if 0 < n_less < len(rates):
+        line += ", by which alone a classifier may know them"
+    return f"{line}; --set data.sample_rate chooses another rate"

@@ -1,11 +1,24 @@
-"""A folder of sound files to recordings in memory, such as noises to be added to clips."""
+"""Folders of sounds that transforms need, as arrays: noises to be added, impulse responses of rooms; banks of those.
 
+A bank on disk is one safetensors file, read without unpickling anything.
+"""
+
+import json
 from pathlib import Path
 
+import numpy as np
+from jaxtyping import Float32
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
 from cohear.data.audio_files import decode, resample
-from cohear.data.sound_folders import sound_files
+from cohear.data.datasets import sound_files
 from cohear.dsp.recordings import Recordings
+from cohear.dsp.response_bank import ResponseBank
 from cohear.errors import UserError
+from cohear.runtime.files import write_bytes
+
+_FORMAT = "cohear response bank 1"
 
 
 def read_recordings(folder: str | Path, sample_rate: int) -> Recordings:
@@ -23,11 +36,90 @@ def read_recordings(folder: str | Path, sample_rate: int) -> Recordings:
     """
     if sample_rate <= 0:
         raise ValueError(f"a sample rate of {sample_rate} Hz: give a positive number")
-    waveforms = []
-    for path in sound_files(Path(folder), "recordings"):
-        decoded = decode(path)
-        waveform = resample(decoded.waveform, decoded.sample_rate, sample_rate)
-        if not waveform.any():
-            raise UserError(f"{path} is silent: give recordings that hold sound, or leave it out of the folder.")
-        waveforms.append(waveform)
-    return Recordings(waveforms, sample_rate)
+    return Recordings([read_sound(path, sample_rate) for path in sound_files(Path(folder), "recordings")], sample_rate)
+
+
+def read_responses(folder: str | Path, sample_rate: int) -> ResponseBank:
+    """Read every sound file in a folder and in those below it, in the order of their names.
+
+    Responses of other rates are resampled. Of several channels the mean is taken, as everywhere in cohear: of a
+    spaced pair give one channel, since the two arrive at different times and their mean is a comb filter. Nothing is
+    cut: what lies before the direct sound (the largest sample) stays there, and shorter responses end in zeros.
+
+    Args:
+        folder: holds impulse responses and nothing else; hidden files and folders do not count.
+        sample_rate: Hz, > 0, of the bank.
+
+    Returns:
+        A bank whose names are the files' paths within the folder.
+
+    Raises:
+        UserError: where there is no such folder, it holds no sound file or something else beside them, or a file
+            cannot be decoded or is silent.
+    """
+    folder = Path(folder)
+    paths = response_files(folder)
+    waveforms = [read_sound(path, sample_rate) for path in paths]
+    responses = np.zeros((len(waveforms), max(map(len, waveforms))), np.float32)
+    for row, waveform in zip(responses, waveforms, strict=True):
+        row[: len(waveform)] = waveform
+    return ResponseBank(responses, sample_rate, tuple(path.relative_to(folder).as_posix() for path in paths))
+
+
+def response_files(folder: Path) -> list[Path]:
+    """List what `read_responses` reads.
+
+    Raises:
+        UserError: where there is no such folder, it holds no sound file or something else beside them.
+    """
+    return sound_files(folder, "impulse responses")
+
+
+def read_sound(path: Path, sample_rate: int) -> Float32[np.ndarray, " time"]:
+    """Decode a file that is not silent, mixed to mono and resampled to a rate in Hz.
+
+    Raises:
+        UserError: where the file cannot be decoded or is silent.
+    """
+    decoded = decode(path)
+    waveform = resample(decoded.waveform, decoded.sample_rate, sample_rate)
+    if not waveform.any():
+        raise UserError(f"{path} is silent: give one that holds sound, or leave it out.")
+    return waveform
+
+
+def save_bank(bank: ResponseBank, path: str | Path) -> None:
+    """Write a bank whole or not at all; `load_bank` gives an equal one.
+
+    Args:
+        bank: what to write.
+        path: its folder exists; the name usually ends in `.safetensors`.
+
+    Raises:
+        UserError: where the disk is full or the place cannot be written.
+    """
+    described = {"format": _FORMAT, "sample_rate": str(bank.sample_rate), "names": json.dumps(bank.names)}
+    write_bytes(Path(path), save({"responses": bank.responses}, described))
+
+
+def load_bank(path: str | Path) -> ResponseBank:
+    """Read what `save_bank` wrote.
+
+    Raises:
+        UserError: where there is no such file, or it is damaged or something else.
+    """
+    path = Path(path)
+    try:
+        with safe_open(path, framework="np") as archive:
+            described = archive.metadata() or {}
+            if described.get("format") != _FORMAT:
+                raise ValueError("it holds something else")
+            responses = archive.get_tensor("responses")
+        return ResponseBank(responses, int(described["sample_rate"]), tuple(json.loads(described["names"])))
+    except FileNotFoundError as error:
+        raise UserError(f"'{path}' does not exist; give a bank of responses that save_bank wrote") from error
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+        reason = str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
+        raise UserError(
+            f"'{path}' cannot be used as a bank of responses ({reason}); copy or save it again, or give another"
+        ) from error

@@ -16,20 +16,24 @@ import numpy as np
 from jaxtyping import Float32, Int64, UInt64
 
 from cohear import keys
-from cohear.data.class_counts import class_lines, imbalance_line
 from cohear.data.clips import join_labels, segment_id
 from cohear.data.content_hashes import content_hashes
 from cohear.data.datasets import Dataset
-from cohear.data.decoding import FULL_SCALE, StoreSettings
-from cohear.data.decoding_report import DecodingReport
-from cohear.data.row_file import RowFile
-from cohear.data.store_building import bad_files, build_store, is_outdated
-from cohear.data.store_files import SCALES, WAVEFORMS, disk_errors_worded, is_damaged, read_description
+from cohear.data.decoding import FULL_SCALE, DecodingReport, StoreSettings
+from cohear.data.store_files import (
+    RowFile,
+    StoreFiles,
+    bad_files,
+    build_store,
+    is_outdated,
+    read_store,
+)
 from cohear.errors import UserError
+from cohear.runtime.files import explain_disk_errors
 from cohear.runtime.locks import waiting_for
 
 _VERSION = 1
-"""Raised whenever decoding or the files of a store change."""
+"""Raised whenever decoding changes."""
 
 
 @dataclass(frozen=True)
@@ -109,39 +113,10 @@ class Store:
         """The labels that occur, sorted."""
         return tuple(sorted({label for clip in self.clips for label in clip.labels}))
 
-    @cached_property
-    def labels(self) -> Int64[np.ndarray, " clip"]:
-        """Each row's place among the classes.
-
-        Raises:
-            ValueError: for multi-label data, which has `targets`.
-        """
-        if self.multi_label:
-            raise ValueError("the clips of a multi-label store have no single label; use its targets")
-        place = {label: index for index, label in enumerate(self.classes)}
-        return np.array([place[clip.label] for clip in self.clips], np.int64)
-
-    @cached_property
-    def targets(self) -> Int64[np.ndarray, " clip"] | Float32[np.ndarray, "clip label"]:
-        """What a classifier should answer: `labels`, or for multi-label data 1 for each class of a row, else 0."""
-        if not self.multi_label:
-            return self.labels
-        return np.array([[label in clip.labels for label in self.classes] for clip in self.clips], np.float32)
-
     @property
     def label_sets(self) -> list[tuple[str, ...]]:
         """Each row's labels, of which single-label data have one."""
         return [clip.labels for clip in self.clips]
-
-    @property
-    def class_lines(self) -> tuple[str, ...]:
-        """Say how many rows each class has, in lines of text."""
-        return class_lines(self.label_sets)
-
-    @property
-    def imbalance_line(self) -> str | None:
-        """Say what can be done where the classes are of very unequal size."""
-        return imbalance_line(self.label_sets)
 
     @cached_property
     def folds(self) -> Int64[np.ndarray, " clip"]:
@@ -195,32 +170,36 @@ def open_store(
         UserError: where files cannot be used (all are looked at first), fewer than two classes are left
             without them, or the disk of the cache refuses.
     """
-    with disk_errors_worded(cache_dir):
+    with explain_disk_errors(cache_dir, "name another folder in the environment variable COHEAR_CACHE"):
         cache_dir.mkdir(parents=True, exist_ok=True)
         contents = content_hashes(dataset.root, [clip.path for clip in dataset.clips], cache_dir)
         sources = [[clip.id, contents[clip.path], clip.start_s, clip.end_s] for clip in dataset.clips]
         name = _hash([_VERSION, asdict(settings), sources])
         folder = cache_dir / name
-        with waiting_for(cache_dir / f"{name}.lock", "is decoding these sounds"):
-            damaged = folder.exists() and is_damaged(folder, len(dataset.clips), settings)
-            if damaged or (folder.exists() and is_outdated(folder, dataset, settings)):
-                shutil.rmtree(folder)
-            if not folder.exists():
+        with waiting_for(cache_dir / f"{name}.lock", "is decoding these sounds"):  # nobody else can replace it
+            is_there = folder.exists()
+            files = read_store(folder, len(dataset.clips), settings)
+            replaces_damaged = is_there and files is None
+            if files is None or is_outdated(files.report, dataset):
+                if is_there:
+                    shutil.rmtree(folder)
                 build_store(folder, dataset, settings, skip_bad, on_progress)
-            store = _load(folder, dataset, settings, damaged)  # while nobody can replace it
-    if store.report.skipped and not skip_bad:
-        raise bad_files(dataset, store.report)
+                files = read_store(folder, len(dataset.clips), settings)
+    if files is None:
+        raise UserError(f"the disk did not keep the decoded sounds in '{folder}'; see to it and give the command again")
+    if files.report.skipped and not skip_bad:
+        raise bad_files(dataset, files.report.skipped)
+    store = _described(name, dataset, files, replaces_damaged)
     if len(store.classes) < 2:
         raise UserError(f"without the files that cannot be used, {dataset.name} has fewer than two classes.")
     return store
 
 
-def _load(folder: Path, dataset: Dataset, settings: StoreSettings, replaces_damaged: bool) -> Store:
-    """Open a finished store and give its rows the labels, folds and groups of the data set."""
-    rows, report = read_description(folder)
-    n_rows_of = np.bincount([index for index, _, _ in rows], minlength=len(dataset.clips))
+def _described(name: str, dataset: Dataset, files: StoreFiles, replaces_damaged: bool) -> Store:
+    """Give the rows of a store the labels, folds and groups of the data set."""
+    n_rows_of = np.bincount([index for index, _, _ in files.rows], minlength=len(dataset.clips))
     clips = []
-    for index, start_s, end_s in rows:
+    for index, start_s, end_s in files.rows:
         clip = dataset.clips[index]
         row_id = clip.id if n_rows_of[index] == 1 else segment_id(clip.id, start_s, end_s)
         clips.append(StoredClip(row_id, clip.path, clip.labels, clip.fold, clip.undivided_by, start_s, end_s))
@@ -229,12 +208,12 @@ def _load(folder: Path, dataset: Dataset, settings: StoreSettings, replaces_dama
         described.append("multi-label")
     return Store(
         clips=tuple(clips),
-        rows=RowFile(folder / WAVEFORMS, len(rows), settings.n_samples),
-        scales=np.fromfile(folder / SCALES, np.float32),
-        settings=settings,
-        contents=_hash([folder.name, rows]),  # the rows too: which files could be used is not in the name
-        fingerprint=_hash([folder.name, described]),
-        report=report,
+        rows=files.waveforms,
+        scales=files.scales,
+        settings=files.report.settings,
+        contents=_hash([name, files.rows]),  # the rows too: which files could be used is not in the name
+        fingerprint=_hash([name, described]),
+        report=files.report,
         multi_label=dataset.multi_label,
         replaces_damaged=replaces_damaged,
     )

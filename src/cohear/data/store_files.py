@@ -1,70 +1,197 @@
-"""The files of a store's folder: names, description, whether they are all there, what a disk says against them."""
+"""The folder of a store: written whole, looked at before it is used, and read row by row."""
 
-import contextlib
-import errno
 import json
-from collections.abc import Iterator
+import os
+import shutil
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import astuple
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Float32, Int16, Int64
 
-from cohear.data.decoding import StoreSettings
-from cohear.data.decoding_report import DecodingReport
+from cohear.data.clips import Clip
+from cohear.data.datasets import Dataset
+from cohear.data.decoding import Decoded, DecodedClip, DecodingReport, StoreSettings, decode_clips, in_order
+from cohear.data.sound_checks import require_disk
 from cohear.errors import UserError
+from cohear.runtime import disk
 
-WAVEFORMS, SCALES, DESCRIPTION = "waveforms.int16", "scales.float32", "store.json"
-
-Row = tuple[int, float, float]
-"""Which clip of the data set a row is of; where it begins and ends in its file, seconds."""
-
-
-def read_description(folder: Path) -> tuple[list[Row], DecodingReport]:
-    """Read what the rows are and what decoding did."""
-    description = json.loads((folder / DESCRIPTION).read_text("utf-8"))
-    rows = [(index, start_s, end_s) for index, start_s, end_s in description["rows"]]
-    return rows, DecodingReport.from_json(description["report"])
+_WAVEFORMS, _DESCRIPTION = "waveforms.int16", "store.json"
+_N_NAMED = 3
+"""Files that cannot be used and are named."""
 
 
-def is_damaged(folder: Path, n_clips: int, settings: StoreSettings) -> bool:
-    """Whether a file is gone, cut short or no longer what was written: by a tidy hand, a copy broken off, a bad disk.
+class RowFile:
+    """Rows of 16-bit values in a file, which stays open and is read when they are asked for.
+
+    Not a memory map: where a file is cut short behind our back, or its disk fails or goes away, a map kills the process
+    by a signal, and reading is an error that can be told. From the page cache both take one copy.
 
     Args:
-        folder: of a finished store.
-        n_clips: of the data set.
-        settings: of the store.
-    """
-    try:
-        rows, _ = read_description(folder)
-        n_bytes = {
-            WAVEFORMS: len(rows) * settings.n_samples * np.dtype(np.int16).itemsize,
-            SCALES: len(rows) * np.dtype(np.float32).itemsize,
-        }
-        are_whole = all((folder / name).stat().st_size == size for name, size in n_bytes.items())
-        return not (are_whole and all(0 <= index < n_clips for index, _, _ in rows))
-    except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
-        return True
-
-
-@contextlib.contextmanager
-def disk_errors_worded(cache_dir: Path) -> Iterator[None]:
-    """Say what to do where the cache cannot be written or read.
+        path: of the file; once it is open its name may go.
+        n_rows: how many there are.
+        n_samples: of each row.
 
     Raises:
-        UserError: instead of an OSError.
+        OSError: where the file cannot be opened.
     """
-    what_to_do = {
-        errno.ENOSPC: "free some space",
-        errno.EDQUOT: "free some space",
-        errno.EACCES: "see to its permissions",
-        errno.EPERM: "see to its permissions",
-    }
+
+    def __init__(self, path: Path, n_rows: int, n_samples: int) -> None:
+        self.path, self.n_rows, self.n_samples = path, n_rows, n_samples
+        self._descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        weakref.finalize(self, os.close, self._descriptor)
+
+    def __reduce__(self) -> tuple[type["RowFile"], tuple[Path, int, int]]:
+        """Open the file again in another process, whose descriptors are other ones."""
+        return RowFile, (self.path, self.n_rows, self.n_samples)
+
+    @property
+    def n_bytes(self) -> int:
+        """Of all rows."""
+        return self.n_rows * self.n_samples * np.dtype(np.int16).itemsize
+
+    def read(self, rows: Iterable[int] | Int64[np.ndarray, " batch"]) -> Int16[np.ndarray, "batch time"]:
+        """Return some rows.
+
+        Raises:
+            UserError: where the disk does not give them, or the file has become shorter.
+        """
+        rows = np.asarray(rows, np.int64)
+        values = np.empty((len(rows), self.n_samples), np.int16)
+        row_bytes = self.n_samples * values.itemsize
+        for row, line in zip(rows.tolist(), values, strict=True):
+            try:
+                n_read = disk.read_at(self._descriptor, self.path, line.view(np.uint8).data, row * row_bytes)
+            except OSError as error:
+                raise self._unreadable(error.strerror or str(error)) from error
+            if n_read < row_bytes:
+                raise self._unreadable("it has become shorter")
+        return values
+
+    def _unreadable(self, reason: str) -> UserError:
+        return UserError(
+            f"the decoded sounds in '{self.path}' cannot be read ({reason}); see to the disk and give the command "
+            "again, with --resume where a run was begun"
+        )
+
+
+class StoreFiles(NamedTuple):
+    """What a store's folder holds."""
+
+    waveforms: RowFile
+    scales: Float32[np.ndarray, " row"]
+    rows: list[tuple[int, float, float]]
+    """Which clip of the data set a row is of; where it begins and ends in its file, seconds."""
+    report: DecodingReport
+
+
+def read_store(folder: Path, n_clips: int, settings: StoreSettings) -> StoreFiles | None:
+    """Open a finished store; None where a file is gone, cut short or no longer what was written.
+
+    A tidy hand does that, a copy broken off, a bad disk, or a later version of the files.
+
+    Args:
+        folder: of the store.
+        n_clips: of the data set.
+        settings: of the store.
+
+    Raises:
+        OSError: where the disk fails.
+    """
     try:
-        yield
-    except OSError as error:
-        is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        reason = "the disk is full" if is_full else error.strerror or str(error)
-        raise UserError(
-            f"decoded sounds cannot be kept in {cache_dir}: {reason}; "
-            f"{what_to_do.get(error.errno or 0, 'see to the disk')}, or name another folder in the environment "
-            "variable COHEAR_CACHE."
-        ) from error
+        description = json.loads((folder / _DESCRIPTION).read_text("utf-8"))
+        rows = [(index, start_s, end_s) for index, start_s, end_s in description["rows"]]
+        scales = np.array(description["scales"], np.float32)
+        decoded = tuple(Decoded(*clip) for clip in description["decoded"])
+        skipped = tuple((clip_id, reason) for clip_id, reason in description["skipped"])
+        waveforms = RowFile(folder / _WAVEFORMS, len(rows), settings.n_samples)
+        is_whole = (folder / _WAVEFORMS).stat().st_size == waveforms.n_bytes and scales.shape == (len(rows),)
+        if not is_whole or not all(0 <= index < n_clips for index, _, _ in rows):
+            return None
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return None
+    return StoreFiles(waveforms, scales, rows, DecodingReport(settings, decoded, skipped))
+
+
+def build_store(
+    folder: Path,
+    dataset: Dataset,
+    settings: StoreSettings,
+    skip_bad: bool,
+    on_progress: Callable[[int, int], None] | None,
+) -> None:
+    """Write a store beside its place and rename it into it; leave nothing behind where that fails.
+
+    Rows are appended to a plain file: on a full disk a write fails with an error, where a memory map would kill the
+    process.
+
+    Args:
+        folder: where the finished store will be; nothing is there.
+        dataset: what to decode.
+        settings: sample rate and length.
+        skip_bad: leave out files that cannot be used.
+        on_progress: called with the number of clips decoded and that of all clips.
+
+    Raises:
+        UserError: where files cannot be used; all are looked at first, unless their disk fails.
+    """
+    partial = folder.with_suffix(".partial")
+    shutil.rmtree(partial, ignore_errors=True)  # of a builder that was killed: the lock is ours now
+    partial.mkdir()
+    try:
+        rows, scales, decoded, skipped = [], [], [], []
+        with open(partial / _WAVEFORMS, "wb") as waveforms:
+            for index, outcome in enumerate(_decode_all(dataset.root, dataset.clips, settings)):
+                if isinstance(outcome, UserError):
+                    skipped.append((dataset.clips[index].id, str(outcome).replace(f"{dataset.root}{os.sep}", "")))
+                else:
+                    disk.write(waveforms, outcome.waveforms.tobytes())
+                    scales += outcome.scales.tolist()
+                    rows += [(index, *times) for times in zip(outcome.starts_s, outcome.ends_s, strict=True)]
+                    decoded.append(astuple(outcome.done))
+                if on_progress:
+                    on_progress(index + 1, len(dataset.clips))
+            disk.sync(waveforms)
+        if not rows or (skipped and not skip_bad):
+            raise bad_files(dataset, skipped)
+        description = {"rows": rows, "scales": scales, "decoded": decoded, "skipped": skipped}
+        with open(partial / _DESCRIPTION, "wb") as file:
+            disk.write(file, json.dumps(description).encode())
+            disk.sync(file)
+        disk.sync_folder(partial)
+        disk.rename(partial, folder)
+        disk.sync_folder(folder.parent)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def is_outdated(report: DecodingReport, dataset: Dataset) -> bool:
+    """Whether a clip that was left out can be decoded by now: a decoder was installed, a disk answers again."""
+    skipped = {clip_id for clip_id, _ in report.skipped}
+    left_out = [clip for clip in dataset.clips if clip.id in skipped]
+    return any(not isinstance(outcome, UserError) for outcome in _decode_all(dataset.root, left_out, report.settings))
+
+
+def bad_files(dataset: Dataset, skipped: Sequence[tuple[str, str]]) -> UserError:
+    """Name the first clips that cannot be used."""
+    reasons = [reason for _, reason in skipped]
+    if len(reasons) == len(dataset.clips):
+        return UserError(f"not one clip of {dataset.name} can be used; the first: {reasons[0]}")
+    more = f" | and {len(reasons) - _N_NAMED} more" if len(reasons) > _N_NAMED else ""
+    return UserError(
+        f"{len(reasons)} of {len(dataset.clips)} clips cannot be used (--skip-bad trains without them): "
+        f"{' | '.join(reasons[:_N_NAMED])}{more}"
+    )
+
+
+def _decode_all(root: Path, clips: Sequence[Clip], settings: StoreSettings) -> Iterator[DecodedClip | UserError]:
+    def outcomes(its_clips: Sequence[Clip]) -> list[DecodedClip | UserError]:
+        decoded = decode_clips(root, its_clips, settings)
+        if any(isinstance(outcome, UserError) for outcome in decoded):
+            require_disk(root / its_clips[0].path)
+        return decoded
+
+    return in_order(clips, outcomes)

@@ -1,30 +1,84 @@
 """Made-up sounds: a small data set that code writes, for demonstrations and tests.
 
-Ten voices (`synthetic_voices`) are recorded in several places (`synthetic_places`). A fold is a place, so
-each test is in a place that was not trained on. Every clip is a pure function of the seed, its place, its
-label and its number: a larger set holds the smaller one.
+Ten *voices* are recorded in three *places*. A fold is a place, so each test is in a place that was not trained on: what
+changes is pitch, reverberation, the frequency band, background noise and gaps, and nothing of what makes a siren a
+siren. Every clip is a pure function of its place, its label and its number: a larger set holds the smaller one.
+
+A voice is a function of a key, the length in samples, the sample rate in Hz and `pitch`, a factor on each of its
+frequencies: the same voice in another register. Rhythms do not follow the pitch. The first line of each says what a
+listener knows it by; levels are set where a voice is recorded.
 """
 
 import csv
 import io
-import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
+from jaxtyping import Float, UInt64
 
 from cohear import keys
-from cohear.data.synthetic_elements import Key, Signal, draw, semitones
-from cohear.data.synthetic_places import PLACES, Place, record
-from cohear.data.synthetic_voices import VOICES
-from cohear.errors import UserError
 from cohear.runtime import disk
+from cohear.runtime.files import explain_disk_errors, write_bytes, write_text
 
 LOWEST_SAMPLE_RATE = 16000
 """Hz; the highest voice in the highest register still fits below half of it."""
 
+PEAK_LEVEL_DB = (-14.0, -3.0)
+"""Range of the peak level of a source at the microphone, against full scale."""
 
-def made_up_sound(label: str, place: Place, one_key: Key, n_samples: int, sample_rate: int = 22050) -> Signal:
+PEAK_LIMIT = 0.9
+"""No recording exceeds this part of full scale."""
+
+Key = UInt64[np.ndarray, ""]
+Signal = Float[np.ndarray, " time"]
+Voice = Callable[[Key, int, int, float], Signal]
+
+
+def write_sounds(folder: Path, *, n_clips: int = 8, clip_s: float = 2.0, sample_rate: int = 22050) -> Path:
+    """Write a data set of made-up sounds: 16-bit WAV files and then, when all are there, a table `sounds.csv`.
+
+    The table has the columns `path` (as `place1/siren-03.wav`), `label`, `fold` (counted from 1) and `group` (each clip
+    is a source of its own). What an earlier writing left is written again.
+
+    Args:
+        folder: where to write.
+        n_clips: clips of each label in each place, >= 1.
+        clip_s: length of a clip in seconds, >= 1: a shorter one may hold no event.
+        sample_rate: Hz, >= 16000.
+
+    Returns:
+        The folder.
+
+    Raises:
+        UserError: the folder cannot be written.
+    """
+    table = io.StringIO()
+    rows = csv.writer(table, lineterminator="\n")
+    rows.writerow(("path", "label", "fold", "group"))
+    for fold, place in enumerate(PLACES, start=1):
+        with explain_disk_errors(folder):
+            disk.make_folder(folder / f"place{fold}")
+        for label in VOICES:
+            label_key = keys.fold_in(keys.fold_in(keys.key(0, "made-up sounds"), fold), keys.hash_text(label))
+            for number in range(1, n_clips + 1):
+                name = f"{label}-{number:02}"
+                one_key = keys.fold_in(label_key, number)
+                clip = made_up_sound(label, place, one_key, round(clip_s * sample_rate), sample_rate)
+                # By way of memory: on a full disk libsndfile would write a part and say nothing.
+                wav, samples = io.BytesIO(), np.round(clip * 32767).astype(np.int16)
+                soundfile.write(wav, samples, sample_rate, format="WAV", subtype="PCM_16")
+                write_bytes(folder / f"place{fold}/{name}.wav", wav.getvalue())
+                rows.writerow((f"place{fold}/{name}.wav", label, fold, f"place{fold}-{name}"))
+    write_text(folder / "sounds.csv", table.getvalue())
+    return folder
+
+
+def made_up_sound(label: str, place: "Place", one_key: Key, n_samples: int, sample_rate: int = 22050) -> Signal:
     """Make one clip: a voice plays in the register of a place and is recorded there.
 
     Args:
@@ -44,91 +98,295 @@ def made_up_sound(label: str, place: Place, one_key: Key, n_samples: int, sample
     return record(VOICES[label](voice_key, n_samples, sample_rate, pitch), place, record_key, sample_rate)
 
 
-def write_sounds(
-    folder: Path,
-    *,
-    seed: int = 0,
-    n_folds: int = 3,
-    n_clips: int = 8,
-    clip_s: float = 2.0,
-    sample_rate: int = 22050,
-) -> Path:
-    """Write a data set of made-up sounds: 16-bit WAV files and a table `sounds.csv`.
+@dataclass(frozen=True)
+class Place:
+    """Where a fold of the made-up sounds is recorded, and with what."""
 
-    The table has the columns `path` (as `place1/siren-03.wav`), `label`, `fold` (counted from 1) and `group`
-    (each clip is a source of its own). The folder appears whole or not at all.
+    register_semitones: tuple[float, float]
+    """Range of the pitch of the sources, against the voices' own."""
+    rt60_s: float
+    """Time in which the room's reverberation falls by 60 dB, > 0."""
+    reverberant_db: float
+    """Energy of the reverberation against the direct sound."""
+    band_hz: tuple[float, float]
+    """Pass band of the microphone, -3 dB."""
+    noise_db: float
+    """Root mean square of the noise floor, against full scale; each recording departs by up to 2 dB."""
+    n_gaps: tuple[int, int] = (0, 0)
+    """Smallest and largest number of drop-outs in a recording, each 40 to 120 ms of digital silence."""
+
+
+PLACES = (
+    # A carpeted living room, a good microphone, large sources.
+    Place((-4.5, -1.5), rt60_s=0.25, reverberant_db=-8, band_hz=(60, 9000), noise_db=-42),
+    # A stairwell of stone, a tinny microphone.
+    Place((-1.5, 1.5), rt60_s=1.2, reverberant_db=2, band_hz=(200, 5500), noise_db=-38),
+    # A street through a telephone: small sources, a narrow band, hiss and drop-outs.
+    Place((1.5, 4.5), rt60_s=0.5, reverberant_db=-4, band_hz=(120, 3800), noise_db=-36, n_gaps=(1, 3)),
+)
+"""The places, one for each fold."""
+
+
+def record(source: Signal, place: Place, one_key: Key, sample_rate: int) -> Signal:
+    """Record a source in a place: room, microphone, level, noise floor, gaps, peak limit.
 
     Args:
-        folder: where to write; must not exist or be empty.
-        seed: another seed makes other sounds.
-        n_folds: places, 1 to 3.
-        n_clips: clips of each label in each place, >= 1.
-        clip_s: length of a clip in seconds, >= 1.
-        sample_rate: Hz, >= 16000.
+        source: any level, not silent.
+        place: where.
+        one_key: draws the spot in the room, the level, the noise and the gaps.
+        sample_rate: Hz.
 
     Returns:
-        The folder.
-
-    Raises:
-        ValueError: an argument is out of its range.
-        UserError: the folder holds files, or cannot be written.
+        The recording, in [-PEAK_LIMIT, PEAK_LIMIT].
     """
-    _validate(n_folds, n_clips, clip_s, sample_rate)
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UserError(
-            f"{folder} exists and is not an empty folder; remove it, or choose another for the made-up sounds"
-        )
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as beside:
-            unfinished = Path(beside) / folder.name
-            _write_into(unfinished, seed, n_folds, n_clips, round(clip_s * sample_rate), sample_rate)
-            disk.rename(unfinished, folder)
-            disk.sync_folder(folder.parent)
-    except OSError as error:
-        raise UserError(
-            f"the made-up sounds cannot be written to {folder} ({error.strerror}); "
-            "make room and allow writing there, or choose another folder"
-        ) from error
-    return folder
+    n_samples, n_taps = len(source), round(place.rt60_s * sample_rate)
+    spot_key, level_key, noise_key, gap_key = (keys.fold_in(one_key, number) for number in range(4))
+    # A room: the direct sound, then noise that decays by 60 dB in the reverberation time.
+    response = white_noise(spot_key, n_taps) * 10.0 ** (-3 * np.arange(n_taps) / n_taps)
+    response *= 10 ** (place.reverberant_db / 20) / np.sqrt(np.sum(response**2))
+    response[0] = 1
+
+    # Room and microphone are one multiplication; padding keeps the reverberation from wrapping round.
+    n_fft = n_samples + n_taps
+    microphone = band_gain(np.fft.rfftfreq(n_fft, 1 / sample_rate), *place.band_hz)
+    heard = np.fft.irfft(np.fft.rfft(source, n_fft) * np.fft.rfft(response, n_fft) * microphone, n_fft)[:n_samples]
+
+    level_db, noise_db = draw(level_key, PEAK_LEVEL_DB, (place.noise_db - 2, place.noise_db + 2))
+    heard *= 10 ** (level_db / 20) / np.max(np.abs(heard))
+    heard += 10 ** (noise_db / 20) * band_noise(noise_key, n_samples, sample_rate, 20, 4000)
+    for number in range(draw_count(gap_key, *place.n_gaps)):
+        start_s, gap_s = draw(keys.fold_in(gap_key, number), (0, n_samples / sample_rate), (0.04, 0.12))
+        heard[round(start_s * sample_rate) : round((start_s + gap_s) * sample_rate)] = 0
+    return heard * min(1.0, PEAK_LIMIT / np.max(np.abs(heard)))
 
 
-def _write_into(folder: Path, seed: int, n_folds: int, n_clips: int, n_samples: int, sample_rate: int) -> None:
-    root_key = keys.key(seed, "made-up sounds")
-    rows = [("path", "label", "fold", "group")]
-    for fold, place in enumerate(PLACES[:n_folds], start=1):
-        (folder / f"place{fold}").mkdir(parents=True)
-        for label in VOICES:
-            label_key = keys.fold_in(keys.fold_in(root_key, fold), keys.hash_text(label))
-            for number in range(1, n_clips + 1):
-                name = f"{label}-{number:02}"
-                clip = made_up_sound(label, place, keys.fold_in(label_key, number), n_samples, sample_rate)
-                _write(folder / f"place{fold}/{name}.wav", _wav_bytes(clip, sample_rate))
-                rows.append((f"place{fold}/{name}.wav", label, str(fold), f"place{fold}-{name}"))
-    table = io.StringIO()
-    csv.writer(table, lineterminator="\n").writerows(rows)
-    _write(folder / "sounds.csv", table.getvalue().encode())
+def alarm(one_key: Key, n_samples: int, sample_rate: int, pitch: float) -> Signal:
+    """Steady electronic beeps, two to five a second, at one pitch."""
+    rate_hz, open_part, tone_hz, start = draw(one_key, (2, 5), (0.4, 0.7), (1700, 2300), (0, 1))
+    periods = seconds(n_samples, sample_rate) * rate_hz + start
+    tone = harmonic_tone(np.full(n_samples, pitch * tone_hz), sample_rate, [1, 0, 1 / 3, 0, 1 / 5])
+    return tone * (periods % 1 < open_part)
 
 
-def _write(path: Path, data: bytes) -> None:
-    with open(path, "wb") as file:
-        disk.write(file, data)
-        disk.sync(file)
+def bell(one_key: Key, n_samples: int, sample_rate: int, pitch: float) -> Signal:
+    """Metal that is struck one to three times and rings on, with the partials of a church bell."""
+    strike_hz, ring_s, brightness, rate_hz = draw(one_key, (550, 900), (0.3, 0.9), (0.5, 1.0), (0.5, 1.5))
+    # hum, prime, tierce, quint, nominal and three above: the tuning of a church bell
+    ratios = np.array([0.5, 1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0])
+    times_s = seconds(n_samples, sample_rate)
+    stroke = ringing(times_s, pitch * strike_hz * ratios, brightness ** np.arange(8), ring_s / ratios)
+    return lay_out(
+        n_samples, sample_rate, onsets(one_key, rate_hz, n_samples / sample_rate, jitter=0.2), repeat(stroke)
+    )
 
 
-def _validate(n_folds: int, n_clips: int, clip_s: float, sample_rate: int) -> None:
-    if not 1 <= n_folds <= len(PLACES):
-        raise ValueError(f"n_folds is {n_folds}, but there are {len(PLACES)} places: give 1 to {len(PLACES)}")
-    if n_clips < 1:
-        raise ValueError(f"n_clips is {n_clips}, but each label needs at least 1 clip in a place")
-    if not clip_s >= 1:
-        raise ValueError(f"clip_s is {clip_s}, but a clip shorter than 1 s may hold no event: give 1 or more")
-    if sample_rate < LOWEST_SAMPLE_RATE:
-        raise ValueError(f"sample_rate is {sample_rate} Hz, but the highest voices need {LOWEST_SAMPLE_RATE} or more")
+def bird(one_key: Key, n_samples: int, sample_rate: int, pitch: float) -> Signal:
+    """Phrases of three to seven short whistles, each gliding by several semitones."""
+    phrase_hz, note_hz, note_s, glide = draw(one_key, (0.6, 1.1), (2600, 3600), (0.05, 0.1), (-8, 8))
+    glide += 4 * np.sign(glide)  # a whistle always glides: by 4 to 12 semitones, up or down
+    n_note = round(note_s * sample_rate)
+    path = semitones(glide * np.linspace(-0.5, 0.5, n_note))
+    note = np.hanning(n_note) * harmonic_tone(pitch * note_hz * path, sample_rate, [1, 0.15])
+    phrases_s = onsets(one_key, phrase_hz, n_samples / sample_rate, jitter=0.1)
+    notes_s = 1.4 * note_s * np.arange(draw_count(keys.fold_in(one_key, 1), 3, 7))
+    return lay_out(n_samples, sample_rate, np.add.outer(phrases_s, notes_s).ravel(), repeat(note))
 
 
-def _wav_bytes(clip: Signal, sample_rate: int) -> bytes:
-    # By way of memory: a full disk is then an OSError, where libsndfile would write a part and say nothing.
-    buffer = io.BytesIO()
-    soundfile.write(buffer, np.round(clip * 32767).astype(np.int16), sample_rate, format="WAV", subtype="PCM_16")
-    return buffer.getvalue()
+def cricket(one_key: Key, n_samples: int, sample_rate: int, pitch: float) -> Signal:
+    """Chirps at one high pitch that never glides, each of three to five quick pulses."""
+    chirp_hz, pulse_hz, carrier_hz = draw(one_key, (2.0, 4.0), (25, 40), (3600, 4600))
+    n_pulse = round(0.7 * sample_rate / pulse_hz)
+    pulse = np.hanning(n_pulse) * np.sin(2 * np.pi * pitch * carrier_hz * seconds(n_pulse, sample_rate))
+    chirps_s = onsets(one_key, chirp_hz, n_samples / sample_rate, jitter=0.05)
+    pulses_s = np.arange(draw_count(keys.fold_in(one_key, 1), 3, 5)) / pulse_hz
+    return lay_out(n_samples, sample_rate, np.add.outer(chirps_s, pulses_s).ravel(), repeat(pulse))
+
+
+def engine(one_key: Key, n_samples: int, sample_rate: int, pitch: float) -> Signal:
+    """Idling motor: thirty to sixty firings a second, its speed drifting, and the air that it draws."""
+    firing_hz, drift, drift_hz, sharpness, hiss = draw(one_key, (30, 60), (0.3, 1.5), (0.2, 0.8), (10, 40), (0.05, 0.2))
+    sway = np.sin(2 * np.pi * drift_hz * seconds(n_samples, sample_rate))
+    turns = np.cumsum(pitch * firing_hz * semitones(drift * sway)) / sample_rate
+    # exp(s (cos - 1)) is a row of smooth pulses; its harmonics fade as exp(-n^2 / 2s), so nothing folds over
+    pulses = np.exp(sharpness * (np.cos(2 * np.pi * turns) - 1))
+    air = band_noise(keys.fold_in(one_key, 1), n_samples, sample_rate, 300 * pitch, 2500 * pitch)
+    return pulses - pulses.mean() + hiss * (0.3 + pulses) * air
+
+
+def footsteps(one_key: Key, n_samples: int, sample_rate: int, pitch: float) -> Signal:
+    """Walking on gravel: soft thuds, two in a second, each followed by the scuff of the sole."""
+    rate_hz, thud_hz, scuff_s, lag_s, level = draw(
+        one_key, (1.5, 2.5), (70, 120), (0.03, 0.06), (0.04, 0.09), (0.1, 0.3)
+    )
+    times_s = seconds(round(0.3 * sample_rate), sample_rate)
+    thud = ringing(times_s, [pitch * thud_hz, pitch * 2.3 * thud_hz], [1, 0.4], [0.03, 0.02])
+    gravel = band_noise(keys.fold_in(one_key, 1), len(times_s), sample_rate, 500 * pitch, 3000 * pitch)
+    scuff = level * gravel * np.exp(-(times_s - lag_s) / scuff_s) * (times_s > lag_s)
+    return lay_out(
+        n_samples, sample_rate, onsets(one_key, rate_hz, n_samples / sample_rate, 0.06), repeat(thud + scuff)
+    )
+
+
+def knock(one_key: Key, n_samples: int, sample_rate: int, pitch: float) -> Signal:
+    """Knuckles on a wooden door: quick groups of three to five dry strokes, all of one color."""
+    stroke_hz, mode_hz, decay_s, group_hz = draw(one_key, (5, 9), (180, 350), (0.01, 0.025), (0.6, 0.9))
+    times_s = seconds(round(0.2 * sample_rate), sample_rate)
+    modes_hz = pitch * mode_hz * np.array([1, 1.6, 2.4, 4.1])
+    stroke = ringing(times_s, modes_hz, [1, 0.7, 0.5, 0.3], decay_s * np.array([1, 0.8, 0.6, 0.4]))
+    stroke += 0.3 * white_noise(keys.fold_in(one_key, 2), len(times_s)) * np.exp(-times_s / 0.002)
+    groups_s = onsets(one_key, group_hz, n_samples / sample_rate, jitter=0.05)
+    strokes_s = np.arange(draw_count(keys.fold_in(one_key, 1), 3, 5)) / stroke_hz
+    return lay_out(n_samples, sample_rate, np.add.outer(groups_s, strokes_s).ravel(), repeat(stroke))
+
+
+def rain(one_key: Key, n_samples: int, sample_rate: int, pitch: float) -> Signal:
+    """Steady hiss with hundreds of single drops in a second."""
+    drops_hz, drop_hz, low_hz, level = draw(one_key, (60, 300), (1500, 3500), (700, 1500), (1.0, 3.0))
+    hiss = band_noise(keys.fold_in(one_key, 1), n_samples, sample_rate, low_hz * pitch, 7000 * pitch)
+    times_s = seconds(round(0.02 * sample_rate), sample_rate)
+    drop = ringing(times_s, [pitch * drop_hz, pitch * 1.7 * drop_hz], [1, 0.6], [0.003, 0.002])
+    starts_s = keys.uniform(keys.fold_in(one_key, 2), round(drops_hz * n_samples / sample_rate))
+    return hiss + level * lay_out(n_samples, sample_rate, starts_s * n_samples / sample_rate, repeat(drop))
+
+
+def siren(one_key: Key, n_samples: int, sample_rate: int, pitch: float) -> Signal:
+    """Tone without a pause that sweeps up and down by most of an octave, about once a second."""
+    rate_hz, center_hz, depth, level, start = draw(one_key, (0.5, 1.5), (700, 1100), (3, 6), (0.2, 0.6), (0, 2 * np.pi))
+    sweep = depth * np.sin(2 * np.pi * rate_hz * seconds(n_samples, sample_rate) + start)
+    return harmonic_tone(pitch * center_hz * semitones(sweep), sample_rate, [level**number for number in range(5)])
+
+
+def wind(one_key: Key, n_samples: int, sample_rate: int, pitch: float) -> Signal:
+    """Low rushing that swells and fades in gusts, and brightens as it swells."""
+    gust_hz, low_hz, ratio, start = draw(one_key, (0.4, 1.0), (150, 300), (2.5, 4), (0, 2 * np.pi))
+    gust = 0.5 + 0.5 * np.sin(2 * np.pi * gust_hz * seconds(n_samples, sample_rate) + start)
+    low_hz *= pitch
+    rush = band_noise(keys.fold_in(one_key, 1), n_samples, sample_rate, low_hz, ratio * low_hz)
+    howl = band_noise(keys.fold_in(one_key, 2), n_samples, sample_rate, ratio * low_hz, 2 * ratio * low_hz)
+    return (0.2 + gust) * rush + 0.8 * gust**2 * howl
+
+
+VOICES: dict[str, Voice] = {
+    voice.__name__: voice for voice in (alarm, bell, bird, cricket, engine, footsteps, knock, rain, siren, wind)
+}
+"""The voices by their labels."""
+
+
+def draw(one_key: Key, *ranges: tuple[float, float]) -> list[float]:
+    """Draw one number from each range (low, high), uniformly.
+
+    Example:
+        >>> draw(keys.key(0, "example"), (5.0, 5.0), (-1.0, -1.0))
+        [5.0, -1.0]
+    """
+    chances = keys.uniform(one_key, len(ranges))
+    return [low + (high - low) * float(chance) for (low, high), chance in zip(ranges, chances, strict=True)]
+
+
+def draw_count(one_key: Key, low: int, high: int) -> int:
+    """Draw a whole number from low to high, both included."""
+    return low + int(keys.integers(one_key, 1, high - low + 1)[0])
+
+
+def semitones(distance: Any) -> Any:
+    """Return the frequency ratio of a musical distance.
+
+    Example:
+        >>> semitones(12.0)
+        2.0
+    """
+    return 2.0 ** (distance / 12)
+
+
+def seconds(n_samples: int, sample_rate: int) -> Signal:
+    """Return the time of each sample, in seconds."""
+    return np.arange(n_samples) / sample_rate
+
+
+def white_noise(one_key: Key, n_samples: int) -> Signal:
+    """Make uniform white noise in [-1, 1), in steps of 2**-15: four samples come from each random word."""
+    words = keys.random_bits(one_key, -(-n_samples // 4))
+    return words.view(np.int16)[:n_samples] / 2.0**15
+
+
+def band_gain(frequency_hz: Float[np.ndarray, " bin"], low_hz: float, high_hz: float) -> Float[np.ndarray, " bin"]:
+    """Return the gain of a pass band: fourth-order Butterworth magnitudes, -3 dB at both edges.
+
+    Args:
+        frequency_hz: frequencies, >= 0.
+        low_hz: lower edge, > 0.
+        high_hz: upper edge, > low_hz.
+    """
+    # |H|^2 = 1 / (1 + (f / high)^8) for the low pass and (f / low)^8 / (1 + (f / low)^8) for the high pass
+    rise = (frequency_hz / low_hz) ** 8
+    return np.sqrt(rise / (1 + rise) / (1 + (frequency_hz / high_hz) ** 8))
+
+
+def band_noise(one_key: Key, n_samples: int, sample_rate: int, low_hz: float, high_hz: float) -> Signal:
+    """Make noise between two frequencies, with a root mean square of 1."""
+    spectrum = np.fft.rfft(white_noise(one_key, n_samples))
+    spectrum *= band_gain(np.fft.rfftfreq(n_samples, 1 / sample_rate), low_hz, high_hz)
+    noise = np.fft.irfft(spectrum, n_samples)
+    return noise / np.sqrt(np.mean(noise**2))
+
+
+def harmonic_tone(frequency_hz: Signal, sample_rate: int, amplitudes: Sequence[float]) -> Signal:
+    """Make a tone whose frequency moves, from a sum of harmonics that keeps below half the sample rate.
+
+    Args:
+        frequency_hz: fundamental at each sample.
+        sample_rate: Hz.
+        amplitudes: of the first harmonic, the second and so on.
+    """
+    phase = 2 * np.pi * (np.cumsum(frequency_hz) / sample_rate)
+    tone = np.zeros_like(phase)
+    for number, amplitude in enumerate(amplitudes, start=1):
+        if amplitude:
+            tone += amplitude * np.sin(number * phase) * (number * frequency_hz < sample_rate / 2)
+    return tone
+
+
+def ringing(
+    times_s: Signal, frequencies_hz: Iterable[float], amplitudes: Iterable[float], decays_s: Iterable[float]
+) -> Signal:
+    """Make the sound of a struck body: modes that ring, each with its own decay.
+
+    Args:
+        times_s: time since the stroke.
+        frequencies_hz: of each mode.
+        amplitudes: of each mode.
+        decays_s: time in which each mode falls to 1/e.
+    """
+    modes = zip(frequencies_hz, amplitudes, decays_s, strict=True)
+    return sum(
+        (a * np.exp(-times_s / decay_s) * np.sin(2 * np.pi * f * times_s) for f, a, decay_s in modes),
+        start=np.zeros_like(times_s),
+    )
+
+
+def onsets(one_key: Key, rate_hz: float, duration_s: float, jitter: float) -> Signal:
+    """Draw the times of a steady row of events, in seconds; at least one lies in the first half.
+
+    Args:
+        one_key: a key.
+        rate_hz: events in a second.
+        duration_s: the row covers [0, duration_s).
+        jitter: largest departure from a steady rhythm, as a part of the period, in [0, 0.5).
+    """
+    row_key = keys.fold_in(one_key, keys.hash_text("onsets"))
+    first_s = draw(row_key, (0, min(1 / rate_hz, duration_s / 2)))[0]
+    steady_s = np.arange(first_s, duration_s, 1 / rate_hz)
+    chances = keys.uniform(keys.fold_in(row_key, 1), len(steady_s))
+    return np.clip(steady_s + jitter / rate_hz * (2 * chances - 1), 0, None)
+
+
+def lay_out(
+    n_samples: int, sample_rate: int, starts_s: Iterable[float], sounds: Iterable[Float[np.ndarray, " _"]]
+) -> Signal:
+    """Add sounds into one signal, each from its own start; what passes the end is cut off."""
+    signal = np.zeros(n_samples)
+    for start_s, sound in zip(starts_s, sounds, strict=False):
+        start = round(start_s * sample_rate)
+        heard = sound[: max(n_samples - start, 0)]
+        signal[start : start + len(heard)] += heard
+    return signal

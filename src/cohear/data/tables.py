@@ -11,26 +11,142 @@ a list stands in double quotes.)
 
 import csv
 import io
-import itertools
 import json
 import math
-from collections import Counter
+import os
+import posixpath
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import islice
 from pathlib import Path
 
-from cohear.data.clips import SEPARATOR, Clip, join_labels, split_labels
-from cohear.data.containment import SoundFolder
+from cohear.data.clips import SEPARATOR, Clip, normalized, split_labels
 from cohear.errors import UserError, nearest
-from cohear.runtime.reading import read_plain
+from cohear.runtime.files import read_plain
 
 _REQUIRED, _OPTIONAL = ("path", "label"), ("fold", "group", "start", "end")
 
-_MOST_BYTES, _MOST_COLUMNS = 2**28, 1000
 _MOST = 10**9
 """Of a number: more than thirty years in seconds, and more folds than clips."""
 
-Row = dict[str, str]
-"""Texts by column, the names of the columns in small letters."""
+_MOST_BYTES = 4096
+"""Of a path. To follow one of a million folders takes minutes."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a table."""
+
+    table: Path
+    line: int
+    texts: dict[str, str]
+    """By column, whose names are in small letters; a line may end early."""
+
+    def text(self, column: str) -> str:
+        """Return the value of a column, which must be there.
+
+        Raises:
+            UserError: where it is not.
+        """
+        if text := self.texts.get(column):
+            return text
+        raise self.refused("the value is missing", column)
+
+    def number(self, column: str) -> float | None:
+        """Read a number from 0 to 1e9, with a decimal point or comma; None where there is none.
+
+        Raises:
+            UserError: where it is another text.
+        """
+        if not (text := self.texts.get(column)):
+            return None
+        try:
+            value = float(text.replace(",", "."))
+        except ValueError:
+            value = math.nan
+        if not 0 <= value <= _MOST:
+            raise self.refused(f"'{text}' is not a number from 0 to {_MOST}", column)
+        return value
+
+    def whole_number(self, column: str) -> int | None:
+        """Read a whole number from 0 to 1e9; spreadsheets like to write 1 as 1.0.
+
+        Raises:
+            UserError: where it is another text.
+        """
+        value = self.number(column)
+        if value is not None and value != int(value):
+            raise self.refused(f"'{self.texts[column]}' is not a whole number", column)
+        return None if value is None else int(value)
+
+    def segment(
+        self, start: str = "start", end: str = "end", *, needed: bool = False
+    ) -> tuple[float | None, float | None]:
+        """Read where a segment begins and ends, in seconds, from two columns; None is an end of the recording.
+
+        Raises:
+            UserError: where they are no numbers, or `needed` and missing, or the segment has no length.
+        """
+        for column in (start, end) if needed else ():
+            self.text(column)
+        start_s, end_s = self.number(start), self.number(end)
+        if end_s is not None and end_s <= (start_s or 0.0):
+            raise self.refused(f"the segment ends at {end_s:g} s, not after its start at {start_s or 0:g} s")
+        return start_s, end_s
+
+    def refused(self, problem: str, column: str = "") -> UserError:
+        """Word what is wrong with this line."""
+        return UserError(f"{self.table}, line {self.line}{f', column {column}' if column else ''}: {problem}.")
+
+
+class SoundFolder:
+    """The folder that the paths of a table do not leave, symbolic links followed.
+
+    Args:
+        table: what names the sounds.
+        chosen: the folder, where a person named it by --sounds.
+        own: the folder otherwise; None is that of the table.
+    """
+
+    def __init__(self, table: Path, chosen: Path | None = None, own: Path | None = None) -> None:
+        self.root = Path(os.path.abspath(chosen or own or table.parent))
+        """The folder to which paths are relative; it may itself be reached by a link."""
+        self.way_out = (
+            "put the sounds beneath it, or name their folder by --sounds DIR, to which paths are relative then"
+        )
+        """What to do where a sound is not in the folder."""
+        if chosen is not None:
+            self.way_out = "paths are relative to the folder that --sounds names and must lie beneath it"
+        self._real_folder = cache(os.path.realpath)  # links of a folder are followed once for all files in it
+
+    def inside(self, row: Row, name: str) -> str:
+        """Return a path as it lies beneath the folder: one name for one place.
+
+        Nothing is opened, and whether the file is there makes no difference.
+
+        Args:
+            row: of the table, for the error.
+            name: relative to the folder, or absolute.
+
+        Raises:
+            UserError: where it leads elsewhere, or no file can have that name.
+        """
+        try:
+            path = os.path.join(self.root, normalized(name))
+            folder, last = os.path.split(path)
+            if len(path.encode()) > _MOST_BYTES or "\0" in path:
+                raise ValueError
+            if last == ".." or os.path.islink(path):
+                real = os.path.realpath(path)
+            else:
+                real = os.path.normpath(os.path.join(self._real_folder(folder), last))
+        except ValueError:  # a NUL, or half a character
+            raise row.refused(f"no file can be named '{name}', correct it") from None
+        if not Path(real).is_relative_to(self._real_folder(self.root)):
+            raise row.refused(f"'{name}' lies outside {self.root}, links followed: {self.way_out}")
+        within = posixpath.relpath(path, self.root)
+        return posixpath.relpath(real, self._real_folder(self.root)) if within.startswith("..") else within
 
 
 def has_table_name(path: Path) -> bool:
@@ -40,17 +156,14 @@ def has_table_name(path: Path) -> bool:
 
 def is_table(path: Path) -> bool:
     """Tell by its name and columns whether a file is a table of clips."""
-    if not has_table_name(path):
-        return False
     try:
-        _, first = next(_rows(path), (0, {}))
+        return has_table_name(path) and any({*_REQUIRED} <= row.texts.keys() for row in islice(_rows(path), 1))
     except UserError:
         return False
-    return all(column in first for column in _REQUIRED)
 
 
-def read_table(path: Path, sounds: Path | None = None) -> list[Clip]:
-    """Read the clips of a table, in its order.
+def read_table(path: Path, sounds: Path | None = None) -> tuple[tuple[Clip, ...], bool]:
+    """Read the clips of a table, in its order, and whether it is multi-label.
 
     Args:
         path: a file whose name ends in .csv, .tsv or .jsonl.
@@ -60,61 +173,48 @@ def read_table(path: Path, sounds: Path | None = None) -> list[Clip]:
         UserError: where a column or value is missing or wrong, a path leads out of the folder, or a clip is listed
             twice.
     """
-    folder = SoundFolder(path, sounds)
-    clips: list[Clip] = []
-    lines: dict[str, int] = {}
-    rows = list(_rows(path))
-    multi_label = any(SEPARATOR in row.get("label", "") for _, row in rows)
-    for line, row in rows:
-        clip = _clip(folder, line, row, multi_label)
-        if clip.id in lines:
-            one = f"line, with its labels separated by '{SEPARATOR}'" if multi_label else "line and one label"
-            raise UserError(
-                f"{path}, line {line}: {clip.id} is listed already in line {lines[clip.id]}; a clip has one {one}, "
-                "so remove one of the two."
-            )
-        lines[clip.id] = line
-        clips.append(clip)
+    folder, rows = SoundFolder(path, sounds), list(_rows(path))
+    multi_label = any(SEPARATOR in row.texts.get("label", "") for row in rows)
+    clips: dict[str, Clip] = {}
+    for row in rows:
+        name = row.text("path")
+        labels = split_labels(row.texts.get("label", "")) if multi_label else (row.text("label"),)
+        group = row.texts.get("group") or None
+        clip = Clip(folder.inside(row, name), labels, row.whole_number("fold"), group, *row.segment())
+        if clip.id in clips:
+            raise row.refused(f"{clip.id} is listed twice; write its labels in one line, or remove one of the two")
+        clips[clip.id] = clip
     if not clips:
         raise UserError(f"{path} lists no clips: it needs a line per clip with at least path and label.")
-    return clips
+    return tuple(clips.values()), multi_label
 
 
-def csv_rows(path: Path, required: Sequence[str], optional: Sequence[str] = ()) -> Iterator[tuple[int, Row]]:
-    """Read a table with a header, separated by commas, semicolons or tabs; yield line numbers and rows.
+def csv_rows(path: Path, required: Sequence[str]) -> Iterator[Row]:
+    """Read a table with a header, separated by commas, semicolons or tabs.
 
     Args:
         path: a UTF-8 text.
         required: columns that the header must have, in small letters.
-        optional: columns that an error about the header mentions.
 
     Raises:
-        UserError: where the file is no UTF-8 text, a required column is missing, or a line has too many
-            values.
+        UserError: where the file is no UTF-8 text, a required column is missing, or a line has too many values.
     """
     text = read_text(path)
     first_line = text.lstrip("\r\n").split("\n", 1)[0]
-    delimiter = max(",;\t", key=first_line.count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=first_line.count))
     header: list[str] = []
     try:
         for values in reader:
             values = [value.strip() for value in values]
-            if not any(values):
-                continue
-            if not header:
+            row = Row(path, reader.line_num, dict(zip(header, values, strict=False)))  # spreadsheets drop empty ends
+            if any(values[len(header) :]) and header:
+                what = f"{len(values)} values for {len(header)} columns"
+                raise row.refused(f"{what}; put a value that holds the separator in double quotes")
+            if any(values) and header:
+                yield row
+            elif any(values):
                 header = [name.lower() for name in values]
-                _require_columns(path, header, required, optional)
-            elif any(values[len(header) :]):
-                raise UserError(
-                    f"{path}, line {reader.line_num}: {len(values)} values for {len(header)} columns; put a "
-                    "value that holds the separator in double quotes."
-                )
-            else:  # spreadsheets drop empty values at the end of a line
-                yield (
-                    reader.line_num,
-                    dict(itertools.zip_longest(header, values[: len(header)], fillvalue="")),
-                )
+                _require_columns(path, header, required)
     except csv.Error as error:
         raise UserError(f"{path}, line {reader.line_num}: no valid CSV ({error}).") from None
 
@@ -126,108 +226,43 @@ def read_text(path: Path) -> str:
         UserError: where it is missing, no plain file, larger than 256 MiB, or no UTF-8 text.
     """
     try:
-        data = read_plain(path, _MOST_BYTES)
-        return io.TextIOWrapper(io.BytesIO(data), encoding="utf-8-sig").read()
+        return io.TextIOWrapper(io.BytesIO(read_plain(path)), encoding="utf-8-sig").read()
     except UnicodeDecodeError:
         raise UserError(f"{path} is not UTF-8 text: save it again with the encoding UTF-8.") from None
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}).") from None
 
 
-def number(path: Path, line: int, column: str, text: str) -> float:
-    """Read a number from 0 to 1e9, with a decimal point or comma.
-
-    Raises:
-        UserError: naming file, line and column.
-    """
-    try:
-        value = float(text.replace(",", "."))
-    except ValueError:
-        value = math.nan
-    if not 0 <= value <= _MOST:
-        raise UserError(f"{path}, line {line}, column {column}: '{text}' is not a number from 0 to {_MOST}.")
-    return value
-
-
-def whole_number(path: Path, line: int, column: str, text: str) -> int:
-    """Read a whole number from 0 to 1e9; spreadsheets like to write 1 as 1.0.
-
-    Raises:
-        UserError: naming file, line and column.
-    """
-    value = number(path, line, column, text)
-    if value != int(value):
-        raise UserError(f"{path}, line {line}, column {column}: '{text}' is not a whole number.")
-    return int(value)
-
-
-def require_segment(path: Path, line: int, start_s: float, end_s: float | None) -> None:
-    """Refuse a segment that has no length.
-
-    Raises:
-        UserError: naming file and line.
-    """
-    if end_s is not None and end_s <= start_s:
-        raise UserError(f"{path}, line {line}: the segment ends at {end_s:g} s, not after its start at {start_s:g} s.")
-
-
-def _rows(path: Path) -> Iterator[tuple[int, Row]]:
+def _rows(path: Path) -> Iterator[Row]:
     """Read the lines of a table of clips."""
-    return _json_rows(path) if path.suffix.lower() == ".jsonl" else csv_rows(path, _REQUIRED, _OPTIONAL)
+    return _json_rows(path) if path.suffix.lower() == ".jsonl" else csv_rows(path, _REQUIRED)
 
 
-def _json_rows(path: Path) -> Iterator[tuple[int, Row]]:
+def _json_rows(path: Path) -> Iterator[Row]:
     """Read one object per line; null counts as missing, a list of labels becomes a text."""
     for line, text in enumerate(read_text(path).split("\n"), start=1):
         if not text.strip():
             continue
         try:
-            row = json.loads(text)
+            given = json.loads(text)
         except (ValueError, RecursionError):
-            row = None
-        if not isinstance(row, dict):
+            given = None
+        if not isinstance(given, dict):
             raise UserError(f'{path}, line {line}: not a JSON object such as {{"path": "a.wav", "label": "dog"}}.')
-        values = {name.strip().lower(): value for name, value in row.items() if value is not None}
+        values = {name.strip().lower(): value for name, value in given.items() if value is not None}
         if isinstance(labels := values.get("label"), list) and all(isinstance(label, str | int) for label in labels):
             values["label"] = f"{SEPARATOR.join(map(str, labels))}{SEPARATOR}"
-        for column in (*_REQUIRED, *_OPTIONAL):
-            if isinstance(values.get(column), (list, dict)):
-                raise UserError(f"{path}, line {line}, column {column}: one value is needed, not {values[column]}.")
-        yield line, {name: str(value) for name, value in values.items()}
+        row = Row(path, line, {name: str(value) for name, value in values.items()})
+        if nested := [name for name in (*_REQUIRED, *_OPTIONAL) if isinstance(values.get(name), list | dict)]:
+            raise row.refused("one value is needed", nested[0])
+        yield row
 
 
-def _require_columns(path: Path, header: list[str], required: Sequence[str], optional: Sequence[str]) -> None:
-    """Refuse a header that lacks a column, has one twice, or has too many."""
-    if len(header) > _MOST_COLUMNS:
-        raise UserError(f"{path} has {len(header)} columns, and a table has at most {_MOST_COLUMNS}: leave some out.")
+def _require_columns(path: Path, header: list[str], required: Sequence[str]) -> None:
+    """Refuse a header that lacks a column, or has one twice."""
     for column in required:
         if column not in header:
-            also = f"; {', '.join(optional)} are optional" if optional else ""
-            raise UserError(
-                f"{path} has no column '{column}'{nearest(column, header)}: its columns are "
-                f"{', '.join(header)}, and {' and '.join(required)} are needed{also}."
-            )
-    if twice := [name for name, n_times in Counter(header).items() if name and n_times > 1]:
-        raise UserError(f"{path} has the column '{twice[0]}' twice: rename or remove one.")
-
-
-def _clip(folder: SoundFolder, line: int, row: Row, multi_label: bool) -> Clip:
-    """Make a clip of the texts of one line."""
-    path = folder.table
-    for column in _REQUIRED:
-        may_be_empty = multi_label and column == "label" and column in row
-        if not row.get(column) and not may_be_empty:
-            raise UserError(f"{path}, line {line}, column {column}: the value is missing.")
-    fold, start, end = row.get("fold"), row.get("start"), row.get("end")
-    start_s = number(path, line, "start", start) if start else None
-    end_s = number(path, line, "end", end) if end else None
-    require_segment(path, line, start_s or 0.0, end_s)
-    return Clip(
-        path=folder.inside(row["path"], line),
-        label=join_labels(split_labels(row["label"])) if multi_label else row["label"],
-        fold=whole_number(path, line, "fold", fold) if fold else None,
-        group=row.get("group") or None,
-        start_s=start_s,
-        end_s=end_s,
-        multi_label=multi_label,
-    )
+            there = f"its columns are {', '.join(header)}, and {' and '.join(required)} are needed"
+            raise UserError(f"{path} has no column '{column}'{nearest(column, header)}: {there}.")
+        if header.count(column) > 1:
+            raise UserError(f"{path} has the column '{column}' twice: rename or remove one.")

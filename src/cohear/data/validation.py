@@ -60,22 +60,15 @@ def with_validation(split: Split, labels: Labels, groups: Sequence[str], share: 
 
 def _choose(counted: GroupCounts, labels: Sequence[tuple[str, ...]], share: float) -> Bool[np.ndarray, " group"] | None:
     """Say which groups to keep back; None where no part has the right size."""
-    counts, sizes = counted.counts, np.bincount(counted.group_of_clip)
-    parts = [
-        _leaving_every_label(counts, part)
-        for n_parts in _numbers_of_parts(len(labels), share)
-        for part in _parts(counted, labels, n_parts)
-    ]
-
-    def n_labels(part: Bool[np.ndarray, " group"]) -> int:
-        return int(counts[part].any(axis=0).sum())
-
-    def n_clips(part: Bool[np.ndarray, " group"]) -> int:
-        return int(sizes[part].sum())
-
-    wanted = share * len(labels)
-    fitting = [part for part in parts if n_labels(part) > 1 and _FEWEST <= n_clips(part) <= 2 * wanted]
-    return min(fitting, key=lambda part: (-n_labels(part), abs(n_clips(part) - wanted)), default=None)
+    counts, sizes, wanted = counted.counts, np.bincount(counted.group_of_clip), share * len(labels)
+    fitting = []
+    for n_parts in _numbers_of_parts(len(labels), share):
+        for part in _parts(counted, labels, n_parts):
+            part = _leaving_every_label(counts, part)
+            n_labels, n_clips = int(counts[part].any(axis=0).sum()), int(sizes[part].sum())
+            if n_labels > 1 and _FEWEST <= n_clips <= 2 * wanted:
+                fitting.append((-n_labels, abs(n_clips - wanted), part))
+    return min(fitting, key=lambda rated: rated[:2], default=(None,))[-1]
 
 
 def _numbers_of_parts(n_clips: int, share: float) -> range:
@@ -104,7 +97,6 @@ def _leaving_every_label(
     counts: Int64[np.ndarray, "group label"], part: Bool[np.ndarray, " group"]
 ) -> Bool[np.ndarray, " group"]:
     """Give groups of a part back, the smallest first, until every label occurs outside of it."""
-    part = part.copy()
     while (missing := np.flatnonzero(~counts[~part].any(axis=0))).size:
         holders = np.flatnonzero(part & (counts[:, missing[0]] > 0)).tolist()
         part[min(holders, key=lambda group: counts[group].sum())] = False
@@ -114,14 +106,7 @@ def _leaving_every_label(
 def _refusal(counted: GroupCounts, share: float) -> str:
     """Say why there is no validation part."""
     n_clips, n_groups = len(counted.group_of_clip), len(counted.groups)
-    without = "without a validation part no temperature and no thresholds are fitted"
-    if _numbers_of_parts(n_clips, share):
-        return (
-            f"{without}: the {n_clips} training clips come from {n_groups} groups (recordings that stay together), of "
-            f"which none with about {share:.0%} of the clips and two labels can be kept back so that every label is "
-            "still trained on; add recordings."
-        )
-    most_parts, more = n_clips // _FEWEST, ""
-    if most_parts > 2:
-        more = f", or keep back more by --validation {math.ceil(50 / most_parts) / 100}"
-    return f"{without}: {n_clips} training clips are too few to spare {_FEWEST} of them; add recordings{more}."
+    why = f"of {n_clips} training clips in {n_groups} groups (recordings) none of about {share:.0%} can be spared"
+    if not _numbers_of_parts(n_clips, share):
+        why = f"{n_clips} training clips are too few to spare {_FEWEST} of them"
+    return f"without a validation part no temperature and no thresholds are fitted: {why}; add recordings."

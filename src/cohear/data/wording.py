@@ -13,11 +13,6 @@ def counted(n: int, one: str, many: str = "") -> str:
     return f"{n} {one if n == 1 else many or one + 's'}"
 
 
-def verb(n: int, one: str, many: str) -> str:
-    """Choose the form of a verb for so many."""
-    return one if n == 1 else many
-
-
 def some(names: Sequence[str], n_named: int = 5) -> str:
     """Write out the first names of a list and count the rest.
 

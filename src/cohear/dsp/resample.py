@@ -20,9 +20,8 @@ from jaxtyping import Complex, Float, Int64
 from torch import Tensor
 from torch.nn import functional
 
-from cohear.dsp.kept_tensors import keep_tensors
 from cohear.dsp.spectral import even_lengths
-from cohear.tensors import on_device
+from cohear.tensors import keep_tensors, on_device
 
 _TOLERANCE = 6e-6  # of the factor: 0.01 cents
 _MARGIN = 1024  # output samples at each end of a block that are not kept

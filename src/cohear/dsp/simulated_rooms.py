@@ -17,8 +17,7 @@ from jaxtyping import Float64
 
 from cohear import keys
 from cohear.dsp.response_bank import ResponseBank
-from cohear.dsp.rooms import check_rooms, corrected, room_targets
-from cohear.dsp.shoeboxes import Shoeboxes, shoebox_keys, shoeboxes
+from cohear.dsp.rooms import Shoeboxes, check_rooms, corrected, room_targets, shoebox_keys, shoeboxes
 from cohear.errors import UserError
 
 _MAX_ORDER = 3  # of the image sources; rays do the rest
@@ -49,7 +48,9 @@ def simulated_bank(
         UserError: if pyroomacoustics is not installed.
     """
     check_rooms(n, rt60_range, sample_rate)
-    simulator = _pyroomacoustics()
+    simulator_version()
+    import pyroomacoustics as simulator  # after the question whether it is there
+
     room_keys = shoebox_keys(n, seed)
     rooms, targets_s = shoeboxes(room_keys), torch.from_numpy(room_targets(n, rt60_range, seed)).float()
     absorptions = rooms.absorptions(targets_s)
@@ -78,22 +79,10 @@ def simulator_version() -> str:
     try:
         return metadata.version("pyroomacoustics")
     except metadata.PackageNotFoundError:
-        raise _missing() from None
-
-
-def _pyroomacoustics() -> ModuleType:
-    try:
-        import pyroomacoustics
-    except ImportError:
-        raise _missing() from None
-    return pyroomacoustics
-
-
-def _missing() -> UserError:
-    return UserError(
-        "simulated rooms need pyroomacoustics, which is not installed: install it with pip install 'cohear[rooms]', "
-        "or use made-up rooms"
-    )
+        raise UserError(
+            "simulated rooms need pyroomacoustics, which is not installed: install it with pip install "
+            "'cohear[rooms]', or use made-up rooms"
+        ) from None
 
 
 @contextmanager

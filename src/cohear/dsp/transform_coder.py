@@ -14,8 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import pad
 
-from cohear.dsp.kept_tensors import keep_tensors
-from cohear.tensors import Waveforms
+from cohear.tensors import Waveforms, keep_tensors
 
 _FRAME_S = 1024 / 44100  # between frames, as in AAC
 _BAND_EDGES_HZ = (

@@ -17,8 +17,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from cohear.dsp.kept_tensors import keep_tensors
 from cohear.dsp.spectral import fast_length
+from cohear.tensors import keep_tensors
 
 CROSSOVER = (3 / 16, 1 / 4)
 """Where the low band begins to fade and where it ends, cycles per sample of the low rate."""

@@ -10,20 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float, Int, Real
+from jaxtyping import Float
 
 from cohear.errors import UserError
-from cohear.metrics.calibration import fit_temperature, log_softmax
-from cohear.metrics.multi_label import bernoulli_logits
+from cohear.metrics.tasks import Decisions, Task
 from cohear.metrics.thresholds import Threshold, fit_thresholds
-from cohear.runtime.files import write_json
-from cohear.runtime.json_text import parse_json
-from cohear.runtime.reading import read_plain
+from cohear.runtime.files import parse_json, read_plain, write_json
 
 CALIBRATION = "calibration.json"
-
-Targets = Int[np.ndarray, " clip"] | Real[np.ndarray, "clip label"]
-"""The true class of each clip; or, of several labels, 1 where one is true and 0 elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -81,11 +75,12 @@ UNFITTED = Calibration()
 
 
 def calibrate(
+    task: Task,
     classes: Sequence[str],
     log_probabilities: Float[np.ndarray, "clip label"],
-    targets: Targets,
+    decisions: Decisions,
+    targets: Decisions,
     *,
-    multi_label: bool,
     precision: float,
     background: str | None = None,
 ) -> Calibration:
@@ -97,57 +92,29 @@ def calibrate(
     to be.
 
     Args:
+        task: of the classifier.
         classes: the names of the labels.
-        log_probabilities: of the clean validation clips, in half precision or better; of one label per clip logits do
-            as well.
-        targets: of these clips.
-        multi_label: whether each label is an answer of its own.
+        log_probabilities: of the clean validation clips, in half precision or better.
+        decisions: what was answered, before any rounding.
+        targets: what would have been right.
         precision: wanted share of right answers at or above a threshold, above 0, at most 1.
         background: the label that means 'none of these' and needs no threshold.
 
     Returns:
         `UNFITTED` where there are no clips.
     """
-    n_clips = len(log_probabilities)
+    n_clips, n_classes = log_probabilities.shape
     if n_clips == 0:
         return UNFITTED
-    logits = bernoulli_logits(log_probabilities) if multi_label else log_probabilities.astype(np.float64)
-    truth = truth_table(targets, len(classes))
-    temperature = _temperature(logits, truth, multi_label) if n_clips >= FEWEST_FOR_TEMPERATURE else 1.0
-    shown = probabilities(logits, temperature, multi_label=multi_label)
-    thresholds = fit_thresholds(classes, shown, truth, precision, multi_label=multi_label)
+    logits, truth, temperature = task.logits(log_probabilities), task.truth(targets, n_classes), 1.0
+    if n_clips >= FEWEST_FOR_TEMPERATURE:
+        temperature = task.fit_temperature(logits, truth)
+        if (decisions == targets).all():
+            temperature = max(temperature, 1.0)
+    shown = task.probabilities(logits, temperature)
+    thresholds = fit_thresholds(classes, shown, task.answers(decisions, n_classes), truth, precision)
     thresholds.pop(background or "", None)
     return Calibration(temperature, thresholds, precision, n_clips)
-
-
-def truth_table(targets: Targets, n_classes: int) -> Bool[np.ndarray, "clip label"]:
-    """Say which labels are true of each clip, from class indices or from ones and zeros."""
-    return targets > 0.5 if targets.ndim == 2 else targets[:, None] == np.arange(n_classes)
-
-
-def probabilities(
-    logits: Float[np.ndarray, "clip label"], temperature: float = 1.0, *, multi_label: bool
-) -> Float[np.ndarray, "clip label"]:
-    """Return what a classifier shows: softmax, or sigmoid, of logits divided by the temperature."""
-    scaled = logits / temperature
-    return 0.5 * (1 + np.tanh(scaled / 2)) if multi_label else np.exp(log_softmax(scaled))
-
-
-def _temperature(
-    logits: Float[np.ndarray, "clip label"], truth: Bool[np.ndarray, "clip label"], multi_label: bool
-) -> float:
-    if multi_label:  # each label of each clip is a choice of two
-        temperature = fit_temperature(_yes_or_no(logits), truth.ravel().astype(np.int64))
-        all_right = bool(((logits > 0) == truth).all())
-    else:
-        labels = truth.argmax(axis=1)
-        temperature = fit_temperature(logits, labels)
-        all_right = bool((logits.argmax(axis=1) == labels).all())
-    return max(temperature, 1.0) if all_right else temperature
-
-
-def _yes_or_no(logits: Float[np.ndarray, "clip label"]) -> Float[np.ndarray, "answer 2"]:
-    return np.stack((np.zeros(logits.size), logits.ravel()), axis=1)
 
 
 def write_calibration(folder: Path, calibration: Calibration) -> None:

@@ -13,10 +13,10 @@ from jaxtyping import Bool, Float, Float32, Int64
 from torch import Tensor, nn
 
 from cohear.data.store import Store
-from cohear.evaluation.answering import MULTI_LABEL, SINGLE_LABEL
 from cohear.evaluation.corruptions import N_ROOMS
 from cohear.evaluation.fixed_views import EVALUATION_SEED, FixedViews
 from cohear.evaluation.measure import answer
+from cohear.metrics.tasks import Task
 from cohear.models import LogMel
 from cohear.transforms import PitchShift, Reverb, SpecAugment, Transform
 from cohear.views import ViewMaker
@@ -65,7 +65,7 @@ class Agreement:
     jsd: Float[np.ndarray, " clip"]
     """Jensen-Shannon divergence of the two answers, nats, 0 to ln 2."""
     flipped: Bool[np.ndarray, " clip"]
-    """Whether the likeliest label changed; of several labels per clip, whether any crossed one half."""
+    """Whether the likeliest label changed; of several labels per clip, whether any label crossed one half."""
 
 
 def measure_agreement(
@@ -74,8 +74,8 @@ def measure_agreement(
     store: Store,
     rows: Int64[np.ndarray, " clip"],
     read: Callable[[Int64[np.ndarray, " batch"]], Float32[Tensor, "batch time"]],
+    task: Task,
     *,
-    multi_label: bool,
     on_progress: Callable[[float], None] = lambda _share: None,
 ) -> list[tuple[Agreement, ...]]:
     """Ask networks with one front end about clean and changed clips; arguments as for `answer_corrupted`.
@@ -91,19 +91,8 @@ def measure_agreement(
         view_maker = ViewMaker(perturbation.transform(store.sample_rate), front_end)
         views = FixedViews(store, rows, view_maker, read, n_views=2)
         for network, its in zip(networks, found, strict=True):
-            answering = MULTI_LABEL if multi_label else SINGLE_LABEL
-            answers = answer(network, views, answering=answering)
+            answers = answer(network, views, task)
             assert answers is not None  # nothing stops it
-            flipped = _differ(*answers.log_probabilities, multi_label=multi_label)
-            its.append(Agreement(perturbation, answers.jsd, flipped))
+            its.append(Agreement(perturbation, answers.jsd, task.differ(*answers.logits)))
         on_progress((number + 1) / len(PERTURBATIONS))
     return [tuple(agreements) for agreements in found]
-
-
-def _differ(
-    clean: Float[np.ndarray, "clip label"], changed: Float[np.ndarray, "clip label"], *, multi_label: bool
-) -> Bool[np.ndarray, " clip"]:
-    if not multi_label:
-        return clean.argmax(axis=1) != changed.argmax(axis=1)
-    half = np.log(0.5)
-    return ((clean >= half) != (changed >= half)).any(axis=1)

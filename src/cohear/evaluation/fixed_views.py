@@ -3,7 +3,8 @@
 Their keys come from a seed of their own, not the run's, so that numbers compare between methods, seeds and epochs.
 """
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable
 
 import numpy as np
 from jaxtyping import Float, Float32, Int64
@@ -46,28 +47,30 @@ class FixedViews:
         read: Callable[[Int64[np.ndarray, " batch"]], Float32[Tensor, "batch time"]],
         n_views: int = N_VIEWS,
     ) -> None:
-        self.targets = store.targets[rows]
         self.n_views = n_views
         self._store, self._rows, self._view_maker, self._read = store, rows, view_maker, read
-        self._cache: list[Float[Tensor, "view batch band frame"]] = []
+        self._cache: dict[int, Float[Tensor, "view batch band frame"]] = {}
 
     def __len__(self) -> int:
         return len(self._rows)
 
-    def batches(self) -> Iterator[Float[Tensor, "view batch band frame"]]:
-        """Yield the log-mels of all clips in order."""
-        if self._cache:
-            yield from self._cache
-            return
-        made: list[Tensor] = []
-        for rows in np.split(self._rows, np.arange(BATCH_CLIPS, len(self._rows), BATCH_CLIPS)):
-            log_mels = self._make(rows)
-            if log_mels.nbytes / len(rows) * len(self) <= CACHE_BYTES:
-                made.append(log_mels)
-            yield log_mels
-        self._cache = made
+    @property
+    def n_batches(self) -> int:
+        """Batches that hold all clips in order."""
+        return math.ceil(len(self) / BATCH_CLIPS)
 
-    def _make(self, rows: Int64[np.ndarray, " batch"]) -> Float[Tensor, "view batch band frame"]:
+    def places(self, number: int) -> slice:
+        """Return which of the clips a batch holds."""
+        return slice(number * BATCH_CLIPS, (number + 1) * BATCH_CLIPS)
+
+    def batch(self, number: int) -> Float[Tensor, "view batch band frame"]:
+        """Return the log-mels of a batch, counted from 0."""
+        if number in self._cache:
+            return self._cache[number]
+        rows = self._rows[self.places(number)]
         views = np.repeat(np.arange(self.n_views)[:, None], len(rows), axis=1)
         cell_keys = view_keys(EVALUATION_SEED, 0, self._store.clip_keys[rows], views)
-        return self._view_maker.make(self._read(rows), views, cell_keys, clip_facts(self._store, rows)).log_mels
+        made = self._view_maker.make(self._read(rows), views, cell_keys, clip_facts(self._store, rows)).inputs
+        if made.nbytes / len(rows) * len(self) <= CACHE_BYTES:
+            self._cache[number] = made
+        return made

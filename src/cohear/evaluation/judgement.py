@@ -5,31 +5,14 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float
 
-from cohear.evaluation.calibration import probabilities
-from cohear.evaluation.robustness import answers_right
 from cohear.metrics.accuracy import wilson_interval
 from cohear.metrics.calibration import (
     ReliabilityBin,
-    brier_score,
     calibration_error_by_chance,
     expected_calibration_error,
-    log_softmax,
     reliability_bins,
 )
-from cohear.metrics.likelihood import negative_log_likelihood
-from cohear.metrics.multi_label import bernoulli_likelihood_loss, f1_scores, mean_average_precision
-
-
-@dataclass(frozen=True)
-class SeveralLabels:
-    """What is measured beside where several labels, or none, may be true of a clip."""
-
-    mean_average_precision: float | None
-    """Mean over the labels that occur, 0 to 1; None where no clip has a label."""
-    f1_macro: float | None
-    """At a probability of one half, mean over labels, 0 to 1; None where there is no label and no answer."""
-    f1_micro: float | None
-    """The same, of all answers together."""
+from cohear.metrics.tasks import Task
 
 
 @dataclass(frozen=True)
@@ -50,8 +33,8 @@ class Judgement:
     ece_by_chance: float
     """What `ece` would be on average, were every probability true."""
     bins: tuple[ReliabilityBin, ...]
-    several: SeveralLabels | None
-    """None for one label per clip."""
+    several: dict[str, float | None] | None
+    """What the task measures beside, by the names of its `score_titles`; None for one label per clip."""
 
     @property
     def accuracy(self) -> float:
@@ -60,48 +43,32 @@ class Judgement:
 
 
 def judge(
+    task: Task,
     logits: Float[np.ndarray, "clip label"],
     truth: Bool[np.ndarray, "clip label"],
     temperature: float = 1.0,
-    *,
-    multi_label: bool,
 ) -> Judgement:
     """Judge answers to at least one clip.
 
     Args:
+        task: of the classifier.
         logits: before the temperature; log-probabilities of one label per clip do as well.
         truth: which labels are true of each clip.
         temperature: logits are divided by it.
-        multi_label: whether each label is an answer of its own.
     """
-    shown = probabilities(logits, temperature, multi_label=multi_label)
-    if multi_label:
-        sureness, came_true = shown.ravel(), truth.ravel()
-        nll = bernoulli_likelihood_loss(logits / temperature, truth)
-        brier = brier_score(shown, truth) / truth.shape[1]
-    else:
-        sureness, came_true = shown.max(axis=1), answers_right(logits, truth, multi_label=False)
-        nll = negative_log_likelihood(log_softmax(logits / temperature), truth.argmax(axis=1))
-        brier = brier_score(shown, truth)
-    right = answers_right(logits, truth, multi_label=multi_label)
-    n_right = int(right.sum())
+    log_probabilities = task.log_probabilities(logits, temperature)
+    decisions, shown = task.decide(logits), np.exp(log_probabilities)
+    answers = task.answers(decisions, truth.shape[1])
+    sureness, came_true = shown[answers], truth[answers]
+    n_right = int(task.right(logits, truth).sum())
     return Judgement(
-        n_clips=len(right),
+        n_clips=len(truth),
         n_right=n_right,
-        interval=wilson_interval(n_right, len(right)),
-        nll=nll,
-        brier=brier,
+        interval=wilson_interval(n_right, len(truth)),
+        nll=task.nll(log_probabilities, truth),
+        brier=task.brier(shown, truth),
         ece=expected_calibration_error(sureness, came_true),
         ece_by_chance=calibration_error_by_chance(sureness),
         bins=reliability_bins(sureness, came_true),
-        several=_several_labels(logits, truth) if multi_label else None,
-    )
-
-
-def _several_labels(logits: Float[np.ndarray, "clip label"], truth: Bool[np.ndarray, "clip label"]) -> SeveralLabels:
-    f1 = f1_scores(logits >= 0, truth)
-    return SeveralLabels(
-        mean_average_precision(logits, truth) if truth.any() else None,
-        None if np.isnan(f1.macro) else f1.macro,
-        None if np.isnan(f1.micro) else f1.micro,
+        several=task.scores(logits, truth) or None,
     )

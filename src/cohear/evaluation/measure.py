@@ -2,20 +2,28 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
 from jaxtyping import Float
-from torch import nn
+from torch import Tensor, nn
 
-from cohear.evaluation.answering import Answering, Targets, answering_of, check_answers
+from cohear.errors import UserError
 from cohear.evaluation.fixed_views import FixedViews
+from cohear.metrics.tasks import Targets, Task
+from cohear.objectives import LIKELIHOODS
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 
 @dataclass(frozen=True)
 class Answers:
     """What a network says of every view of every clip."""
 
+    logits: Float[np.ndarray, "view clip label"]
+    """Before any temperature."""
     log_probabilities: Float[np.ndarray, "view clip label"]
     """Of one distribution per clip, or of each label by itself."""
     jsd: Float[np.ndarray, " clip"]
@@ -34,53 +42,114 @@ class Scores:
     """Jensen-Shannon divergence over the views, nats."""
 
 
+class NotFiniteError(UserError):
+    """A network's answers are no numbers; whoever knows the clips and whose the weights are says so in its place.
+
+    Args:
+        network: which answered.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__(
+            "the network answers with NaN or infinite numbers: its weights or temperature are damaged or have grown "
+            "too large, so train it again, with a lower optimizer.learning_rate"
+        )
+        self.network = network
+
+
+def check_answers(answers: Float[Tensor, "*axes"], network: nn.Module) -> None:
+    """Refuse answers that are no numbers: finite weights can be so large that what they make of a clip is not.
+
+    Args:
+        answers: logits, log-probabilities or divergences.
+        network: which answered.
+
+    Raises:
+        NotFiniteError: where that is so.
+    """
+    if not answers.isfinite().all():
+        raise NotFiniteError(network)
+
+
 @torch.no_grad()
 def answer(
     network: nn.Module,
     views: FixedViews,
+    task: Task,
     should_stop: Callable[[], bool] = lambda: False,
-    answering: Answering | None = None,
+    fabric: "Fabric | None" = None,
 ) -> Answers | None:
     """Ask a network, in eval mode, about every view; its mode is put back afterwards.
 
     Args:
         network: log-mels `[..., band, frame]` to logits `[..., label]`.
         views: what to ask about.
-        should_stop: asked before each batch; where it says yes, the result is None.
-        answering: how the network was trained to answer; None: as the targets of the views say.
+        task: how the network was trained to answer.
+        should_stop: asked before each batch; where it says yes, in any process, the result is None in all.
+        fabric: of several processes with equal networks that all call this; each is asked about some batches, and all
+            get the answers to all. None: this process answers alone.
 
     Raises:
         NotFiniteError: where an answer is not finite.
     """
-    likelihood = (answering or answering_of(views.targets)).likelihood
-    was_training = network.training
+    likelihood = LIKELIHOODS[task.likelihood]
+    rank, n_processes = (fabric.global_rank, fabric.world_size) if fabric else (0, 1)
+    logits: list[Tensor] = []
+    was_training, is_stopped = network.training, False
     network.eval()
-    said, divergences = [], []
     try:
-        for log_mels in views.batches():
-            if should_stop():
-                return None
-            logits = network(log_mels)
-            said.append(likelihood.log_probabilities(logits))
-            divergences.append(likelihood.jensen_shannon_divergence(logits))
+        for number in range(rank, views.n_batches, n_processes):
+            if is_stopped := should_stop():
+                break
+            logits.append(network(views.batch(number)))
     finally:
         network.train(was_training)
-    log_probabilities, jsd = torch.cat(said, 1), torch.cat(divergences)
+    if fabric is not None and n_processes > 1:
+        together = _from_all(logits, is_stopped, views, fabric)
+    else:
+        together = None if is_stopped else torch.cat(logits, 1)
+    if together is None:
+        return None
+    log_probabilities, jsd = likelihood.log_probabilities(together), likelihood.jensen_shannon_divergence(together)
     check_answers(log_probabilities, network)
     check_answers(jsd, network)
-    return Answers(log_probabilities.cpu().numpy(), jsd.cpu().numpy())
+    return Answers(*(values.float().cpu().numpy() for values in (together, log_probabilities, jsd)))
 
 
-def score(answers: Answers, targets: Targets) -> Scores:
+def _from_all(logits: list[Tensor], is_stopped: bool, views: FixedViews, fabric: "Fabric") -> Tensor | None:
+    """Put together what processes answered to their batches; None where one of them was stopped.
+
+    Each lays what it has into zeros of the size of all, and the sum is everybody's. A process without a batch does not
+    know how many labels there are, so that is asked for first, together with whether any was stopped.
+    """
+    facts = torch.tensor([is_stopped, logits[0].shape[-1] if logits else 0], device=fabric.device)
+    any_stopped, n_labels = _reduced(facts, "max", fabric).tolist()
+    if any_stopped:
+        return None
+    together = torch.zeros(views.n_views, len(views), n_labels, device=fabric.device)
+    for place, of_batch in enumerate(logits):
+        together[:, views.places(fabric.global_rank + place * fabric.world_size)] = of_batch.float()
+    return _reduced(together, "sum", fabric)
+
+
+def _reduced(values: Tensor, how: Literal["max", "sum"], fabric: "Fabric") -> Tensor:
+    reduced = fabric.all_reduce(values, reduce_op=how)
+    assert isinstance(reduced, Tensor)
+    return reduced
+
+
+def score(answers: Answers, targets: Targets, task: Task) -> Scores:
     """Compute the mean numbers of some answers.
 
     Args:
         answers: of all views, the clean one first.
-        targets: true classes, in the order of the answers' labels.
+        targets: of the clips.
+        task: of the network.
     """
-    clean, answering = answers.log_probabilities[0], answering_of(targets)
+    logits = answers.logits[0]
+    truth = task.truth(targets, logits.shape[1])
     return Scores(
-        accuracy=answering.accuracy(clean, targets),
-        nll=answering.nll(clean, targets),
+        accuracy=float(task.right(logits, truth).mean()),
+        nll=task.nll(answers.log_probabilities[0], truth),
         jsd=float(answers.jsd.mean(dtype=np.float64)),
     )

@@ -18,10 +18,10 @@ from jaxtyping import Bool, Float32, Float64, Int64
 from torch import Tensor, nn
 
 from cohear.data.store import Store
-from cohear.evaluation.answering import check_answers
 from cohear.evaluation.corruptions import CORRUPTIONS, SEVERITIES
 from cohear.evaluation.fixed_views import BATCH_CLIPS
-from cohear.metrics.multi_label import exact_match
+from cohear.evaluation.measure import check_answers
+from cohear.metrics.tasks import Task
 
 Right = Bool[np.ndarray, "corruption severity clip"]
 """Whether each corrupted clip is answered rightly, in the order of `CORRUPTIONS`."""
@@ -35,8 +35,8 @@ def answer_corrupted(
     rows: Int64[np.ndarray, " clip"],
     read: Callable[[Int64[np.ndarray, " batch"]], Float32[Tensor, "batch time"]],
     truth: Bool[np.ndarray, "clip label"],
+    task: Task,
     *,
-    multi_label: bool,
     on_progress: Callable[[float], None] = lambda _share: None,
 ) -> list[Right]:
     """Corrupt clips in every way and see which of them networks still answer rightly.
@@ -50,7 +50,7 @@ def answer_corrupted(
         rows: which clips.
         read: rows of the store to waveforms on the device of the networks.
         truth: which labels are true of each clip.
-        multi_label: whether each label is an answer of its own.
+        task: of the networks.
         on_progress: called with the share that is done, 0 to 1.
 
     Returns:
@@ -70,27 +70,9 @@ def answer_corrupted(
                 for network, its in zip(networks, right, strict=True):
                     logits = network(log_mels).float()
                     check_answers(logits, network)
-                    right_now = answers_right(logits.cpu().numpy(), truth[batch], multi_label=multi_label)
-                    its[number, severity - 1, batch] = right_now
+                    its[number, severity - 1, batch] = task.right(logits.cpu().numpy(), truth[batch])
             on_progress((number + severity / len(SEVERITIES)) / len(CORRUPTIONS))
     return list(right)
-
-
-def answers_right(
-    logits: Float32[np.ndarray, "clip label"] | Float64[np.ndarray, "clip label"],
-    truth: Bool[np.ndarray, "clip label"],
-    *,
-    multi_label: bool,
-) -> Bool[np.ndarray, " clip"]:
-    """Say which clips are answered rightly: by the likeliest label, or by all whose probability is one half or more.
-
-    Example:
-        >>> answers_right(np.array([[2.0, 1.0]]), np.array([[True, True]]), multi_label=False)
-        array([ True])
-        >>> answers_right(np.array([[2.0, -1.0]]), np.array([[True, True]]), multi_label=True)
-        array([False])
-    """
-    return exact_match(logits >= 0, truth) if multi_label else truth[np.arange(len(truth)), logits.argmax(axis=1)]
 
 
 def error_rates(right: Right) -> Float64[np.ndarray, "corruption severity"]:

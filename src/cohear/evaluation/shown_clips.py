@@ -8,8 +8,10 @@ from jaxtyping import Float, Int64
 from torch import nn
 
 from cohear.data.store import Store
-from cohear.evaluation.answering import answering_of, check_answers
 from cohear.evaluation.fixed_views import EVALUATION_SEED, N_VIEWS, clip_facts
+from cohear.evaluation.measure import check_answers
+from cohear.metrics.tasks import Task
+from cohear.objectives import LIKELIHOODS
 from cohear.views import ViewMaker, view_keys
 
 
@@ -48,6 +50,7 @@ def show_clips(
     store: Store,
     rows: Int64[np.ndarray, " clip"],
     view_maker: ViewMaker,
+    task: Task,
     temperature: float = 1.0,
 ) -> tuple[ShownClip, ...]:
     """Make the evaluation views of a few clips again, with everything that a person wants to see and hear of them.
@@ -57,6 +60,7 @@ def show_clips(
         store: where the clips are.
         rows: which clips.
         view_maker: the transform to show, its front end on the CPU.
+        task: of the network.
         temperature: logits are divided by it for the probabilities, as for predictions.
 
     Raises:
@@ -65,7 +69,7 @@ def show_clips(
     views = np.repeat(np.arange(N_VIEWS)[:, None], len(rows), axis=1)
     cell_keys = view_keys(EVALUATION_SEED, 0, store.clip_keys[rows], views)
     made = view_maker.make(torch.from_numpy(store.read(rows)), views, cell_keys, clip_facts(store, rows))
-    logits, likelihood = network(made.log_mels), answering_of(store.targets).likelihood
+    logits, likelihood = network(made.inputs), LIKELIHOODS[task.likelihood]
     log_probabilities = likelihood.log_probabilities(logits / temperature)
     divergences = likelihood.jensen_shannon_divergence(logits)
     check_answers(log_probabilities, network)
@@ -85,7 +89,7 @@ def show_clips(
                 ShownView(
                     description=str(descriptions[view, column]),
                     waveform=made.waveforms[view, column].numpy(),
-                    log_mel=made.log_mels[view, column].numpy(),
+                    log_mel=made.inputs[view, column].numpy(),
                     probabilities=probabilities[view, column],
                 )
                 for view in range(N_VIEWS)

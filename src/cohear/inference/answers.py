@@ -1,6 +1,6 @@
-"""Which labels of a window are reported: the likeliest ones, or those above their thresholds."""
+"""Which labels of a window are reported, the likeliest ones or those above their thresholds; and windows as events."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -8,10 +8,9 @@ import numpy as np
 from jaxtyping import Float, Float32
 
 from cohear.errors import UserError
-from cohear.evaluation.calibration import Calibration, Threshold
-
-UNFITTED_THRESHOLD = 0.5
-"""Of a label of a multi-label classifier that has none of its own."""
+from cohear.metrics.tasks import TASKS
+from cohear.metrics.thresholds import Threshold
+from cohear.runs.description import Description
 
 
 class Heard(NamedTuple):
@@ -59,11 +58,8 @@ class Reporting:
 
 
 def choose_reporting(
-    classes: Sequence[str],
-    multi_label: bool,
-    calibration: Calibration,
+    about: Description,
     *,
-    background: str | None = None,
     top: int | None = None,
     threshold: float | None = None,
     events: bool = False,
@@ -71,10 +67,7 @@ def choose_reporting(
     """Choose what is reported of a classifier's windows.
 
     Args:
-        classes: its labels.
-        multi_label: whether several of them may be true at once.
-        calibration: its thresholds.
-        background: the label that is no event.
+        about: its labels and thresholds; its background is no event.
         top: labels per window, >= 1; None is one, and of several that may be true all.
         threshold: of every label, 0 to 1, in place of its own.
         events: whether each label needs a threshold.
@@ -86,6 +79,7 @@ def choose_reporting(
         raise UserError(f"{top} labels per window cannot be listed; give 1 or more")
     if threshold is not None and not 0 <= threshold <= 1:
         raise UserError(f"a threshold of {threshold:g} is no probability; give 0 to 1")
+    classes, calibration, task = about.classes, about.calibration, TASKS[about.task]
     if events and threshold is None and not calibration.thresholds:
         reason = "no label's answers were right often enough" if calibration.is_fitted else "there were none"
         raise UserError(
@@ -97,11 +91,45 @@ def choose_reporting(
         otherwise = threshold
     elif events:
         own, otherwise = calibration.thresholds, np.inf
-    elif multi_label and top is None:
-        own, otherwise = calibration.thresholds, UNFITTED_THRESHOLD
+    elif top is None and task.least_probability:
+        own, otherwise = calibration.thresholds, task.least_probability
     else:
         otherwise = 0.0
     thresholds = np.array([own[label].probability if label in own else otherwise for label in classes])
-    if events and background in classes:
-        thresholds[classes.index(background)] = np.inf
-    return Reporting(tuple(classes), top or (len(classes) if multi_label else 1), thresholds)
+    if events and about.background in classes:
+        thresholds[classes.index(about.background)] = np.inf
+    return Reporting(classes, top or task.most_labels(len(classes)), thresholds)
+
+
+def join_windows(windows: Iterable[Prediction]) -> list[Prediction]:
+    """Join the reported windows of one recording to events, in the order of their beginning.
+
+    An event is a stretch of time that windows reported under one label cover without a gap: it begins with the first of
+    them and ends with the last. Windows that overlap or touch are joined, also where one between them was not reported,
+    and each keeps its own probability, so that a threshold fitted on single windows means the same here. Averaging what
+    overlaps would place short sounds better, and make their probabilities lower than those the thresholds were fitted
+    on.
+
+    Args:
+        windows: in the order of time; several may have the same times and different labels.
+
+    Returns:
+        Events of one label never touch; their probability is the highest of their windows.
+
+    Example:
+        >>> heard = [Prediction(0, 2, "frog", 0.8), Prediction(1, 3, "frog", 0.9), Prediction(5, 7, "frog", 0.7)]
+        >>> [tuple(event) for event in join_windows(heard)]
+        [(0, 3, 'frog', 0.9), (5, 7, 'frog', 0.7)]
+    """
+    events: list[Prediction] = []
+    open_events: dict[str, Prediction] = {}
+    for window in windows:
+        event = open_events.get(window.label)
+        if event is not None and window.start_s <= event.end_s:
+            surest = max(event.probability, window.probability)
+            open_events[window.label] = window._replace(start_s=event.start_s, probability=surest)
+            continue
+        if event is not None:
+            events.append(event)
+        open_events[window.label] = window
+    return sorted([*events, *open_events.values()])

@@ -1,27 +1,31 @@
 """A trained classifier: recordings in, a table of windows and labels out."""
 
 import copy
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain, islice
+from os import PathLike
 from pathlib import Path
-from typing import TypeVar, cast, overload
+from typing import TypeVar, overload
 
 import numpy as np
 import torch
 from jaxtyping import Float, Float32
-from torch import Tensor, nn
+from torch import Tensor
 
 from cohear.data.audio_stream import AudioStream
-from cohear.data.fitting import Short, fit
+from cohear.data.decoding import fit
 from cohear.errors import UserError
-from cohear.evaluation.answering import check_answers
-from cohear.evaluation.calibration import UNFITTED, Calibration
-from cohear.inference.answers import Heard, Prediction, Reporting, choose_reporting
-from cohear.inference.events import join_windows
-from cohear.inference.given_waveforms import GivenWaveforms, read_waveforms
-from cohear.inference.windows import Window, cut_windows
-from cohear.models import VGG, LogMel
+from cohear.evaluation.measure import check_answers
+from cohear.inference.answers import Heard, Prediction, Reporting, choose_reporting, join_windows
+from cohear.inference.recordings import find_recordings
+from cohear.inference.waveforms import GivenWaveforms, Window, cut_windows, read_waveforms
+from cohear.metrics.tasks import TASKS, Task
+from cohear.models import LogMel, NetworkWithHead
+from cohear.objectives import LIKELIHOODS
+from cohear.runs.build import build_front_end
+from cohear.runs.description import Description
+from cohear.runs.trained_model import read_model
 from cohear.tensors import on_device
 
 _SECONDS_AT_ONCE, _SECONDS_AT_ONCE_ON_GPU = 40.0, 160.0
@@ -36,22 +40,11 @@ Made = TypeVar("Made")
 class Classifier:
     """Front end and network, with what they need to be used rightly."""
 
-    classes: tuple[str, ...]
-    sample_rate: int
-    """Hz; recordings of any rate are resampled to it."""
-    clip_s: float
-    """Seconds of a window."""
-    short: Short
-    """How a recording shorter than a window is filled up, as in training."""
+    about: Description
+    """Labels, sample rate, window, calibration, and where it comes from."""
     front_end: LogMel = field(repr=False)
-    network: nn.Module = field(repr=False)
-    """A `VGG` in eval mode, on the device of the front end."""
-    multi_label: bool = False
-    """Whether several labels may be true of one window: a probability for each instead of one distribution."""
-    background: str | None = None
-    """The label that stands for 'none of these'; None where there is none (a multi-label one may say nothing)."""
-    calibration: Calibration = UNFITTED
-    """Temperature and thresholds, from the validation part of the run."""
+    network: NetworkWithHead = field(repr=False)
+    """In eval mode, on the device of the front end."""
 
     @overload
     def predict(
@@ -67,9 +60,9 @@ class Classifier:
     @overload
     def predict(
         self,
-        sound: GivenWaveforms,
+        sound: Sequence[str | Path] | GivenWaveforms,
         *,
-        sample_rate: int,
+        sample_rate: int | None = None,
         top: int | None = None,
         hop_s: float | None = None,
         threshold: float | None = None,
@@ -78,33 +71,33 @@ class Classifier:
 
     def predict(
         self,
-        sound: str | Path | GivenWaveforms,
+        sound: str | Path | Sequence[str | Path] | GivenWaveforms,
         *,
         sample_rate: int | None = None,
         top: int | None = None,
         hop_s: float | None = None,
         threshold: float | None = None,
         events: bool = False,
-    ) -> list[Prediction] | list[list[Prediction]]:
+    ) -> list[Prediction] | list[list[Prediction]] | dict[Path, list[Prediction]]:
         """Say what is heard in each window of a recording, or where in it the events are.
 
         Windows follow each other, or begin every `hop_s` seconds; the last one ends with the recording. A recording
         shorter than a window is one window that ends with it.
 
         Args:
-            sound: a sound file of any rate, channel count and length; or a waveform `[time]`; or a batch of them,
-                `[batch time]` or a list.
+            sound: a sound file of any rate, channel count and length, several, or a folder; or a waveform `[time]`, or
+                a batch of them, `[batch time]` or a list.
             sample_rate: Hz, 100 to 1 000 000, of waveforms, and of nothing else: a file says it itself.
             top: labels per window, >= 1; None is one, and for a multi-label classifier all that reach their thresholds
                 (0.5 where a label has none).
             hop_s: seconds from the beginning of a window to that of the next, 0.01 to `clip_s`; None is `clip_s`.
             threshold: the probability below which no label is reported, 0 to 1, in place of the fitted thresholds.
-            events: whether windows become events (`inference/events.py`). A label takes part from its fitted threshold
+            events: whether windows become events, as `join_windows` makes them. A label takes part from its threshold
                 on; one without a threshold, and the background, take no part.
 
         Returns:
             Windows in the order of time, the likeliest label of each first; or events in the order of their beginning.
-            Of a batch, a list of such tables, one for each waveform.
+            Of a batch or several files, a list of such tables, one for each; of a folder, a dictionary of them by file.
 
         Raises:
             UserError: where the file cannot be read to its end, an argument is out of its range, there are no
@@ -119,12 +112,20 @@ class Classifier:
         return self._of_each(tabulate, sound, sample_rate, hop_s)
 
     def embed(
-        self, sound: str | Path | GivenWaveforms, *, sample_rate: int | None = None, hop_s: float | None = None
-    ) -> Float32[np.ndarray, "window feature"] | list[Float32[np.ndarray, "_ feature"]]:
+        self,
+        sound: str | Path | Sequence[str | Path] | GivenWaveforms,
+        *,
+        sample_rate: int | None = None,
+        hop_s: float | None = None,
+    ) -> (
+        Float32[np.ndarray, "window feature"]
+        | list[Float32[np.ndarray, "_ feature"]]
+        | dict[Path, Float32[np.ndarray, "_ feature"]]
+    ):
         """Return what the network's last layer but one makes of each window, in the order of `predict`'s windows.
 
         Args:
-            sound: as for `predict`; of a batch, the result is a list of arrays.
+            sound: as for `predict`; of several, the result is a list of arrays, of a folder a dictionary.
             sample_rate: as for `predict`.
             hop_s: as for `predict`.
 
@@ -161,15 +162,7 @@ class Classifier:
 
     def reporting(self, top: int | None = None, threshold: float | None = None, events: bool = False) -> Reporting:
         """Choose which labels of a window `predict` reports; the arguments are the same."""
-        return choose_reporting(
-            self.classes,
-            self.multi_label,
-            self.calibration,
-            background=self.background,
-            top=top,
-            threshold=threshold,
-            events=events,
-        )
+        return choose_reporting(self.about, top=top, threshold=threshold, events=events)
 
     @torch.inference_mode()
     def probabilities(self, waveforms: Float32[np.ndarray, "batch time"]) -> Float32[np.ndarray, "batch label"]:
@@ -186,7 +179,7 @@ class Classifier:
         Raises:
             UserError: where that makes no numbers.
         """
-        calibrated = logits / self.calibration.temperature
+        calibrated = logits / self.about.calibration.temperature
         check_answers(calibrated, self.network)  # no threshold is below NaN: such a window would vanish
         return calibrated
 
@@ -196,9 +189,29 @@ class Classifier:
         return replace(self, front_end=front_end, network=network)
 
     @property
+    def task(self) -> Task:
+        """One label per window, or several."""
+        return TASKS[self.about.task]
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The labels, in the order of the probabilities."""
+        return self.about.classes
+
+    @property
+    def sample_rate(self) -> int:
+        """Hz; recordings of any rate are resampled to it."""
+        return self.about.sample_rate
+
+    @property
+    def clip_s(self) -> float:
+        """Seconds of a window."""
+        return self.about.clip_s
+
+    @property
     def n_samples(self) -> int:
         """Samples of a window."""
-        return round(self.clip_s * self.sample_rate)
+        return self.about.n_samples
 
     def _hop_samples(self, hop_s: float | None) -> int:
         if hop_s is None:
@@ -213,15 +226,21 @@ class Classifier:
     def _of_each(
         self,
         make: Callable[[Iterable[Heard]], Made],
-        sound: str | Path | GivenWaveforms,
+        sound: str | Path | Sequence[str | Path] | GivenWaveforms,
         sample_rate: int | None,
         hop_s: float | None,
-    ) -> Made | list[Made]:
+    ) -> Made | list[Made] | dict[Path, Made]:
         """Make something of what is heard in a file, in a waveform, or in each waveform of a batch."""
-        if isinstance(sound, str | Path):
+        files = [sound] if isinstance(sound, str | PathLike) else sound
+        if isinstance(files, list | tuple) and any(isinstance(file, str | PathLike) for file in files):
             if sample_rate is not None:
-                raise UserError(f"'{sound}' says its own sample rate; leave sample_rate={sample_rate} out")
-            return make(self.listen(sound, hop_s))
+                raise UserError(f"sound files say their own sample rate; leave sample_rate={sample_rate} out")
+            paths = [Path(str(file)) for file in files]
+            if files is sound:
+                return [make(self.listen(path, hop_s)) for path in paths]
+            if paths[0].is_dir():
+                return {path: make(self.listen(path, hop_s)) for path, _ in find_recordings(paths)}
+            return make(self.listen(paths[0], hop_s))
         waveforms, is_batch = read_waveforms(sound, sample_rate, self.sample_rate)
         hop_samples = self._hop_samples(hop_s)
         windows = [list(cut_windows([waveform], self.n_samples, hop_samples)) for waveform in waveforms]
@@ -235,7 +254,7 @@ class Classifier:
         on_cpu = self.front_end.window.device.type == "cpu"
         n_at_once = max(1, int((_SECONDS_AT_ONCE if on_cpu else _SECONDS_AT_ONCE_ON_GPU) / self.clip_s))
         while batch := list(islice(waiting, n_at_once)):
-            waveforms = np.stack([fit(window.waveform, self.n_samples, self.short) for window in batch])
+            waveforms = np.stack([fit(window.waveform, self.n_samples, self.about.short) for window in batch])
             for window, probabilities, embedding in zip(batch, *self._answer(waveforms), strict=True):
                 end = window.start + len(window.waveform)
                 yield Heard(window.start / self.sample_rate, end / self.sample_rate, probabilities, embedding)
@@ -244,13 +263,31 @@ class Classifier:
     def _answer(
         self, waveforms: Float32[np.ndarray, "batch time"]
     ) -> tuple[Float32[np.ndarray, "batch label"], Float32[np.ndarray, "batch feature"]]:
-        network = cast(VGG, self.network)
-        embeddings = network.embed(self._log_mels(waveforms))
-        return self._probabilities(network.classify(embeddings)), embeddings.cpu().numpy()
+        embeddings = self.network.embed(self._log_mels(waveforms))
+        return self._probabilities(self.network.classify(embeddings)), embeddings.cpu().numpy()
 
     def _log_mels(self, waveforms: Float32[np.ndarray, "batch time"]) -> Float32[Tensor, "batch band frame"]:
         return self.front_end(on_device(waveforms, self.front_end.window.device))
 
     def _probabilities(self, logits: Float[Tensor, "batch label"]) -> Float32[np.ndarray, "batch label"]:
         calibrated = self.calibrated(logits)
-        return (calibrated.sigmoid() if self.multi_label else calibrated.softmax(-1)).cpu().numpy()
+        return LIKELIHOODS[self.task.likelihood].probabilities(calibrated).cpu().numpy()
+
+
+def load(path: str | Path) -> Classifier:
+    """Load a finished run, or a model packed into one file.
+
+    Args:
+        path: the run folder, or a file that `cohear pack` made, whatever its name.
+
+    Raises:
+        UserError: where there is no finished run, or the file cannot be used.
+    """
+    model = read_model(Path(path))
+    try:
+        front_end, network = build_front_end(model.config), model.build()
+        n_frames = front_end.n_frames(model.description.n_samples)
+        network.body.input.check(model.description.front_end.n_mels, n_frames)
+    except UserError as error:
+        raise UserError(f"'{path}' is no model that can be used: {error}") from error
+    return Classifier(model.description, front_end, network)

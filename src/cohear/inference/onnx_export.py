@@ -1,134 +1,237 @@
-"""A classifier as one self-contained ONNX file: waveforms in, probabilities out, the labels in its metadata.
+"""A classifier as one self-contained ONNX file, waveforms in and probabilities out, that answers as PyTorch does.
 
-The graph is written by hand, one node per layer and under the layer's name, rather than traced: it stays the same from
-one version of torch to the next, and its batch and length are free.
+What the file says of itself, in its metadata, is the classifier's description, each field as JSON.
 """
 
 import json
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Any
+from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
-from torch import nn
+from jaxtyping import Float32
+from torch import Tensor, nn
 
+from cohear.data.audio_files import decode, resample
+from cohear.data.datasets import Dataset, read_dataset
+from cohear.data.decoding import fit
+from cohear.errors import UserError
 from cohear.inference.classifier import Classifier
-from cohear.inference.onnx_front_end import add_front_end
-from cohear.inference.onnx_graph import IR_VERSION, OPSET, Graph, require_onnx
-from cohear.models import VGG
-from cohear.models.vgg import MIN_FRAMES
+from cohear.models.log_mel import POWER_FLOOR
+from cohear.objectives import LIKELIHOODS
+from cohear.runs.run import Run
 
+OPSET = 20
+"""Of ONNX's operations; the first with a Fourier transform of any length along any axis."""
 INPUT = "waveforms"
 """Float32 `[batch, time]` at the classifier's sample rate, full scale is [-1, 1]."""
 OUTPUTS = ("probabilities", "logits", "embeddings")
 """Float32 `[batch, label]`, the same before temperature and softmax or sigmoid, and `[batch, feature]`."""
+MAX_DIFFERENCE = 1e-4
+"""Of probabilities; what rounds differently stays far below, what computes differently does not."""
+
+_MAX_CLIPS = 32
+_BATCH_CLIPS = 8
+
+
+def require_onnx() -> None:
+    """Import what export needs.
+
+    Raises:
+        UserError: where it is not installed.
+    """
+    try:
+        import onnx  # noqa: F401
+        import onnxruntime  # noqa: F401
+        import onnxscript  # noqa: F401  # pyright: ignore[reportMissingImports]
+    except ImportError as error:
+        raise UserError(
+            f"export needs packages that are not installed here ({error}): pip install 'cohear[onnx]'"
+        ) from error
 
 
 def to_onnx(classifier: Classifier) -> bytes:
     """Write a classifier as an ONNX model.
 
-    Batch and length are free; waveforms shorter than the network takes, 15 hops of the front end, are filled with
-    zeros up to that. The metadata are `facts`.
+    Batch and length are free; waveforms shorter than the network takes are filled with zeros up to that.
 
     Raises:
-        UserError: where the packages of the extra `onnx` are not installed.
-        TypeError: for another network than ours.
+        UserError: where the packages of the extra `onnx` are not installed, or the network has a part that ONNX has
+            not.
     """
     require_onnx()
-    from onnx import TensorProto, checker, helper
-
     classifier = classifier.to("cpu")
-    network = classifier.network
-    if not isinstance(network, VGG):
-        raise TypeError(f"only a VGG can be exported, not a {type(network).__name__}")
-    graph = Graph()
-    filled = _add_filling(graph, (MIN_FRAMES - 1) * classifier.front_end.hop_length)
-    _add_network(graph, network, add_front_end(graph, classifier.front_end, filled))
-    temperature = graph.constant("temperature", np.float32(classifier.calibration.temperature))
-    scaled = graph.node("Div", "logits", temperature, name="scaled_logits")
-    if classifier.multi_label:
-        graph.node("Sigmoid", scaled, name="probabilities")
-    else:
-        graph.node("Softmax", scaled, name="probabilities", axis=-1)
-    sizes = dict(zip(OUTPUTS, (network.n_classes, network.n_classes, network.linear.in_features), strict=True))
-    model = helper.make_model(
-        helper.make_graph(
-            graph.nodes,
-            "classifier",
-            [helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, ["batch", "time"])],
-            [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", size]) for name, size in sizes.items()],
-            graph.constants,
-        ),
-        opset_imports=[helper.make_opsetid("", OPSET)],
-        ir_version=IR_VERSION,
-        producer_name="cohear",
-        producer_version=version("cohear"),
-    )
-    helper.set_model_props(
-        model, {key: json.dumps(value, ensure_ascii=False) for key, value in facts(classifier).items()}
-    )
-    checker.check_model(model, full_check=True)
+    example = torch.zeros(2, max(2 * classifier.n_samples, 3 * classifier.front_end.n_fft))
+    try:
+        with _quiet(), torch.no_grad():
+            program = torch.onnx.export(
+                _Exported(classifier).eval(),
+                (example,),
+                dynamo=True,
+                opset_version=OPSET,
+                input_names=[INPUT],
+                output_names=OUTPUTS,
+                dynamic_shapes=({0: "batch", 1: "time"},),
+                verbose=False,
+            )
+    except torch.onnx.errors.OnnxExporterError as error:
+        reason = str(error.__cause__ or error).strip().splitlines()[0]
+        raise UserError(
+            f"the network '{classifier.about.network.name}' cannot be exported to ONNX ({reason}); use `cohear pack`"
+        ) from error
+    assert program is not None
+    model = program.model_proto
+    for node in (*model.graph.node, *(node for function in model.functions for node in function.node)):
+        node.ClearField("metadata_props")  # places in the source, with the folders of whoever exports
+        node.ClearField("doc_string")
+    model.ClearField("metadata_props")
+    facts = {**classifier.about.model_dump(mode="json"), "cohear_version": version("cohear")}
+    for name, value in facts.items():
+        model.metadata_props.add(key=name, value=json.dumps(value, ensure_ascii=False))
     return model.SerializeToString()
 
 
-def facts(classifier: Classifier) -> dict[str, Any]:
-    """Say what one must know to use the file rightly; its metadata holds each value as JSON."""
-    calibration = classifier.calibration
-    return {
-        "labels": classifier.classes,
-        "sample_rate": classifier.sample_rate,
-        "clip_samples": classifier.n_samples,
-        "short": classifier.short,
-        "multi_label": classifier.multi_label,
-        "background": classifier.background,
-        "temperature": calibration.temperature,
-        "thresholds": {label: threshold.probability for label, threshold in calibration.thresholds.items()},
-        "threshold_precision": calibration.precision,
-        "cohear_version": version("cohear"),
-    }
+class _Exported(nn.Module):
+    """All of a classifier in operations that ONNX has: real numbers, and no loop over clips as in `LogMel`."""
+
+    window: Tensor
+    filters: Tensor
+
+    def __init__(self, classifier: Classifier) -> None:
+        super().__init__()
+        front_end, self.network = classifier.front_end, classifier.network
+        self.hop_length, self.n_fft = front_end.hop_length, front_end.n_fft
+        self.temperature = classifier.about.calibration.temperature
+        self.likelihood = LIKELIHOODS[classifier.task.likelihood]
+        self.least_samples = (self.network.body.input.min_frames - 1) * self.hop_length
+        self.register_buffer("window", front_end.window)
+        self.register_buffer("filters", front_end.single_filters.mT.contiguous())
+
+    def forward(self, waveforms: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        embeddings = self.network.embed(self.log_mels(waveforms))
+        logits = self.network.classify(embeddings)
+        probabilities = self.likelihood.probabilities(logits / self.temperature)
+        return probabilities, logits, embeddings
+
+    def log_mels(self, waveforms: Tensor) -> Tensor:
+        """Compute what `LogMel` does, and as it does in float64 up to the spectrum."""
+        missing = cast(int, torch.sym_max(self.least_samples - waveforms.shape[1], 0))
+        n_samples = waveforms.shape[1] + missing
+        half = self.n_fft // 2
+        padded = nn.functional.pad(waveforms, (half, self.n_fft - half + missing)).double()
+        frames = padded.unfold(-1, self.n_fft, self.hop_length)[:, : 1 + n_samples // self.hop_length]
+        parts = torch.view_as_real(torch.fft.rfft(frames * self.window)).float()
+        power = (parts * parts).sum(-1)
+        return ((power @ self.filters).clamp(min=POWER_FLOOR).log10() * 10.0).mT
 
 
-def _add_filling(graph: Graph, min_samples: int) -> str:
-    """Add zeros where a waveform is too short: runtimes do not refuse what pooling leaves nothing of."""
-    length = graph.node("Shape", INPUT, name="given_length", start=1)
-    missing = graph.node("Sub", graph.constant("min_samples", np.array([min_samples])), length, name="missing")
-    missing = graph.node("Max", missing, graph.constant("none_missing", np.array([0])), name="n_zeros")
-    other_margins = graph.constant("other_margins", np.array([0, 0, 0]))
-    margins = graph.node("Concat", other_margins, missing, name="filling", axis=0)
-    return graph.node("Pad", INPUT, margins, name="filled_waveforms")
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep to itself what the exporter says of packages it does without, and of its own insides."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
 
 
-def _add_network(graph: Graph, network: VGG, log_mel: str) -> None:
-    """Add `embeddings` and `logits`."""
-    axis = graph.constant("channel_axis", np.array([1]))
-    maps = graph.node("Unsqueeze", log_mel, axis, name="spectrograms")
-    for name, layer in network.named_modules():
-        if name.startswith(("input_norm", "blocks")) and not isinstance(layer, nn.Sequential | nn.Identity):
-            maps = _add_layer(graph, name, layer, maps)
-    pooling = {"average": "GlobalAveragePool", "max": "GlobalMaxPool"}[network.global_pooling]
-    pooled = graph.node(pooling, maps, name="global_pooling")
-    embeddings = graph.node("Flatten", pooled, name="embeddings", axis=1)
-    weights = [_weights(graph, f"linear.{name}", getattr(network.linear, name)) for name in ("weight", "bias")]
-    graph.node("Gemm", embeddings, *weights, name="logits", transB=1)
+@dataclass(frozen=True)
+class CheckSounds:
+    """What both are asked about."""
+
+    waveforms: Float32[np.ndarray, "batch time"]
+    """As long as the classifier's clips."""
+    description: str
+    """What they are, as `32 clips of ESC-10`."""
+    why_made_up: str | None = None
+    """Why they are no real clips; None where they are."""
 
 
-def _add_layer(graph: Graph, name: str, layer: nn.Module, maps: str) -> str:
-    match layer:
-        case nn.Conv2d():
-            weight = _weights(graph, f"{name}.weight", layer.weight)
-            return graph.node("Conv", maps, weight, name=name, pads=[*layer.padding, *layer.padding])
-        case nn.BatchNorm2d():
-            names = ("weight", "bias", "running_mean", "running_var")
-            weights = [_weights(graph, f"{name}.{part}", getattr(layer, part)) for part in names]
-            return graph.node("BatchNormalization", maps, *weights, name=name, epsilon=layer.eps)
-        case nn.ReLU():
-            return graph.node("Relu", maps, name=name)
-        case nn.MaxPool2d():
-            return graph.node("MaxPool", maps, name=name, kernel_shape=[2, 2], strides=[2, 2])
-        case nn.AvgPool2d():
-            return graph.node("AveragePool", maps, name=name, kernel_shape=[2, 2], strides=[2, 2])
-    raise TypeError(f"'{name}' is a {type(layer).__name__}, which export does not know")
+@dataclass(frozen=True)
+class Agreement:
+    """How the answers of an exported file compare with PyTorch's."""
+
+    largest_difference: float
+    """Between two probabilities of the same label for the same sound, 0 to 1."""
+    n_same: int
+    """Sounds of which both say the same likeliest label."""
+
+    @property
+    def is_close(self) -> bool:
+        """Whether the file may be used; not where a probability is no number."""
+        return self.largest_difference <= MAX_DIFFERENCE
 
 
-def _weights(graph: Graph, name: str, values: torch.Tensor) -> str:
-    return graph.constant(name, values.detach().numpy())
+def check_sounds(path: Path, classifier: Classifier) -> CheckSounds:
+    """Find real clips, evenly spread over the data of a run, else make sounds up.
+
+    Args:
+        path: what the classifier was loaded from.
+        classifier: its sample rate and clip length count.
+    """
+    if not path.is_dir():
+        return _made_up(classifier, f"'{path}' does not say where its sounds are")
+    record = Run(path).record
+    try:
+        options = record.config.data
+        dataset = read_dataset(Path(record.data_path), esc10=options.esc10, sounds=options.sounds)
+        waveforms = _real_clips(dataset, classifier)
+    except UserError as error:
+        return _made_up(classifier, str(error).rstrip("."))
+    return CheckSounds(waveforms, f"{len(waveforms)} clips of {dataset.name}")
+
+
+def compare(model: bytes, classifier: Classifier, waveforms: Float32[np.ndarray, "batch time"]) -> Agreement:
+    """Run an exported model under onnxruntime on the CPU, and the classifier it was made of, on the same sounds.
+
+    Args:
+        model: of `to_onnx`.
+        classifier: what it was made of.
+        waveforms: at the classifier's sample rate, in [-1, 1].
+    """
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    differences, n_same = [], 0
+    for batch in np.split(waveforms, np.arange(_BATCH_CLIPS, len(waveforms), _BATCH_CLIPS)):
+        exported = np.asarray(session.run(["probabilities"], {"waveforms": batch})[0])
+        expected = classifier.probabilities(batch)
+        differences.append(np.abs(exported - expected).max())
+        n_same += int((exported.argmax(1) == expected.argmax(1)).sum())
+    return Agreement(float(np.max(differences)), n_same)
+
+
+def _real_clips(dataset: Dataset, classifier: Classifier) -> Float32[np.ndarray, "batch time"]:
+    n_clips = len(dataset.clips)
+    waveforms = []
+    for index in np.linspace(0, n_clips - 1, min(n_clips, _MAX_CLIPS)).round().astype(int):
+        clip = dataset.clips[index]
+        try:
+            audio = decode(dataset.root / clip.path, clip.start_s, clip.end_s)
+        except UserError:
+            continue
+        waveform = resample(audio.waveform, audio.sample_rate, classifier.sample_rate)
+        waveforms.append(fit(waveform, classifier.n_samples, classifier.about.short))
+    if not waveforms:
+        raise UserError(f"the sounds of '{dataset.root}' cannot be read")
+    return np.stack(waveforms)
+
+
+def _made_up(classifier: Classifier, reason: str) -> CheckSounds:
+    """Make silence, a click, a full-scale tone alone and with soft noise, and noise loud and soft."""
+    n_samples = classifier.n_samples
+    click, noise = np.zeros(n_samples), np.random.default_rng(0).uniform(-1, 1, n_samples)
+    click[n_samples // 2] = 1
+    tone = np.sin(2 * np.pi * 0.1 * np.arange(n_samples))
+    waveforms = np.stack([np.zeros(n_samples), click, tone, tone / 2 + noise / 1000, noise, noise / 1000])
+    return CheckSounds(waveforms.astype(np.float32), f"{len(waveforms)} made-up sounds", reason)

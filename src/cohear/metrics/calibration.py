@@ -20,7 +20,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Float64, Int
+from jaxtyping import Bool, Float, Int
 
 N_BINS = 10
 TEMPERATURES = (0.01, 100.0)
@@ -36,18 +36,6 @@ class ReliabilityBin:
     share_right: float
     """How many of them came true, 0 to 1."""
     n_answers: int
-
-
-def validate(probabilities: Float[np.ndarray, " answer"], right: Bool[np.ndarray, " answer"]) -> None:
-    """Check that there are answers, each with a probability.
-
-    Raises:
-        ValueError: if there is none, numbers do not match, or a probability is outside [0, 1].
-    """
-    if len(probabilities) == 0 or len(probabilities) != len(right):
-        raise ValueError(f"{len(probabilities)} probabilities of {len(right)} answers: give one for each, at least one")
-    if not ((probabilities >= 0) & (probabilities <= 1)).all():  # written so that NaN is refused too
-        raise ValueError("a probability is outside [0, 1]: give probabilities, not logits")
 
 
 def reliability_bins(
@@ -71,7 +59,7 @@ def reliability_bins(
     """
     return tuple(
         ReliabilityBin(float(probabilities[rows].mean(dtype=np.float64)), float(right[rows].mean()), len(rows))
-        for rows in _equal_mass(probabilities, right, n_bins)
+        for rows in _equal_mass(probabilities, n_bins)
     )
 
 
@@ -98,7 +86,7 @@ def calibration_error_by_chance(probabilities: Float[np.ndarray, " answer"], n_b
     its own, the mean distance from its expectation is the root of 2 / pi times its standard deviation.
     """
     p = probabilities.astype(np.float64)
-    spread = [np.sqrt((p[rows] * (1 - p[rows])).sum()) for rows in _equal_mass(p, np.ones(len(p), bool), n_bins)]
+    spread = [np.sqrt((p[rows] * (1 - p[rows])).sum()) for rows in _equal_mass(p, n_bins)]
     return float(math.sqrt(2 / math.pi) * sum(spread) / len(p))
 
 
@@ -116,14 +104,7 @@ def brier_score(probabilities: Float[np.ndarray, "clip label"], truth: Bool[np.n
         >>> brier_score(np.array([[0.75, 0.25]]), np.array([[True, False]]))
         0.125
     """
-    validate(probabilities.ravel(), truth.ravel())
     return float(np.square(probabilities.astype(np.float64) - truth).sum(axis=1).mean())
-
-
-def log_softmax(logits: Float[np.ndarray, "clip label"]) -> Float64[np.ndarray, "clip label"]:
-    """Return natural logarithms of probabilities, whose sum over labels is 1."""
-    shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
 
 
 def fit_temperature(logits: Float[np.ndarray, "clip label"], labels: Int[np.ndarray, " clip"]) -> float:
@@ -164,11 +145,8 @@ def fit_temperature(logits: Float[np.ndarray, "clip label"], labels: Int[np.ndar
     return math.exp(-(low + high) / 2)
 
 
-def _equal_mass(
-    probabilities: Float[np.ndarray, " answer"], right: Bool[np.ndarray, " answer"], n_bins: int
-) -> list[Int[np.ndarray, " row"]]:
+def _equal_mass(probabilities: Float[np.ndarray, " answer"], n_bins: int) -> list[Int[np.ndarray, " row"]]:
     """Return the rows of each bin that has some, by rising probability."""
-    validate(probabilities, right)
     ranks = np.searchsorted(np.sort(probabilities), probabilities, side="left")  # equal ones share the lowest
     bins = ranks * n_bins // len(probabilities)
     return [np.flatnonzero(bins == bin_) for bin_ in np.unique(bins)]

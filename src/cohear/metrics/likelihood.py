@@ -1,45 +1,57 @@
-"""How probable the right answer was.
+"""Between logits and log-probabilities, and how probable the truth was of several labels.
 
 Conventions:
-    Log-probabilities are natural logarithms; a row's probabilities sum to 1 and may hold zeros (minus
-    infinity). Results are in nats, computed in float64.
-
-Metrics:
-    negative_log_likelihood: mean over clips of minus the log-probability of the label.
+    Log-probabilities are natural logarithms and may hold minus infinity: of one label per clip a row's probabilities
+    sum to 1, of several each stands alone. Results are in nats, computed in float64.
 """
 
+import math
+
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Float64
 
-_SUM_TOLERANCE = 1e-3  # float32 log-probabilities over thousands of classes sum to 1 within this
-
-
-def validate(log_probabilities: Float[np.ndarray, "*axes label"]) -> None:
-    """Check that the last axis holds log-probabilities.
-
-    Raises:
-        ValueError: if there are none, or a row's probabilities do not sum to 1.
-    """
-    if log_probabilities.size == 0:
-        raise ValueError("a likelihood needs at least one clip: none were given.")
-    sums = np.exp(log_probabilities.astype(np.float64)).sum(axis=-1)
-    worst = sums.flat[np.argmax(np.abs(sums - 1))]
-    if not abs(worst - 1) < _SUM_TOLERANCE:  # written so that NaN is refused too
-        raise ValueError(f"a row's probabilities sum to {worst:.4g}, not 1: give log-probabilities, not logits.")
+_SMALLEST_HALF = 2.0**-24  # above zero, in float16
+_LEAST_LOG_PROBABILITY = -24 * math.log(2)
 
 
-def negative_log_likelihood(
-    log_probabilities: Float[np.ndarray, "clip label"], labels: Int[np.ndarray, " clip"]
+def log_softmax(logits: Float[np.ndarray, "clip label"]) -> Float64[np.ndarray, "clip label"]:
+    """Return natural logarithms of probabilities, whose sum over labels is 1."""
+    shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+
+
+def bernoulli_likelihood_loss(
+    log_probabilities: Float[np.ndarray, "clip label"], truth: Bool[np.ndarray, "clip label"]
 ) -> float:
-    """Compute the mean over clips of minus the log-probability of the label, in nats, at least 0.
+    """Compute the mean over clips and labels of minus the log-probability of what is true, in nats, at least 0.
+
+    Where a probability was rounded to one, its other side is taken to be the smallest number above zero of its type.
 
     Example:
-        >>> round(negative_log_likelihood(np.log([[0.5, 0.5], [0.25, 0.75]]), np.array([0, 0])), 4)
-        1.0397
+        >>> round(bernoulli_likelihood_loss(np.log([[0.5, 0.25]]), np.array([[True, False]])), 4)  # ln 2, ln 4/3
+        0.4904
     """
-    validate(log_probabilities)
-    n_classes = log_probabilities.shape[1]
-    if labels.min() < 0 or labels.max() >= n_classes:
-        raise ValueError(f"labels from {labels.min()} to {labels.max()}: class indices here are 0 to {n_classes - 1}.")
-    chosen = log_probabilities[np.arange(len(labels)), labels].astype(np.float64)
-    return float(np.abs(-chosen.mean()))  # not minus zero
+    almost_one = -float(
+        np.finfo(np.float32 if log_probabilities.dtype == np.float32 else np.float64).smallest_subnormal
+    )
+    log_yes = np.minimum(log_probabilities.astype(np.float64), almost_one)
+    logits = log_yes - np.log(-np.expm1(log_yes))
+    return float(-log_expit(np.where(truth, logits, -logits)).mean())
+
+
+def log_expit(logits: Float[np.ndarray, "*shape"]) -> Float64[np.ndarray, "*shape"]:
+    """Return the logarithm of 1 / (1 + exp(-logit)), never of a rounded zero."""
+    return -np.logaddexp(0, -logits.astype(np.float64))
+
+
+def bernoulli_logits(log_probabilities: Float[np.ndarray, "clip label"]) -> Float64[np.ndarray, "clip label"]:
+    """Return the logits log p - log(1 - p) of log-probabilities, between -16.6 and 16.6.
+
+    Of half precision: a probability nearer to 1 than 6e-8 is kept there as 1, whose logit would be infinite.
+
+    Example:
+        >>> bernoulli_logits(np.log([[0.5, 0.9]])).round(3).tolist()
+        [[0.0, 2.197]]
+    """
+    log_p = np.clip(log_probabilities.astype(np.float64), _LEAST_LOG_PROBABILITY, -_SMALLEST_HALF)
+    return log_p - np.log(-np.expm1(log_p))

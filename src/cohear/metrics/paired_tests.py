@@ -1,27 +1,22 @@
-"""Is one model really better than another? Tests on the very clips that both of them heard.
+"""Is one model really better than another? A test on the very clips that both of them heard.
 
 Conventions:
     A difference is model A minus model B, as a share in [-1, 1]; p-values are two-sided.
     A pair is one clip under one seed, answered by both models.
 
 Tests:
-    mcnemar: exact, for one seed; clips count as independent.
-    grouped_bootstrap: for several seeds; resamples source recordings, each with all its clips and seeds.
+    paired_test: exact, for any number of seeds; source recordings count as independent, not their clips.
     holm: correction of the p-values of several comparisons.
     detectable_difference: what so much data could have shown at all.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
-from jaxtyping import Bool, Float, Float64, Int
-
-from cohear import keys
-
-_CHUNK = 2**22  # resampled groups held in memory at a time: 32 MiB of float64
+from jaxtyping import Float, Float64, Int64
 
 
 @dataclass(frozen=True)
@@ -38,91 +33,65 @@ class PairedTest:
     """Of the difference."""
 
 
-def mcnemar(correct_a: Bool[np.ndarray, " clip"], correct_b: Bool[np.ndarray, " clip"]) -> PairedTest:
-    """Test whether two models are right equally often on the same clips, by McNemar's exact test.
-
-    Only clips on which exactly one model is right tell anything; without a difference each is a toss of a
-    fair coin, so p = min(1, 2 P(X <= min(n_a, n_b))) with X ~ Binomial(n_a + n_b, 1/2). The interval and the
-    standard error are those of Bonett and Price (2012, J. Educ. Behav. Stat. 37:479-488): Wald's, with one
-    clip added to either count, which keeps its promise for few clips and is never a point.
-
-    Raises:
-        ValueError: if there are no clips.
-
-    Example:
-        >>> a = np.array([True] * 9 + [False])
-        >>> b = np.array([True] * 3 + [False] * 7)
-        >>> test = mcnemar(a, b)  # A alone was right six times, B never: p = 2 / 2**6
-        >>> test.difference, test.p_value
-        (0.6, 0.03125)
-    """
-    n_clips = len(correct_a)
-    if n_clips == 0:
-        raise ValueError("a paired test needs at least one clip that both models heard.")
-    n_a, n_b = int(np.sum(correct_a & ~correct_b)), int(np.sum(correct_b & ~correct_a))
-    n_discordant = n_a + n_b
-    tail = sum(math.comb(n_discordant, i) for i in range(min(n_a, n_b) + 1))  # whole numbers: exact
-    p_value = min(1.0, 2 * tail / 2**n_discordant)
-
-    share_a, share_b = (n_a + 1) / (n_clips + 2), (n_b + 1) / (n_clips + 2)
-    center = share_a - share_b
-    error = math.sqrt((share_a + share_b - center**2) / (n_clips + 2))
-    half = NormalDist().inv_cdf(0.975) * error
-    interval = max(-1.0, center - half), min(1.0, center + half)
-    return PairedTest((n_a - n_b) / n_clips, interval, p_value, error)
-
-
-def grouped_bootstrap(
-    differences: Float[np.ndarray, " pair"],
-    groups: Int[np.ndarray, " pair"],
-    n_resamples: int = 10_000,
-    seed: int = 0,
+def paired_test(
+    differences: Float[np.ndarray, " pair"], recordings: Sequence[Hashable], unit: float = 1.0
 ) -> PairedTest:
-    """Test a mean difference by resampling groups: source recordings, each with all its clips and seeds.
+    """Test whether two models are right equally often, by source recordings: each with all its clips and seeds.
 
-    Clips cut from one recording, and one clip under several seeds, are not independent evidence; recordings
-    are. Each resample draws as many groups as there are, with replacement, and takes the mean over all their
-    pairs. The interval holds the central 95 % of these means; p = 2 min(share of means <= 0, share of means
-    >= 0), with one added to each count, is the p-value that belongs to that interval (Davison and Hinkley
-    1997, ch. 4 and 5). The seeds are taken as given: what is tested is the mean over these seeds on other
-    recordings.
+    Clips cut from one recording, and one clip under several seeds, are not independent evidence; recordings are.
+    Without a difference the two models could as well have changed places in any recording, so that each recording's
+    difference d_r, pairs that A alone got right less those that B alone did, has either sign with equal probability. p
+    is the exact probability that |sum +-d_r| is at least what was found (a randomization test in clusters, Gail et al.
+    1996, Stat. Med. 15:1069-1092). The interval is Wald's with the standard error of a ratio of sums over recordings,
+    after one pair was added to either model as a recording of its own, so that it is never a point.
+
+    With one pair in each recording this is McNemar's exact test, with the interval and standard error of Bonett and
+    Price (2012, J. Educ. Behav. Stat. 37:479-488). The seeds are taken as given: what is tested is the mean over these
+    seeds on other recordings.
 
     Args:
         differences: of each pair, correctness (0 or 1) of A minus that of B.
-        groups: a number per pair; pairs of one recording have the same.
-        n_resamples: at least 2.
-        seed: the same seed gives the same numbers.
+        recordings: of each pair, a name or a number; pairs of one recording have the same.
+        unit: of which differences are whole multiples: a fraction where A and B are means over several models.
 
     Raises:
-        ValueError: if there are fewer than two groups: nothing can be resampled then.
+        ValueError: if there are no pairs.
 
     Example:
-        >>> test = grouped_bootstrap(np.array([1.0, 0.0, 1.0, 0.0]), np.array([0, 0, 1, 1]))
-        >>> test.difference, test.interval  # both recordings say the same
-        (0.5, (0.5, 0.5))
+        >>> differences = np.array([1.0] * 6 + [0.0] * 4)
+        >>> test = paired_test(differences, range(10))  # A alone was right six times, B never: p = 2 / 2**6
+        >>> test.difference, test.p_value
+        (0.6, 0.03125)
+        >>> paired_test(differences, [clip // 2 for clip in range(10)]).p_value  # recordings of two clips: 2 / 2**3
+        0.25
     """
-    names, rows = np.unique(groups, return_inverse=True)
-    n_groups = len(names)
-    if n_groups < 2:
-        raise ValueError(f"a bootstrap over recordings needs at least two of them, {n_groups} was given.")
-    totals = np.bincount(rows, weights=differences)
-    n_pairs = np.bincount(rows).astype(np.float64)
+    n_pairs = len(differences)
+    if n_pairs == 0:
+        raise ValueError("a paired test needs at least one clip that both models heard.")
+    places = {name: place for place, name in enumerate(dict.fromkeys(recordings))}
+    rows = np.array([places[name] for name in recordings])
+    sums = np.bincount(rows, differences)
+    n_in_all, sizes = n_pairs + 2, np.append(np.bincount(rows), (1, 1))
+    center = sums.sum() / n_in_all
+    error = math.sqrt(np.square(np.append(sums, (1, -1)) - center * sizes).sum()) / n_in_all
+    half = NormalDist().inv_cdf(0.975) * error
+    interval = max(-1.0, center - half), min(1.0, center + half)
+    return PairedTest(
+        float(sums.sum() / n_pairs), interval, _either_sign((sums / unit).round().astype(np.int64)), error
+    )
 
-    # Raw words of a Philox generator are the same under every version of numpy; the upper half of a word
-    # times n_groups, shifted down, is a group's number with a bias below n_groups / 2**32.
-    generator = np.random.Philox(key=int(keys.key(seed, "bootstrap")))
-    chunk = max(1, _CHUNK // n_groups)
-    means = np.empty(n_resamples)
-    for start in range(0, n_resamples, chunk):
-        n = min(chunk, n_resamples - start)
-        words = generator.random_raw(n * n_groups).reshape(n, n_groups)
-        drawn = ((words >> np.uint64(32)) * np.uint64(n_groups) >> np.uint64(32)).astype(np.int64)
-        means[start : start + n] = totals[drawn].sum(axis=1) / n_pairs[drawn].sum(axis=1)
 
-    n_low, n_high = int(np.sum(means <= 0)), int(np.sum(means >= 0))
-    p_value = min(1.0, 2 * (min(n_low, n_high) + 1) / (n_resamples + 1))
-    low, high = np.quantile(means, [0.025, 0.975])
-    return PairedTest(float(differences.mean()), (float(low), float(high)), p_value, float(means.std(ddof=1)))
+def _either_sign(differences: Int64[np.ndarray, " recording"]) -> float:
+    """Compute P(|sum +-d| >= |sum d|), every sign as likely as the other."""
+    sizes = np.abs(differences[differences != 0])
+    probabilities = np.ones(1)  # of the number of steps of two that the sum lies above its least value
+    for size in sizes.tolist():
+        ways = np.zeros(len(probabilities) + size)
+        ways[: len(probabilities)] = probabilities
+        ways[size:] += probabilities
+        probabilities = ways / 2
+    sums = 2 * np.arange(len(probabilities)) - sizes.sum()
+    return min(1.0, float(probabilities[np.abs(sums) >= abs(differences.sum())].sum()))
 
 
 def holm(p_values: Sequence[float] | Float[np.ndarray, " test"]) -> Float64[np.ndarray, " test"]:

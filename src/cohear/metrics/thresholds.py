@@ -1,9 +1,9 @@
 """From which probability on may an answer be believed, and how often is there one where nothing is?
 
 Conventions:
-    Probabilities are those that a classifier shows, after its temperature. Of one label per clip an answer is the
-    likeliest label of each clip, with its probability; where several labels may be true each label answers for itself.
-    An answer counts where its probability is at or above the label's threshold.
+    Probabilities are those that a classifier shows, after its temperature. Which labels of a clip are answers, its task
+    says: the likeliest one, or each for itself. An answer counts where its probability is at or above the label's
+    threshold.
 
 Functions:
     fit_thresholds: for each label the smallest probability at or above which a wanted precision is reached.
@@ -16,6 +16,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float
+
+_ROUNDING, _NOISE = 2.0**-9, 1e-6
+"""Of a log-probability: four times what half precision takes away, relative, as the others of its row are rounded too;
+and what other batches and devices change, nats."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,10 @@ def fit_threshold(
     """Find the smallest probability at or above which answers of one label are right often enough.
 
     Precision does not rise steadily with the threshold, so a smaller one may do where a greater does not: the smallest
-    is taken, which finds most. It holds for these clips; of few answers it promises little for others.
+    is taken, which finds most. It lies midway between the least sure answer that counts and the next one below, so that
+    the very answers that it was fitted on count, though they are kept in half precision and shown in full: a threshold
+    at the least sure answer itself would lose it as often as not. Answers so near to each other that rounding could
+    exchange them are taken as equal. It holds for these clips; of few answers it promises little for others.
 
     Args:
         probabilities: of the label's answers, in [0, 1].
@@ -50,44 +57,42 @@ def fit_threshold(
         None where the precision is not reached at any probability.
 
     Example:
-        >>> fit_threshold(np.array([0.9, 0.8, 0.6, 0.5]), np.array([True, True, False, True]), 4, precision=0.75)
-        Threshold(probability=0.5, precision=0.75, recall=0.75, n_answers=4)
+        >>> fit_threshold(np.array([0.9, 0.75, 0.25]), np.array([True, True, False]), n_true=4, precision=0.9)
+        Threshold(probability=0.5, precision=1.0, recall=0.5, n_answers=2)
     """
-    if not 0 < precision <= 1:
-        raise ValueError(f"a precision of {precision:g}: give a share above 0, at most 1")
     order = np.argsort(-probabilities, kind="stable")
-    falling, n_right = probabilities[order], np.cumsum(right[order])
+    falling, n_right = probabilities[order].astype(np.float64), np.cumsum(right[order])
     n_answers = np.arange(1, len(falling) + 1)
-    is_last_of_equals = np.append(falling[1:] != falling[:-1], True)[: len(falling)]
-    reached = np.flatnonzero(is_last_of_equals & (n_right / n_answers >= precision))
+    margin = falling * (_NOISE - _ROUNDING * np.log(np.maximum(falling, np.finfo(np.float64).tiny)))
+    below = np.append(falling[1:], -np.inf)[: len(falling)]
+    reached = np.flatnonzero((falling - below > margin) & (n_right / n_answers >= precision))
     if not len(reached):
         return None
     last = reached[-1]
-    n_found = int(n_right[last])
-    return Threshold(float(falling[last]), n_found / int(n_answers[last]), n_found / n_true, int(n_answers[last]))
+    n_found, n_counted = int(n_right[last]), int(n_answers[last])
+    next_lower = below[last] if last + 1 < len(falling) else falling[last] - margin[last]  # nothing is known below
+    return Threshold(float((falling[last] + next_lower) / 2), n_found / n_counted, n_found / n_true, n_counted)
 
 
 def fit_thresholds(
     classes: Sequence[str],
     probabilities: Float[np.ndarray, "clip label"],
+    answers: Bool[np.ndarray, "clip label"],
     truth: Bool[np.ndarray, "clip label"],
     precision: float,
-    *,
-    multi_label: bool,
 ) -> dict[str, Threshold]:
     """Fit a threshold to each label.
 
     Args:
         classes: the names of the labels.
         probabilities: in [0, 1].
+        answers: which labels of which clips are answers, from `Task.answers`.
         truth: which labels are true of a clip.
         precision: wanted share of right answers, above 0, at most 1.
-        multi_label: whether each label answers for itself.
 
     Returns:
         By name; a label that no clip has, or whose precision is nowhere reached, is left out.
     """
-    answers = _answers(probabilities, multi_label)
     fitted = {}
     for k, label in enumerate(classes):
         rows = answers[:, k]
@@ -100,23 +105,23 @@ def fit_thresholds(
 def detections(
     classes: Sequence[str],
     probabilities: Float[np.ndarray, "clip label"],
+    answers: Bool[np.ndarray, "clip label"],
     thresholds: Mapping[str, Threshold],
-    *,
-    multi_label: bool,
 ) -> Bool[np.ndarray, "clip label"]:
     """Say which labels of which clips count: the answers at or above their label's threshold.
 
     A label without a threshold never counts. Arguments as for `fit_thresholds`.
 
     Example:
-        >>> detections(("frog", "rain"), np.array([[0.9, 0.1], [0.6, 0.4], [0.2, 0.8]]),
-        ...            {"frog": Threshold(0.7, 1.0, 1.0, 1)}, multi_label=False)
+        >>> likeliest = np.array([[True, False], [True, False], [False, True]])
+        >>> detections(("frog", "rain"), np.array([[0.9, 0.1], [0.6, 0.4], [0.2, 0.8]]), likeliest,
+        ...            {"frog": Threshold(0.7, 1.0, 1.0, 1)})
         array([[ True, False],
                [False, False],
                [False, False]])
     """
     least = np.array([thresholds[label].probability if label in thresholds else np.inf for label in classes])
-    return _answers(probabilities, multi_label) & (probabilities >= least)
+    return answers & (probabilities >= least)
 
 
 def false_alarms_per_hour(n_alarms: int, n_clips: int, clip_s: float) -> float:
@@ -131,15 +136,4 @@ def false_alarms_per_hour(n_alarms: int, n_clips: int, clip_s: float) -> float:
         >>> false_alarms_per_hour(2, 144, 5.0)  # two in twelve minutes
         10.0
     """
-    if n_clips < 1:
-        raise ValueError("false alarms need at least one clip of background sound")
     return n_alarms / (n_clips * clip_s / 3600)
-
-
-def _answers(probabilities: Float[np.ndarray, "clip label"], multi_label: bool) -> Bool[np.ndarray, "clip label"]:
-    """Say which labels of which clips are answers, however sure."""
-    if multi_label:
-        return np.ones(probabilities.shape, bool)
-    answers = np.zeros(probabilities.shape, bool)
-    answers[np.arange(len(probabilities)), probabilities.argmax(axis=1)] = True
-    return answers

@@ -13,11 +13,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from cohear.objectives.divergences import euclidean_distance
+from cohear.objectives.divergences import DIVERGENCES
 from cohear.objectives.likelihoods import CATEGORICAL, Likelihood, Targets
 from cohear.tensors import on_device
-
-Divergence = Literal["jsd", "kl", "l2"]
 
 
 class Losses(NamedTuple):
@@ -76,6 +74,7 @@ class ConsistencyObjective(ClassificationObjective):
     """Minimize classification plus the weighted divergence of the views, gradients through every view.
 
     Raises:
+        UserError: where there is no such divergence.
         ValueError: where `representation` is not one that the divergence is defined for.
 
     Example:
@@ -85,13 +84,14 @@ class ConsistencyObjective(ClassificationObjective):
         (2.3026, 0.0)
     """
 
-    divergence: Divergence = "jsd"
-    """`jsd` (Eq. 5), `kl` between two views, or `l2` between representations."""
+    divergence: str = "jsd"
+    """Name in `DIVERGENCES`: of the views' distributions, or of their representations."""
     representation: Literal["probabilities", "embedding"] = "probabilities"
-    """G(x): the class probabilities, or the output of the penultimate layer (`l2` only)."""
+    """G(x): the class probabilities, or the output of the penultimate layer (of the built-in ones for `l2` only)."""
 
     def __post_init__(self) -> None:
-        if self.representation == "embedding" and self.divergence != "l2":
+        of_points = DIVERGENCES[self.divergence].of_points
+        if self.needs_embeddings and of_points is None:
             raise ValueError(
                 f"the divergence '{self.divergence}' compares distributions, and an embedding is none; "
                 "use divergence 'l2' with representation 'embedding'"
@@ -118,7 +118,8 @@ class ConsistencyObjective(ClassificationObjective):
             embeddings: the penultimate layer's output, for `representation="embedding"` only.
 
         Raises:
-            ValueError: where embeddings are missing, or `kl` is given other than two views.
+            ValueError: where embeddings are missing, or the divergence is given a number of views that it has no value
+                for.
         """
         classification = self._classify(logits, labels)
         consistency = self._diverge(logits, embeddings).mean()
@@ -129,12 +130,10 @@ class ConsistencyObjective(ClassificationObjective):
         logits: Float[Tensor, "view batch label"],
         embeddings: Float[Tensor, "view batch feature"] | None,
     ) -> Float[Tensor, " batch"]:
-        if self.divergence == "jsd":
-            return self.likelihood.jensen_shannon_divergence(logits)
-        if self.divergence == "kl":
-            return self.likelihood.kullback_leibler_divergence(logits)
-        if self.representation == "probabilities":
-            return euclidean_distance(self.likelihood.log_probabilities(logits).exp())
+        divergence = DIVERGENCES[self.divergence]
+        if not self.needs_embeddings:
+            return self.likelihood.diverge(logits, divergence.of_distributions)
         if embeddings is None:
             raise ValueError("representation 'embedding' needs the embeddings of the views; pass `embeddings`")
-        return euclidean_distance(embeddings)
+        assert divergence.of_points is not None  # seen to when the objective was made
+        return divergence.of_points(embeddings)

@@ -1,26 +1,42 @@
-"""What was found in a data set as a page for people and as JSON for programs."""
+"""What was found in a data set: on one screen, as a page for people, and as JSON for programs."""
 
-from collections.abc import Sequence
+import textwrap
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from cohear.data.check.check import Check
-from cohear.data.check.finding import Finding, can_train
+from cohear.data.check.check import SEVERITIES, Check, Finding, Item, can_train
+from cohear.data.check.overview import Counts, Overview
 from cohear.data.clips import Clip
-from cohear.data.wording import duration_text
-from cohear.reports.check_text import (
-    counts_text,
-    lengths_text,
-    printable,
-    severity_counts,
-    training_text,
-    without_name,
-)
-from cohear.reports.pages import write_page
+from cohear.data.wording import counted, duration_text, some
+from cohear.reports.pages import printable, write_page
 
 SCHEMA = 1
 """Raised whenever the JSON changes in what a program may rely on."""
+_N_LABELS = 20
+_N_ITEMS = {"error": 5, "warning": 3, "note": 2}
+"""How many labels, and things that a finding is about, are named on the screen; the page has all."""
+
+
+def to_screen(check: Check, width: int = 80) -> str:
+    """Write what was found as text, for a screen of at least 40 columns."""
+    name, overview = printable(check.dataset.name), check.overview
+    can = "can" if check.can_train else "cannot"
+    counts = severity_counts(check.findings) or "nothing was found wrong"
+    facts = [f"{counted(overview.n_clips, 'clip')} in {counted(overview.n_files, 'file')}"]
+    if overview.labels:
+        facts[0] += f", {duration_text(overview.duration_s)} in all, {_lengths_text(overview)}"
+        properties = (overview.sample_rates, overview.channels, overview.file_types)
+        facts += [
+            _labels_text(overview),
+            "; ".join(map(_counts_text, properties)),
+            f"training: {_training_text(check)}",
+        ]
+    lines = [*textwrap.wrap(f"{name}: training {can} start; {counts}", width)]
+    lines += [line for fact in facts for line in _hanging("", fact, width, indent=2)]
+    return "\n".join([*lines, "", *(line for finding in check.findings for line in _block(finding, width))]).rstrip()
 
 
 def write_check_page(path: Path, name: str, findings: Sequence[Finding], check: Check | None) -> Path:
@@ -38,12 +54,13 @@ def write_check_page(path: Path, name: str, findings: Sequence[Finding], check: 
     return write_page(
         path,
         "check.html",
-        name=printable(name),
+        name=name,
         can_train=can_train(findings),
         counts=severity_counts(findings),
-        findings=[_shown(finding) for finding in findings],
-        facts=None if check is None else _facts(check),
-        labels=[] if check is None else _labels(check),
+        findings=findings,
+        detail=_detail,
+        overview=check and check.overview,
+        facts=check and _facts(check),
     )
 
 
@@ -66,18 +83,75 @@ def check_json(name: str, findings: Sequence[Finding], check: Check | None) -> d
     }
 
 
+def severity_counts(findings: Iterable[Finding]) -> str:
+    """Count findings by severity, such as `1 error, 2 warnings`."""
+    counts = Counter(finding.severity for finding in findings)
+    return ", ".join(counted(counts[severity], severity) for severity in SEVERITIES if counts[severity])
+
+
+def _lengths_text(overview: Overview) -> str:
+    if overview.longest_s - overview.shortest_s < 0.01:
+        return f"{duration_text(overview.longest_s)} each"
+    shortest, longest = duration_text(overview.shortest_s), duration_text(overview.longest_s)
+    return f"{shortest} to {longest} (median {duration_text(overview.median_s)})"
+
+
+def _counts_text(counts: Counts) -> str:
+    """Write values with the number of clips that have them, or the only one alone."""
+    if len(counts) == 1:
+        return printable(counts[0][0])
+    return ", ".join(f"{printable(value)} {n}" for value, n in counts)
+
+
+def _training_text(check: Check) -> str:
+    """Say what training will make of the clips."""
+    form, overview = check.form, check.overview
+    length = f" of {form.clip_s:g} s" if form.clip_s else ""
+    clips = f"{counted(overview.n_windows, 'clip')}{length} at {form.sample_rate} Hz"
+    if not overview.folds:
+        return clips
+    sizes = sorted(n for _, n in overview.folds)
+    each = f"{sizes[0]}" if sizes[0] == sizes[-1] else f"{sizes[0]} to {sizes[-1]}"
+    its = "its " if check.dataset.brings_folds else ""
+    return f"{clips}, in {its}{len(sizes)} folds of {each}"
+
+
+def _labels_text(overview: Overview) -> str:
+    """List the labels with their numbers of clips."""
+    same = len({facts.n_clips for facts in overview.labels}) == 1
+    names = [printable(facts.label) + ("" if same else f" {facts.n_clips}") for facts in overview.labels]
+    each = f", {counted(overview.labels[0].n_clips, 'clip')} each" if same else ""
+    without = f"; {counted(overview.n_unlabeled, 'clip')} without any" if overview.n_unlabeled else ""
+    return f"{counted(len(names), 'label')}: {some(names, _N_LABELS)}{each}{without}"
+
+
+def _block(finding: Finding, width: int) -> list[str]:
+    # Of a reason only what is the matter: its remedy stands behind all.
+    texts = [": ".join(filter(None, (item.name, _detail(item).split(": ")[0]))) for item in finding.items]
+    about = f" ({some(texts, _N_ITEMS[finding.severity])})." if texts else "."
+    text = printable(f"{finding.sentence.removesuffix('.')}{about} {finding.remedy}")
+    name = finding.severity.upper() if finding.severity == "error" else finding.severity
+    return _hanging(name, text, width, indent=9)
+
+
+def _hanging(name: str, text: str, width: int, indent: int) -> list[str]:
+    """Wrap a text behind a name in the margin; words wider than the screen are torn."""
+    first, others = f"{name:<{indent}}", " " * indent
+    return textwrap.TextWrapper(width, first, others, break_on_hyphens=False).wrap(text.strip())
+
+
+def _detail(item: Item) -> str:
+    """Return the detail of an item without the path that a reason begins with."""
+    return item.detail.removeprefix(f"{item.name.split('#')[0]} ")
+
+
 def _clips(check: Check) -> list[dict[str, Any]]:
     heard = [
         {
             **_clip(one.clip),
             "group": group,
-            "duration_s": one.sound.duration_s,
-            "sample_rate": one.sound.sample_rate,
-            "n_channels": one.sound.n_channels,
-            "peak": one.sound.measures.peak,
-            "is_silent": one.sound.measures.is_silent,
-            "flat_share": one.sound.measures.flat_share,
-            "content": one.sound.measures.content,
+            **{name: getattr(one.sound, name) for name in ("duration_s", "sample_rate", "n_channels")},
+            **{name: getattr(one.sound.measures, name) for name in ("peak", "is_silent", "clipped_share", "content")},
         }
         for one, group in zip(check.survey.heard, check.kinship.groups, strict=True)
     ]
@@ -85,49 +159,17 @@ def _clips(check: Check) -> list[dict[str, Any]]:
 
 
 def _clip(clip: Clip) -> dict[str, Any]:
-    return {
-        "path": clip.path,
-        "labels": list(clip.labels),
-        "fold": clip.fold,
-        "start_s": clip.start_s,
-        "end_s": clip.end_s,
-    }
-
-
-def _shown(finding: Finding) -> dict[str, Any]:
-    return {
-        "severity": finding.severity,
-        "sentence": printable(finding.sentence),
-        "remedy": printable(finding.remedy),
-        "about": [{"name": printable(item.name), "detail": printable(without_name(item))} for item in finding.items],
-    }
+    span = {"start_s": clip.start_s, "end_s": clip.end_s}
+    return {"path": clip.path, "labels": list(clip.labels), "fold": clip.fold, **span}
 
 
 def _facts(check: Check) -> dict[str, str]:
+    """Describe the sounds, for the page."""
     overview = check.overview
     return {
-        "clips": str(overview.n_clips),
-        "files": str(overview.n_files),
-        "duration": duration_text(overview.duration_s),
-        "labels": str(len(overview.labels)),
-        "lengths": lengths_text(overview),
-        "rates": counts_text(overview.sample_rates),
-        "channels": counts_text(overview.channels),
-        "types": counts_text(overview.file_types),
-        "training": training_text(check),
+        "Lengths": _lengths_text(overview),
+        "Sample rates": _counts_text(overview.sample_rates),
+        "Channels": _counts_text(overview.channels),
+        "File types": _counts_text(overview.file_types),
+        "Training": _training_text(check),
     }
-
-
-def _labels(check: Check) -> list[dict[str, Any]]:
-    largest = max((facts.n_windows for facts in check.overview.labels), default=1)
-    return [
-        {
-            "name": printable(facts.label),
-            "n_clips": facts.n_clips,
-            "n_windows": facts.n_windows,
-            "n_recordings": facts.n_recordings,
-            "duration": duration_text(facts.duration_s),
-            "percent": 100 * facts.n_windows / largest,
-        }
-        for facts in check.overview.labels
-    ]

@@ -17,7 +17,7 @@ from cohear.evaluation.consistency import PERTURBATIONS, UNITS, Kind
 from cohear.evaluation.corruptions import CORRUPTIONS, SEVERITIES, Corruption
 from cohear.metrics.accuracy import wilson_interval
 from cohear.metrics.calibration import ReliabilityBin
-from cohear.reports.drawing import STYLE, WIDTH_IN, svg
+from cohear.reports.plots import STYLE, WIDTH_IN, svg
 
 _COLUMNS = 2
 _MOST_WITH_BARS = 2
@@ -41,7 +41,7 @@ class Robustness:
     line: Line
     clean: float
     corrupted: Float[np.ndarray, "corruption severity"]
-    corrupted_errors: Float[np.ndarray, "corruption severity"] | None
+    corrupted_errors: Float[np.ndarray, "corruption severity"] | None = None
     """Standard errors; None for a single run."""
 
 
@@ -69,8 +69,7 @@ def reliability_diagram(lines: Sequence[tuple[Line, Sequence[ReliabilityBin]]]) 
             bars = np.abs(100 * np.array(ends).T - y) if len(lines) <= _MOST_WITH_BARS else None
             axes.errorbar(x, y, bars, elinewidth=0.8, capsize=2, **_style(line))
         axes.set(xlim=(0, 100), ylim=(0, 102), xlabel="probability, %", ylabel="right, %", aspect="equal")
-        figure.legend(*axes.get_legend_handles_labels(), loc="outside upper left", ncols=2)
-        return svg(figure)
+        return _with_legend(figure, axes, len(lines) + 1)
 
 
 def corruption_panels(models: Sequence[Robustness]) -> bytes:
@@ -83,18 +82,18 @@ def corruption_panels(models: Sequence[Robustness]) -> bytes:
             is_mean = place == len(CORRUPTIONS)
             for model in models:
                 values = model.corrupted.mean(axis=0) if is_mean else model.corrupted[place]
-                errors = None if is_mean or model.corrupted_errors is None else model.corrupted_errors[place]
-                _draw_severities(axes, model, values, errors)
+                x, y = [0, *SEVERITIES], 100 * np.array([model.clean, *values])
+                axes.plot(x, y, **_style(model.line))
+                if model.corrupted_errors is not None and not is_mean:
+                    spread = 100 * np.array([0.0, *model.corrupted_errors[place]])
+                    axes.fill_between(x, y - spread, y + spread, color=model.line.color, alpha=0.12, linewidth=0)
             axes.set_title("mean of all" if is_mean else _title(CORRUPTIONS[place]), loc="left")
             axes.set(xlim=(-0.2, len(SEVERITIES) + 0.2), ylim=(0, 100), xticks=range(len(SEVERITIES) + 1))
         for axes in panels[len(CORRUPTIONS) + 1 :]:
             axes.set_axis_off()
         figure.supxlabel("severity (0: clean)", fontsize=9)
         figure.supylabel("accuracy, %", fontsize=9)
-        if len(models) > 1:
-            handles, labels = panels[0].get_legend_handles_labels()
-            figure.legend(handles, labels, loc="outside upper left", ncols=2)
-        return svg(figure)
+        return _with_legend(figure, panels[0], len(models))
 
 
 def agreement_panels(models: Sequence[Agreements]) -> bytes:
@@ -113,23 +112,13 @@ def agreement_panels(models: Sequence[Agreements]) -> bytes:
         for row, label in enumerate(("JSD, nats", "flips, %")):
             panels[row, 0].set_ylabel(label)
             panels[row, 0].set_ylim(bottom=0)
-        if len(models) > 1:
-            handles, labels = panels[0, 0].get_legend_handles_labels()
-            figure.legend(handles, labels, loc="outside upper left", ncols=2)
-        return svg(figure)
+        return _with_legend(figure, panels[0, 0], len(models))
 
 
-def _draw_severities(
-    axes: Axes,
-    model: Robustness,
-    values: Float[np.ndarray, " severity"],
-    errors: Float[np.ndarray, " severity"] | None,
-) -> None:
-    x, y = [0, *SEVERITIES], 100 * np.array([model.clean, *values])
-    axes.plot(x, y, **_style(model.line))
-    if errors is not None:
-        spread = 100 * np.array([0.0, *errors])
-        axes.fill_between(x, y - spread, y + spread, color=model.line.color, alpha=0.12, linewidth=0)
+def _with_legend(figure: Figure, axes: Axes, n_lines: int) -> bytes:
+    if n_lines > 1:
+        figure.legend(*axes.get_legend_handles_labels(), loc="outside upper left", ncols=2)
+    return svg(figure)
 
 
 def _style(line: Line) -> dict[str, Any]:

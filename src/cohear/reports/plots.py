@@ -6,26 +6,51 @@ and Ito, told apart by the color-blind; lines differ in their dashes too.
 """
 
 import io
+import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import matplotlib as mpl
 import numpy as np
 from jaxtyping import Float, Int64
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.image import imsave
 from matplotlib.ticker import MaxNLocator
 
-from cohear.reports.drawing import STYLE, WIDTH_IN, svg
-from cohear.reports.grouping import Experiment
-from cohear.reports.method_table import MethodRow
-from cohear.reports.run_folders import TrainedRun
+from cohear.models.log_mel import POWER_FLOOR
+from cohear.reports.experiments import Experiment
+from cohear.runs.run import Run
 
 Part = Literal["train", "test"]
 
+WIDTH_IN = 5.4
+"""So wide that the text can be read when a page shows a picture across the width of a phone."""
+STYLE: dict[Any, Any] = {
+    # A `matplotlibrc` where a command is given may be somebody else's: it chooses fonts, and above all sets no TeX.
+    **{name: value for name, value in mpl.rcParamsDefault.items() if not name.startswith(("backend", "font."))},
+    "text.parse_math": False,  # labels are other people's, and no formulas
+    "font.size": 11,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#e4e4e4",
+    "grid.linewidth": 0.8,
+    "axes.axisbelow": True,
+    "legend.frameon": False,
+    "legend.fontsize": 10,
+    "svg.hashsalt": "cohear",
+}
+"""How every picture looks."""
+_NOT_XML = re.compile("[^\\t\\n\\r\\x20-\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]")
+"""Characters that no SVG may hold, as a label may."""
+
 DYNAMIC_RANGE_DB = 80.0
 """From the brightest to the darkest color of a spectrogram."""
+_SILENCE_DB = 10 * math.log10(POWER_FLOOR) + 0.01
+"""Zeros read as the floor, but for rounding."""
 
 _METHOD_STYLES = {
     "none": ("#6e6e6e", ":"),
@@ -49,7 +74,14 @@ class Curve:
     """For each run its points: epochs trained, value."""
 
 
-def training_curves(run: TrainedRun) -> bytes:
+def svg(figure: Figure) -> bytes:
+    """Write a figure as SVG, the same bytes for the same figure."""
+    output = io.StringIO()
+    figure.savefig(output, format="svg", metadata={"Date": None, "Creator": None})
+    return _NOT_XML.sub("?", output.getvalue()).encode()
+
+
+def training_curves(run: Run) -> bytes:
     """Draw the training losses of a run over its epochs, the consistency weight below them (SVG)."""
     parts = (
         ("loss", "total", "#000000", "-"),
@@ -68,14 +100,19 @@ def training_curves(run: TrainedRun) -> bytes:
         return svg(figure)
 
 
-def accuracy_curves(run: TrainedRun) -> bytes:
-    """Draw the tracked accuracy of a run on each part of its clips (SVG)."""
-    return _run_curves(run, "accuracy", "accuracy, %", scale=100.0)
-
-
-def jsd_curves(run: TrainedRun) -> bytes:
-    """Draw the tracked divergence of a run on each part of its clips (SVG)."""
-    return _run_curves(run, "jsd", "JSD, nats")
+def tracked_curves(run: Run, quantity: Literal["accuracy", "jsd"]) -> bytes:
+    """Draw the tracked accuracy or divergence of a run on each part of its clips (SVG)."""
+    parts = (
+        ("train", "training clips", "#6e6e6e", "--"),
+        ("validation", "validation clips", "#0072b2", "-."),
+        ("test", "test clips", "#d55e00", "-"),
+    )
+    y_label, scale = {"accuracy": ("accuracy, %", 100.0), "jsd": ("JSD, nats", 1.0)}[quantity]
+    curves = [
+        Curve(label, color, dashes, (_points(run, f"{part}_{quantity}", scale),))
+        for part, label, color, dashes in parts
+    ]
+    return _curves(curves, y_label)
 
 
 def figure_1(experiments: Sequence[Experiment], part: Part) -> bytes:
@@ -94,7 +131,7 @@ def figure_1(experiments: Sequence[Experiment], part: Part) -> bytes:
     return _curves(curves, f"JSD of {'training' if part == 'train' else 'test'} clips, nats")
 
 
-def is_tracked(run: TrainedRun, key: str) -> bool:
+def is_tracked(run: Run, key: str) -> bool:
     """Say whether a run's history holds a quantity, as `test_jsd`, for any epoch."""
     return any(record.get(key) is not None for record in run.history)
 
@@ -109,19 +146,18 @@ def experiment_styles(experiments: Sequence[Experiment]) -> list[tuple[str, str]
     return styles
 
 
-def accuracy_by_model(rows: Sequence[MethodRow]) -> bytes:
-    """Draw each model's mean accuracy with its standard error, and its folds as dots (SVG)."""
+def accuracy_by_model(rows: Sequence[tuple[Experiment, float | None]]) -> bytes:
+    """Draw each model's mean accuracy with its standard error, in [0, 1], and its folds as dots (SVG)."""
     with mpl.rc_context(STYLE):
         figure = Figure((WIDTH_IN, 1.0 + 0.34 * len(rows)), layout="constrained")
         axes = figure.subplots()
-        for y, row in enumerate(rows):
-            color, _ = _METHOD_STYLES[row.experiment.method]
-            folds = [100 * value for value in row.experiment.accuracy_by_fold.values()]
+        for y, (experiment, standard_error) in enumerate(rows):
+            color, _ = _METHOD_STYLES[experiment.method]
+            folds = [100 * value for value in experiment.accuracy_by_fold.values()]
             axes.plot(folds, [y] * len(folds), "o", color=color, alpha=0.35, markersize=5, markeredgewidth=0)
-            error = None if row.standard_error is None else 100 * row.standard_error
-            mean = 100 * row.experiment.accuracy
-            axes.errorbar(mean, y, xerr=error, fmt="D", color=color, capsize=4, markersize=6)
-        axes.set_yticks(range(len(rows)), [row.experiment.label for row in rows])
+            error = None if standard_error is None else 100 * standard_error
+            axes.errorbar(100 * experiment.accuracy, y, xerr=error, fmt="D", color=color, capsize=4, markersize=6)
+        axes.set_yticks(range(len(rows)), [experiment.label for experiment, _ in rows])
         axes.set_ylim(len(rows) - 0.5, -0.5)
         axes.set_xlabel("test accuracy, %")
         axes.grid(axis="y", visible=False)
@@ -148,66 +184,18 @@ def confusion_picture(counts: Int64[np.ndarray, "label label"], classes: Sequenc
         return svg(figure)
 
 
-def class_accuracy_bars(counts: Int64[np.ndarray, "label label"], classes: Sequence[str]) -> bytes:
-    """Draw the accuracy within each class that has test clips, the best first (SVG)."""
-    n_clips, n_right = counts.sum(axis=1), np.diag(counts)
-    present = np.flatnonzero(n_clips)
-    order = present[np.argsort(-n_right[present] / n_clips[present], kind="stable")]
-    percent = 100 * n_right[order] / n_clips[order]
-    with mpl.rc_context(STYLE):
-        figure = Figure((WIDTH_IN, 0.9 + 0.27 * len(order)), layout="constrained")
-        axes = figure.subplots()
-        axes.barh(range(len(order)), percent, color="#0072b2", height=0.7)
-        for y, label in enumerate(order):
-            axes.text(percent[y] + 1.5, y, f"{n_right[label]}/{n_clips[label]}", va="center", fontsize=9)
-        axes.set_yticks(range(len(order)), [str(classes[label]) for label in order])
-        axes.set_ylim(len(order) - 0.4, -0.6)
-        axes.set_xlim(0, 112)
-        axes.set_xticks(range(0, 101, 25))
-        axes.set_xlabel("accuracy, % of the class's test clips")
-        axes.grid(axis="y", visible=False)
-        return svg(figure)
-
-
-def spectrogram_picture(log_mel: Float[np.ndarray, "band frame"], duration_s: float, loudest_db: float) -> bytes:
-    """Draw a log-mel spectrogram (PNG).
+def log_mel_png(log_mel: Float[np.ndarray, "band frame"], loudest_db: float) -> bytes:
+    """Draw a log-mel spectrogram, low bands below; a cell is a pixel, which the page enlarges (PNG).
 
     Args:
         log_mel: dB.
-        duration_s: of the clip, seconds.
-        loudest_db: the brightest color; the darkest is 80 dB below. The same for all views of a clip, so that
-            their pictures compare.
+        loudest_db: the brightest color; the darkest is 80 dB below. Where that is silence, all is dark. The same for
+            all views of a clip, so that their pictures compare.
     """
-    with mpl.rc_context({**STYLE, "axes.grid": False}):
-        figure = Figure((3.6, 2.1), layout="constrained", dpi=110)
-        axes = figure.subplots()
-        axes.imshow(
-            log_mel,
-            origin="lower",
-            aspect="auto",
-            extent=(0, duration_s, 0, len(log_mel)),
-            cmap="magma",
-            vmin=loudest_db - DYNAMIC_RANGE_DB,
-            vmax=loudest_db,
-            interpolation="nearest",
-        )
-        axes.set(xlabel="time, s", ylabel="mel band")
-        output = io.BytesIO()
-        figure.savefig(output, format="png", metadata={"Software": None})
-        return output.getvalue()
-
-
-def _run_curves(run: TrainedRun, quantity: str, y_label: str, scale: float = 1.0) -> bytes:
-    parts = (
-        ("train", "training clips", "#6e6e6e", "--"),
-        ("validation", "validation clips", "#0072b2", "-."),
-        ("test", "test clips", "#d55e00", "-"),
-    )
-    curves = [
-        Curve(label, color, dashes, (_points(run, f"{part}_{quantity}", scale),))
-        for part, label, color, dashes in parts
-    ]
-    return _curves(curves, y_label)
+    top_db = loudest_db if loudest_db > _SILENCE_DB else loudest_db + DYNAMIC_RANGE_DB
+    output = io.BytesIO()
+    imsave(output, log_mel, top_db - DYNAMIC_RANGE_DB, top_db, cmap="magma", format="png", origin="lower")
+    return output.getvalue()
 
 
 def _curves(curves: Sequence[Curve], y_label: str) -> bytes:
@@ -219,7 +207,7 @@ def _curves(curves: Sequence[Curve], y_label: str) -> bytes:
         return svg(figure)
 
 
-def _points(run: TrainedRun, key: str, scale: float = 1.0) -> tuple[tuple[int, float], ...]:
+def _points(run: Run, key: str, scale: float = 1.0) -> tuple[tuple[int, float], ...]:
     """Values are of the time after an epoch, which is counted from 0: one epoch trained comes first."""
     return tuple((record["epoch"] + 1, scale * record[key]) for record in run.history if record.get(key) is not None)
 

@@ -1,4 +1,7 @@
-"""The page of one run: how good it is, how it got there, what it gets wrong, and how its views sound."""
+"""The page of one run: how good it is, how it got there, what it gets wrong, and how its views sound.
+
+A run that was trained on every clip has a page of its own: nothing was left to test it on, so it says what to expect.
+"""
 
 import math
 from collections.abc import Sequence
@@ -6,50 +9,30 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from markupsafe import Markup
 
-from cohear.evaluation.calibration import FEWEST_FOR_TEMPERATURE, read_calibration
+from cohear.evaluation.calibration import FEWEST_FOR_TEMPERATURE
 from cohear.evaluation.fixed_views import N_VIEWS
 from cohear.evaluation.shown_clips import ShownClip, ShownView
-from cohear.experiments.predictions import Predictions
 from cohear.metrics.accuracy import wilson_interval
-from cohear.models.log_mel import POWER_FLOOR
 from cohear.objectives import largest_divergence
 from cohear.reports import plots
-from cohear.reports.by_class import multi_label_rows, single_label_parts
-from cohear.reports.grouping import flatten
-from cohear.reports.method_table import commonest_label_sentences, count_text, resolution_sentence
-from cohear.reports.pages import data_uri, picture, write_page
-from cohear.reports.run_folders import RunSummary, TrainedRun, read_run
-from cohear.reports.sounds import mp3_bytes
+from cohear.reports.comparison import commonest_label_sentence
+from cohear.reports.evaluation_tables import by_class
+from cohear.reports.pages import data_uri, mp3_bytes, picture, write_page
+from cohear.reports.tables import count_text
+from cohear.runs.config import setting_values
+from cohear.runs.predictions import Predictions
+from cohear.runs.run import Run
 
-REPORT = "report.html"
 _N_ANSWERS = 3
-_SILENCE_DB = 10 * math.log10(POWER_FLOOR) + 0.01
-"""Zeros read as the floor, but for rounding."""
-_METHOD_WORDS = {
-    "none": "no augmentation",
-    "standard": "standard augmentation",
-    "bda": "batched data augmentation",
-    "consistency": "consistency learning",
-}
-_BALANCE_WORDS = {
-    "weights": ", a clip of a small class counting for more",
-    "sampling": ", classes drawn equally often",
-}
-_TRANSFORM_WORDS = {
-    "none": "no transform",
-    "pitch": "pitch shifts",
-    "reverb": "reverberation",
-    "masking": "time-frequency masks",
-    "combination": "pitch shifts or reverberation",
-}
 
 
-def write_run_report(run_folder: Path, strips: Sequence[ShownClip] = ()) -> Path:
+def write_run_report(run: Run, strips: Sequence[ShownClip] = ()) -> Path:
     """Write the page of a finished run into its folder.
 
     Args:
-        run_folder: of a finished run.
+        run: finished, and tested on a fold.
         strips: clips to see and hear, each with its views.
 
     Returns:
@@ -58,80 +41,108 @@ def write_run_report(run_folder: Path, strips: Sequence[ShownClip] = ()) -> Path
     Raises:
         UserError: if the run is unfinished or damaged, or the page cannot be written.
     """
-    run = read_run(run_folder)
     answers = run.predictions
-    calibration = read_calibration(run_folder)
-    low, high = wilson_interval(int(answers.correct.sum()), run.n_clips)
+    n_correct, n_choices = int(answers.correct.sum()), _n_choices(answers)
+    low, high = wilson_interval(n_correct, run.n_clips)
     return write_page(
-        run_folder / REPORT,
+        run.report,
         "run.html",
-        run=run,
-        trained=trained_sentence(run),
-        n_correct=int(answers.correct.sum()),
+        **_content(run),
+        trained=f"{how_trained(run)}; tested on fold {run.fold}.",
+        n_correct=n_correct,
+        exactly=" with exactly their labels" if answers.task.label_titles else "",
         interval=f"{100 * low:.1f} to {100 * high:.1f}",
-        n_classes=len(answers.classes),
-        n_choices=_n_choices(answers),
-        guessing_nll=math.log(_n_choices(answers)),
-        largest_jsd=largest_divergence(N_VIEWS, _n_choices(answers)),
-        commonest=" ".join(commonest_label_sentences([run])),
-        resolution=resolution_sentence([run]),
-        data_notes=[note.rstrip(".") for note in run.data_notes],
-        curves=curves(run),
-        by_class=None if answers.is_multi_label else single_label_parts(answers),
-        by_label=multi_label_rows(answers) if answers.is_multi_label else None,
-        calibration=calibration,
-        fewest_for_temperature=FEWEST_FOR_TEMPERATURE,
-        untold=[label for label in answers.classes if label not in calibration.thresholds],
-        strips=[_strip(clip, _n_choices(answers)) for clip in strips],
-        settings=flatten(run.config),
-        facts=flatten({name: value for name, value in run.facts.items() if name != "classes"}),
-        environment=flatten(run.environment),
+        n_choices=n_choices,
+        guessing_nll=math.log(n_choices),
+        largest_jsd=largest_divergence(N_VIEWS, n_choices),
+        commonest=commonest_label_sentence([run]),
+        by_class=by_class(
+            answers.task,
+            answers.classes,
+            answers.task.logits(answers.log_probabilities),
+            answers.task.truth(answers.labels, len(answers.classes)),
+            answers.predicted,
+        ),
+        strips=[_strip(clip, n_choices) for clip in strips],
     )
 
 
-def has_sounds(run_folder: Path) -> bool:
+def write_untested_report(run: Run) -> Path:
+    """Write the page of a finished run that was trained on every clip into its folder.
+
+    Raises:
+        UserError: if the page cannot be written.
+    """
+    return write_page(
+        run.report,
+        "untested.html",
+        **_content(run),
+        title=f"{run.record.model} on all of {run.record.dataset}, seed {run.config.seed}",
+        trained=f"{how_trained(run)}, on all {run.metrics.get('n_train_clips')} clips.",
+        expected=run.metrics.get("expected"),
+    )
+
+
+def has_sounds(run: Run) -> bool:
     """Whether a run has a page with sounds to play."""
-    page = run_folder / REPORT
-    return page.is_file() and "<audio" in page.read_text("utf-8", errors="replace")
+    return run.report.is_file() and "<audio" in run.report.read_text("utf-8", errors="replace")
 
 
-def trained_sentence(run: RunSummary) -> str:
-    """Say how a run was trained and tested."""
-    return f"{how_trained(run)}; tested on fold {run.fold}."
-
-
-def how_trained(run: TrainedRun) -> str:
+def how_trained(run: Run) -> str:
     """Say how a run was trained, without a full stop."""
-    how = _METHOD_WORDS[run.method]
-    if run.method != "none":
-        how += f" over {_TRANSFORM_WORDS[run.transform]}"
-    training = run.config.get("training", {})
-    how += _BALANCE_WORDS.get(training.get("balance"), "")
-    epochs = count_text([run.epochs], "epoch")
-    if training.get("patience") is not None:
-        epochs = f"up to {epochs} (weights of epoch {1 + run.measured['kept_epoch']} of {len(run.history)})"
-    return f"Trained with {how}, preset {run.preset}, {epochs}, {run.precision}, seed {run.seed}"
+    training, epochs = run.config.training, count_text([run.config.training.epochs], "epoch")
+    if training.patience is not None:
+        kept: Any = run.metrics.get("kept_epoch")
+        epochs = f"up to {epochs} (weights of epoch {1 + kept} of {len(run.history)})"
+    balance = "" if training.balance == "none" else f", classes balanced by {training.balance}"
+    return (
+        f"Trained with method {run.config.method}, transform {run.config.views.transform}{balance}, preset "
+        f"{run.config.preset}, {epochs}, {training.precision}, seed {run.config.seed}"
+    )
 
 
-def curves(run: TrainedRun) -> list[dict[str, Any]]:
-    """Draw what is known of a run's epochs, each with its title."""
-    drawn = [{"title": "Loss and weight", "picture": picture(plots.training_curves(run), "Training loss by epoch")}]
+def _content(run: Run) -> dict[str, Any]:
+    """What both pages show."""
+    calibration = run.calibration
+    facts = {k: v for k, v in vars(run.record).items() if k not in ("config", "classes", "contents", "schema_")}
+    return {
+        "run": run,
+        "data_notes": [note.rstrip(".") for note in run.metrics["data_notes"]],
+        "curves": _curves(run),
+        "calibration": calibration,
+        "fewest_for_temperature": FEWEST_FOR_TEMPERATURE,
+        "untold": [label for label in run.record.classes if label not in calibration.thresholds],
+        "settings": setting_values(run.config),
+        "facts": facts | run.record.contents,
+        "environment": _flat(run.environment),
+    }
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Write nested values as `section.name` and value."""
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
+    return flat
+
+
+def _curves(run: Run) -> dict[str, Markup]:
+    """Draw what is known of a run's epochs, by title."""
+    drawn = {"Loss and weight": picture(plots.training_curves(run), "Training loss by epoch")}
     if plots.is_tracked(run, "train_jsd"):
-        drawn.append({"title": "Consistency", "picture": picture(plots.jsd_curves(run), "Divergence by epoch")})
+        drawn["Consistency"] = picture(plots.tracked_curves(run, "jsd"), "Divergence by epoch")
     if plots.is_tracked(run, "train_accuracy"):
-        drawn.append({"title": "Accuracy", "picture": picture(plots.accuracy_curves(run), "Accuracy by epoch")})
+        drawn["Accuracy"] = picture(plots.tracked_curves(run, "accuracy"), "Accuracy by epoch")
     return drawn
 
 
 def _n_choices(answers: Predictions) -> int:
     """Return the outcomes of one answer: the classes, or yes and no."""
-    return 2 if answers.is_multi_label else len(answers.classes)
+    return 2 if answers.task.label_titles else len(answers.classes)
 
 
 def _strip(clip: ShownClip, n_choices: int) -> dict[str, Any]:
     loudest_db = max(float(view.log_mel.max()) for view in clip.views)
-    if loudest_db <= _SILENCE_DB:  # no louder than nothing: dark, not the brightest there is
-        loudest_db += plots.DYNAMIC_RANGE_DB
     return {
         "path": clip.path,
         "label": ", ".join(clip.labels) or "none of the labels",
@@ -142,15 +153,11 @@ def _strip(clip: ShownClip, n_choices: int) -> dict[str, Any]:
 
 
 def _card(clip: ShownClip, view: ShownView, loudest_db: float) -> dict[str, Any]:
-    duration_s = len(view.waveform) / clip.sample_rate
     order = np.argsort(-view.probabilities, kind="stable").tolist()
     shown = order[:_N_ANSWERS] + [k for k in order[_N_ANSWERS:] if clip.classes[k] in clip.labels]
     return {
         "description": view.description,
-        "picture": picture(
-            plots.spectrogram_picture(view.log_mel, duration_s, loudest_db),
-            f"Log-mel spectrogram, {view.description}",
-        ),
+        "picture": picture(plots.log_mel_png(view.log_mel, loudest_db), f"Log-mel spectrogram, {view.description}"),
         "sound": data_uri(mp3_bytes(view.waveform, clip.sample_rate), "audio/mpeg"),
         "answers": [
             {

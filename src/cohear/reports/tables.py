@@ -2,6 +2,7 @@
 
 import re
 import textwrap
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -42,6 +43,19 @@ def nats_text(value: float) -> str:
         ('0.0500', '0.0000')
     """
     return f"{max(0.0, value):.4f}"
+
+
+def count_text(counts: Iterable[int], noun: str) -> str:
+    """Say how many, or from how many to how many.
+
+    Example:
+        >>> count_text([1], "seed"), count_text([5, 2, 5], "fold")
+        ('1 seed', '2 to 5 folds')
+    """
+    counts = list(counts)
+    low, high = min(counts), max(counts)
+    number = str(low) if low == high else f"{low} to {high}"
+    return f"{number} {noun}" if high == 1 else f"{number} {noun}s"
 
 
 def to_text(table: Table, width: int = 80) -> str:
@@ -99,19 +113,23 @@ def no_markdown(text: str) -> str:
     return _MARKUP.sub(r"\\\g<0>", " ".join(text.split()))
 
 
+_HTML = """\
+<div class=scroll><table><thead><tr>{header}</tr></thead>
+<tbody>{rows}</tbody></table></div>
+{notes}"""
+
+
 def to_html(table: Table) -> Markup:
     """Render a table as an HTML fragment; every cell is escaped."""
-    header = Markup("").join(Markup("<th>{}</th>").format(cell) for cell in table.header)
-    rows = Markup("").join(
-        Markup("<tr><th>{}</th>{}</tr>\n").format(
-            row[0], Markup("").join(Markup("<td>{}</td>").format(cell) for cell in row[1:])
-        )
-        for row in table.rows
-    )
-    notes = Markup("").join(
-        Markup("<p class={}>{}</p>\n").format("warning" if note.startswith(WARNING) else "note", note)
-        for note in table.notes
-    )
-    return Markup("<div class=scroll><table><thead><tr>{}</tr></thead>\n<tbody>{}</tbody></table></div>\n{}").format(
-        header, rows, notes
+
+    def cells(element: str, texts: Iterable[str]) -> Markup:
+        return Markup("").join(Markup("<{0}>{1}</{0}>").format(Markup(element), text) for text in texts)
+
+    rows = (Markup("<tr>{}{}</tr>\n").format(cells("th", row[:1]), cells("td", row[1:])) for row in table.rows)
+    kinds = ("warning" if note.startswith(WARNING) else "note" for note in table.notes)
+    notes = (Markup("<p class={}>{}</p>\n").format(*its) for its in zip(kinds, table.notes, strict=True))
+    return Markup(_HTML).format(
+        header=cells("th", table.header),
+        rows=Markup("").join(rows),
+        notes=Markup("").join(notes),
     )

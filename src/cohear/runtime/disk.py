@@ -7,6 +7,7 @@ reader sees the whole file or the one before, whenever the machine stops.
 
 import errno
 import os
+import threading
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import BinaryIO
@@ -66,8 +67,10 @@ def rename(source: Path, target: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Wait until the names in a folder are on the disk; where its file system cannot do that, nothing more is done."""
+    """Wait until the names in a folder are on the disk; where that cannot be asked for, nothing more is done."""
     with around("sync folder", folder):
+        if os.name == "nt":
+            return
         descriptor = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(descriptor)
@@ -105,6 +108,20 @@ def read_at(descriptor: int, path: Path, buffer: memoryview, offset: int) -> int
     """
     with around("read", path):
         n_read = 0
-        while n_read < len(buffer) and (n := os.preadv(descriptor, [buffer[n_read:]], offset + n_read)):
+        while n_read < len(buffer) and (n := _read_some(descriptor, buffer[n_read:], offset + n_read)):
             n_read += n
         return n_read
+
+
+def _read_some(descriptor: int, buffer: memoryview, offset: int) -> int:
+    if hasattr(os, "preadv"):
+        return os.preadv(descriptor, [buffer], offset)
+    with _place:
+        os.lseek(descriptor, offset, os.SEEK_SET)
+        data = os.read(descriptor, len(buffer))
+    buffer[: len(data)] = data
+    return len(data)
+
+
+_place = threading.Lock()
+"""Around the place in a file, which all threads share; only where a read cannot say its place itself."""

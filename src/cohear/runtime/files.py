@@ -1,8 +1,13 @@
-"""Files that appear whole or not at all: written beside their place, flushed, renamed into it."""
+"""Files that appear whole or not at all (written beside their place, flushed, renamed into it), or are read whole.
+
+What is read was written by others: plain files only, of a size that fits in memory, as a pipe would be waited for
+without end and a device be read without end.
+"""
 
 import errno
 import json
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -75,27 +80,101 @@ def check_writable(folder: Path) -> None:
 
 
 @contextmanager
-def explain_disk_errors(path: Path) -> Iterator[None]:
+def explain_disk_errors(path: Path, otherwise: str = "choose another folder") -> Iterator[None]:
     """Turn what the disk refuses (it is full, read-only, broken; the place is taken) into a sentence that names it.
+
+    Args:
+        path: what is written.
+        otherwise: what to do where it has to be another folder.
 
     Raises:
         UserError: what cannot be written, why, and what to do.
     """
     remedies = {
-        errno.ENOSPC: "the disk is full; free some space or choose another folder",
-        errno.EDQUOT: "your disk quota is used up; free some space or choose another folder",
-        errno.EROFS: "the disk is read-only; choose another folder",
-        errno.EACCES: "permission is denied; choose another folder",
-        errno.EPERM: "that is not permitted; choose another folder",
+        errno.ENOSPC: f"the disk is full; free some space or {otherwise}",
+        errno.EDQUOT: f"your disk quota is used up; free some space or {otherwise}",
+        errno.EROFS: f"the disk is read-only; {otherwise}",
+        errno.EACCES: f"permission is denied; {otherwise}",
+        errno.EPERM: f"that is not permitted; {otherwise}",
         errno.ENOENT: "its folder does not exist; make it first or choose another",
-        errno.ENOTDIR: "a file stands where a folder is needed; choose another folder",
-        errno.EEXIST: "a file stands where a folder is needed; choose another folder",
+        errno.ENOTDIR: f"a file stands where a folder is needed; {otherwise}",
+        errno.EEXIST: f"a file stands where a folder is needed; {otherwise}",
         errno.EISDIR: "a folder stands there; choose another name",
         errno.ENAMETOOLONG: "the name is too long; choose a shorter one",
-        errno.EFBIG: "files of that size are not permitted there; choose another folder",
+        errno.EFBIG: f"files of that size are not permitted there; {otherwise}",
     }
     try:
         yield
     except OSError as error:
-        unusual = f"the disk says '{error.strerror or error}'; choose another folder"
+        unusual = f"the disk says '{error.strerror or error}'; {otherwise}"
         raise UserError(f"'{path}' cannot be written: {remedies.get(error.errno or 0, unusual)}") from error
+
+
+def require_plain(path: Path) -> None:
+    """Refuse what is neither a file nor a folder; what is not there is left to whoever opens it.
+
+    Raises:
+        UserError: where it is a pipe, a socket or a device.
+    """
+    try:
+        mode = os.stat(path).st_mode
+    except (OSError, ValueError):  # not there, a name that is too long, a disk that fails
+        return
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise UserError(f"'{path}' is a pipe, a socket or a device: give a plain file.")
+
+
+def read_plain(path: Path, most_bytes: int = 1 << 28) -> bytes:
+    """Read a file whole.
+
+    Args:
+        path: a plain file.
+        most_bytes: that it may have; of text, 256 MiB.
+
+    Raises:
+        UserError: where it is larger, or a pipe, a socket or a device.
+        OSError: where it cannot be opened or read.
+    """
+    require_plain(path)
+    with open(path, "rb") as file:
+        n_bytes = os.fstat(file.fileno()).st_size
+        if n_bytes > most_bytes:
+            raise UserError(f"'{path}' has {n_bytes} bytes, and at most {most_bytes} are read: give another file.")
+        return file.read(n_bytes)
+
+
+def parse_json(text: str | bytes) -> Any:
+    r"""Parse JSON strictly enough for what it says to stand on a page.
+
+    Args:
+        text: of a file that may be anybody's; bytes are UTF-8.
+
+    Raises:
+        ValueError: where it is no JSON, is nested too deeply, or holds half a character, as the escape `\ud800` is.
+    """
+    try:
+        value = json.loads(text)
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"it holds half a character, {error.object[error.start]!r}") from error
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+    return value
+
+
+def cache_folder() -> Path:
+    """Return the folder: `$COHEAR_CACHE`, else `~/.cache/cohear`."""
+    chosen = os.environ.get("COHEAR_CACHE")
+    return Path(chosen).expanduser() if chosen else Path("~/.cache/cohear").expanduser()
+
+
+def keep_compiled_programs() -> None:
+    """Keep what `torch.compile` makes for later processes; to be said before torch is imported, which settles it.
+
+    Where the environment says something else, that counts. Where nothing can be kept torch is left to its own folder,
+    as its import would fail otherwise; whoever decodes sounds says so in words.
+    """
+    folder = cache_folder() / "compiled"
+    nearest = next(path for path in (folder, *folder.parents) if os.path.lexists(path))
+    if os.path.isdir(nearest) and os.access(nearest, os.W_OK | os.X_OK):
+        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(folder))

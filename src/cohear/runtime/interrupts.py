@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import NoReturn
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_SIGNALS = tuple(signal.Signals[name] for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 
 def _heeded() -> list[signal.Signals]:
     """Leave out a SIGHUP that is ignored: `nohup` asked for that."""
-    return [s for s in _SIGNALS if s != signal.SIGHUP or signal.getsignal(s) != signal.SIG_IGN]
+    return [s for s in _SIGNALS if s.name != "SIGHUP" or signal.getsignal(s) != signal.SIG_IGN]
 
 
 class Interrupted(BaseException):  # like KeyboardInterrupt no Exception: nobody handles it by the way
@@ -182,15 +182,20 @@ def how_to_go_on(how: str) -> Iterator[None]:
 @contextmanager
 def signals_held() -> Iterator[None]:
     """Keep signals that stop waiting, here until the end, in processes begun meanwhile until `disregard_signals`."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    _hold(True)
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+        _hold(False)
+
+
+def _hold(held: bool) -> None:
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_BLOCK if held else signal.SIG_UNBLOCK, _SIGNALS)
 
 
 def disregard_signals() -> None:
     """Let the signals that stop do nothing outside `stop_on_signals`: for a child process, whose parent stops it."""
     for number in _heeded():
         signal.signal(number, lambda _number, _frame: None)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+    _hold(False)

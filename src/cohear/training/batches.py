@@ -10,7 +10,9 @@ and their objective:
 so `standard` and `bda` see the same signals in an epoch, batched differently.
 
 Where classes are drawn equally often, an epoch visits some clips several times and others not at all. A clip's visits
-then share its clean view and no other: with two transformed views the first visit has 1 and 2, the next 3 and 4.
+then share its clean view and no other: with two transformed views the first visit has 1 and 2, the next 3 and 4. A
+classifier then learns to answer as if classes were equally frequent: where they are not, its probabilities of the rare
+ones are too high.
 """
 
 import math
@@ -21,7 +23,7 @@ from jaxtyping import Int64
 
 from cohear import keys
 from cohear.errors import UserError
-from cohear.training.balance import balanced_visits
+from cohear.metrics.tasks import Targets, truth_of
 
 Items = tuple[tuple[int, ...], ...]
 """The items made of each clip; every item has the same number of views."""
@@ -35,6 +37,10 @@ class Batch:
     """Rows among the training clips."""
     views: Int64[np.ndarray, "view batch"]
     """Which view stands in each cell; 0 is the clean clip."""
+
+    def take(self, places: Int64[np.ndarray, " place"]) -> "Batch":
+        """Return a part of the batch."""
+        return Batch(self.clips[places], self.views[:, places])
 
 
 def n_steps(n_clips: int, items: Items, batch_size: int) -> int:
@@ -86,3 +92,51 @@ def epoch_batches(
         drawn, views = chunk // len(items), views_of_item[chunk % len(items)].T
         batches.append(Batch(clips[drawn], np.where(views > 0, views + n_transformed * visits[drawn], 0)))
     return batches
+
+
+def sampling_classes(targets: Targets) -> Int64[np.ndarray, " clip"]:
+    """Say as what each clip is drawn: its class; of several labels the rarest; clips without any are a class too.
+
+    Example:
+        >>> sampling_classes(np.array([[1, 0], [1, 1], [1, 0], [0, 0]], np.float32))
+        array([0, 1, 0, 2])
+    """
+    truth = truth_of(targets)
+    n_clips, n_classes = truth.shape
+    rarity = np.where(truth, truth.sum(0), n_clips + 1)
+    return np.where(truth.any(1), rarity.argmin(1), n_classes)
+
+
+def balanced_visits(
+    classes: Int64[np.ndarray, " clip"], seed: int, epoch: int
+) -> tuple[Int64[np.ndarray, " clip"], Int64[np.ndarray, " clip"]]:
+    """Draw as many clips as there are, each class equally often.
+
+    A class goes round its clips in an order of its own, and the next epoch goes on where this one ended. So the numbers
+    of draws of two clips of a class, and of two classes, differ by one at most, in an epoch as in all of them together.
+
+    Args:
+        classes: of each clip; indices, of which some may be missing.
+        seed: the run's seed.
+        epoch: counted from 0.
+
+    Returns:
+        Rows of the clips, and for each how often it was drawn before in this epoch.
+
+    Example:
+        >>> clips, visits = balanced_visits(np.array([0, 0, 0, 1]), seed=0, epoch=0)
+        >>> sorted(zip(clips.tolist(), visits.tolist()))[-2:]  # the clip of class 1 is drawn twice
+        [(3, 0), (3, 1)]
+    """
+    numbers = np.unique(classes)
+    n_clips, n_classes = len(classes), len(numbers)
+    order_key = keys.key(seed, "balance")
+    rows, visits = [], []
+    for place, number in enumerate(numbers.tolist()):
+        members = np.flatnonzero(classes == number)
+        # Of the first n draws (n + place) // n_classes are of this class, which adds up to n over all places.
+        first, end = ((n + place) // n_classes for n in (epoch * n_clips, (epoch + 1) * n_clips))
+        order = members[keys.permutation(keys.fold_in(order_key, number), len(members))]
+        rows.append(order[np.arange(first, end) % len(members)])
+        visits.append(np.arange(end - first) // len(members))
+    return np.concatenate(rows), np.concatenate(visits)

@@ -1,12 +1,12 @@
 """A run's checkpoints on disk, read without torch: numbered files, of which the newest two are kept.
 
-Each is sealed by a checksum. Where the newest is damaged the one before is used, and the caller is told.
+Each is sealed by a checksum. Where the newest is damaged the one before is used, and the caller is told. They are
+written so often that a run that is killed does at most five minutes of its work twice.
 """
 
-import hashlib
 import os
 import re
-from collections.abc import Mapping
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -15,16 +15,18 @@ import numpy as np
 
 from cohear.errors import UserError
 from cohear.runtime import disk
-from cohear.runtime.files import explain_disk_errors, write_bytes
-from cohear.runtime.reading import read_plain
-from cohear.runtime.sealed_tensors import seal, unseal
+from cohear.runtime.files import explain_disk_errors, read_plain, write_bytes
+from cohear.runtime.sealed_tensors import unseal
 
 _NAME = re.compile(r"epoch-(\d+)-step-(\d+)\.safetensors")
 N_KEPT = 2
 """Checkpoints, the one just written and the one before."""
 MOST_BYTES = 2**34
 """Of a checkpoint or a file of weights: a thousand times the paper's."""
-_SEE_TO_THE_DISK = "see to the disk, then go on with --resume"
+INTERVAL_S = 300.0
+"""Longest time between two checkpoints, but for a single piece of work that takes longer."""
+
+Work = Literal["step", "measurement"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,13 +37,8 @@ class Checkpoint:
     """Where the run stands, JSON values."""
     tensors: dict[str, np.ndarray]
     """By name."""
-    digest: bytes
-    """Eight bytes, the same for the same file."""
-
-
-def checkpoint_bytes(progress: Mapping[str, Any], tensors: Mapping[str, np.ndarray]) -> bytes:
-    """Return the file of a checkpoint; equal ones give equal bytes."""
-    return seal(tensors, dict(progress))
+    data: bytes
+    """The file."""
 
 
 def parse_checkpoint(data: bytes) -> Checkpoint:
@@ -51,18 +48,16 @@ def parse_checkpoint(data: bytes) -> Checkpoint:
         ValueError: where they are damaged, or of something else.
     """
     tensors, progress = unseal(data)
-    if not isinstance(progress, dict):
-        raise ValueError("it says nothing of where the run stands")
-    if not all(type(progress.get(number)) is int for number in ("epoch", "step")):
+    if not isinstance(progress, dict) or not all(type(progress.get(number)) is int for number in ("epoch", "step")):
         raise ValueError("it says nothing of its epoch and step")
-    return Checkpoint(progress, tensors, hashlib.blake2b(data, digest_size=8).digest())
+    return Checkpoint(progress, tensors, data)
 
 
 def checkpoint_folder(folder: Path) -> Path:
     """Return where a run's checkpoints lie: in its own folder, as others may be removed where they go.
 
     Raises:
-        UserError: where that is a link.
+        UserError: where that is a link, maybe to those of another run.
     """
     inside = folder / "checkpoint"
     if os.path.islink(inside):
@@ -74,16 +69,16 @@ def checkpoint_paths(folder: Path) -> list[Path]:
     """Return a run's checkpoints, the newest first.
 
     Raises:
-        UserError: where the disk does not tell, or they would lie in a folder elsewhere, maybe that of another run.
+        UserError: where the disk does not tell.
     """
     inside = checkpoint_folder(folder)
     try:
-        paths = [inside / name for name in os.listdir(inside) if _NAME.fullmatch(name)]
+        found = [(match, inside / name) for name in os.listdir(inside) if (match := _NAME.fullmatch(name))]
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise UserError(f"'{inside}' cannot be read ({error.strerror}); {_SEE_TO_THE_DISK}") from error
-    return sorted(paths, key=lambda path: (*_numbers(path), path.name), reverse=True)
+        raise _unreadable(inside, error) from error
+    return [path for _, path in sorted(found, key=lambda one: (int(one[0][1]), int(one[0][2])), reverse=True)]
 
 
 def write_checkpoint(folder: Path, epoch: int, step: int, data: bytes) -> None:
@@ -93,13 +88,13 @@ def write_checkpoint(folder: Path, epoch: int, step: int, data: bytes) -> None:
         folder: of the run.
         epoch: that training is in, counted from 0.
         step: steps of it that were made.
-        data: from `checkpoint_bytes`.
+        data: sealed; what is said about the tensors is where the run stands.
 
     Raises:
         UserError: where the disk is full, the place cannot be written, or the run folder is gone; the checkpoints
             before are still there.
     """
-    path = _path(folder, epoch, step)
+    path = checkpoint_folder(folder) / f"epoch-{epoch}-step-{step}.safetensors"
     with explain_disk_errors(path):
         if not disk.exists(folder):  # never made anew: nothing else of the run would be there
             raise UserError(
@@ -108,90 +103,80 @@ def write_checkpoint(folder: Path, epoch: int, step: int, data: bytes) -> None:
             )
         disk.make_folder(path.parent)
     write_bytes(path, data)
-    remove_old_checkpoints(folder, epoch, step)
+    remove_old_checkpoints(folder)
 
 
-def remove_old_checkpoints(folder: Path, epoch: int, step: int) -> None:
-    """Remove what is older than a checkpoint and the one before it.
-
-    Newer ones that the disk did not give stay: they may be whole, and the run comes to them again.
-
-    Args:
-        folder: of the run.
-        epoch: of the checkpoint.
-        step: of the checkpoint.
+def remove_old_checkpoints(folder: Path) -> None:
+    """Remove all checkpoints of a run but the newest ones.
 
     Raises:
         UserError: where the disk refuses.
     """
-    older = [path for path in checkpoint_paths(folder) if _numbers(path) < (epoch, step)]
-    with explain_disk_errors(_path(folder, epoch, step)):
-        for old in older[N_KEPT - 1 :]:
+    for old in checkpoint_paths(folder)[N_KEPT:]:
+        with explain_disk_errors(old):
             disk.remove(old)
 
 
-def _path(folder: Path, epoch: int, step: int) -> Path:
-    return checkpoint_folder(folder) / f"epoch-{epoch}-step-{step}.safetensors"
-
-
-def _numbers(path: Path) -> tuple[int, int]:
-    """Return the epoch and the step in a checkpoint's name."""
-    match = _NAME.fullmatch(path.name)
-    assert match
-    return int(match[1]), int(match[2])
-
-
-@dataclass(frozen=True)
-class Refused:
-    """A checkpoint that cannot be used."""
-
-    path: Path
-    reason: str
-    kind: Literal["unreadable", "damaged", "foreign", "misnamed"]
-    """The disk did not give it; it is not what was written; it is whole and of another run, or of another step."""
-
-    def __str__(self) -> str:
-        return f"the checkpoint '{self.path}' cannot be used ({self.reason})"
-
-
-def read_newest(folder: Path, identity: str | None = None) -> tuple[Checkpoint | None, list[Refused]]:
-    """Read the newest checkpoint that is whole; None where there is none at all.
+def read_newest(folder: Path, identity: str | None = None) -> tuple[Checkpoint | None, list[tuple[Path, str]]]:
+    """Read the newest checkpoint that is whole and of the run; None where there is none at all.
 
     Args:
         folder: of the run.
         identity: what its checkpoints must say; None: anything.
 
     Returns:
-        The checkpoint, and the newer ones that cannot be used.
+        The checkpoint, and the newer ones that cannot be used, each with the reason.
 
     Raises:
-        UserError: where there are checkpoints, and not one of them can be used.
+        UserError: where the disk does not give one, or there are some and not one of them can be used.
     """
-    refused: list[Refused] = []
+    refused: list[tuple[Path, str]] = []
     for path in checkpoint_paths(folder):
         try:
             checkpoint = parse_checkpoint(read_plain(path, MOST_BYTES))
+            if identity is not None and checkpoint.progress.get("identity") != identity:
+                raise ValueError("it is of another run")
         except OSError as error:
-            refused.append(Refused(path, error.strerror or str(error), "unreadable"))
-            continue
+            raise _unreadable(path, error) from error
         except ValueError as error:
-            refused.append(Refused(path, str(error), "damaged"))
-            continue
-        if identity is not None and checkpoint.progress.get("identity") != identity:
-            refused.append(Refused(path, "it is of another run", "foreign"))
-            continue
-        epoch, step = checkpoint.progress["epoch"], checkpoint.progress["step"]
-        name = _path(folder, epoch, step).name
-        if path.name == name:
+            refused.append((path, str(error)))
+        else:
             return checkpoint, refused
-        # One that is named as if it were newer would be read again and again, in place of those written after it.
-        refused.append(Refused(path, f"it holds epoch {epoch}, step {step}, so its name is {name}", "misnamed"))
-    if not refused:
-        return None, []
-    kinds = {one.kind for one in refused}
-    remedy = "copy one of them there from elsewhere, or remove the run folder to start afresh"
-    if "unreadable" in kinds:
-        remedy = _SEE_TO_THE_DISK
-    elif "misnamed" in kinds:
-        remedy = "rename it, then go on with --resume"
-    raise UserError(f"{', '.join(map(str, refused))}; {remedy}")
+    if refused:
+        raise UserError(
+            f"{', '.join(map(refusal, *zip(*refused, strict=True)))}; copy one of them there from elsewhere, or remove "
+            "the run folder to start afresh"
+        )
+    return None, []
+
+
+def refusal(path: Path, reason: str) -> str:
+    """Say that a checkpoint cannot be used, and why."""
+    return f"the checkpoint '{path}' cannot be used ({reason})"
+
+
+def _unreadable(path: Path, error: OSError) -> UserError:
+    reason = error.strerror or error
+    return UserError(f"'{path}' cannot be read ({reason}); see to the disk, then go on with --resume")
+
+
+class CheckpointClock:
+    """Knows when the last checkpoint was written, and how long a piece of each kind of work took."""
+
+    def __init__(self) -> None:
+        self._saved = self._lap = time.monotonic()
+        self._took_s: dict[Work, float] = {}
+
+    def did(self, work: Work) -> None:
+        """Note that a piece of work ends now."""
+        now = time.monotonic()
+        self._took_s[work] = now - self._lap
+        self._lap = now
+
+    def is_due_before(self, work: Work) -> bool:
+        """Whether to write a checkpoint now, since after such a piece of work it would be late."""
+        return time.monotonic() - self._saved + self._took_s.get(work, 0.0) >= INTERVAL_S
+
+    def saved(self) -> None:
+        """Note that a checkpoint was written."""
+        self._saved = self._lap = time.monotonic()

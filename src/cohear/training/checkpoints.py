@@ -3,8 +3,12 @@
 The weights of the best epoch are in it too, where training may go back to them: a file of their own could be newer
 than the progress that names the epoch. Randomness is functional, so a checkpoint holds no random state: seed, epoch
 and step say everything.
+
+A run goes on from its newest checkpoint that can be used. Of several processes the first one reads it and gives it to
+the others, so that all go on from the same one, whatever their disks would say.
 """
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,15 +17,23 @@ from typing import Any
 
 import numpy as np
 import torch
+from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from cohear.errors import UserError
-from cohear.runtime.files import write_bytes
-from cohear.runtime.reading import read_plain
+from cohear.runtime import disk
+from cohear.runtime.files import explain_disk_errors, read_plain, write_bytes
 from cohear.runtime.sealed_tensors import seal, unseal
-from cohear.training.checkpoint_files import MOST_BYTES, Refused, checkpoint_bytes, read_newest, write_checkpoint
+from cohear.training.checkpoint_files import (
+    MOST_BYTES,
+    parse_checkpoint,
+    read_newest,
+    refusal,
+    remove_old_checkpoints,
+    write_checkpoint,
+)
 
-_MAKE_AGAIN = "or remove metrics.json beside it and go on with --resume"
+_log = logging.getLogger(__name__)
 _NETWORK, _OPTIMIZER, _BEST = "network.", "optimizer.", "best."
 
 
@@ -33,10 +45,6 @@ class Restored:
     """As it was saved."""
     best: dict[str, Tensor]
     """The network's state after its best epoch; empty where that was not wanted."""
-    refused: list[Refused]
-    """Newer checkpoints that cannot be used."""
-    digest: bytes
-    """Of the checkpoint, eight bytes."""
 
 
 def save_checkpoint(
@@ -62,27 +70,38 @@ def save_checkpoint(
     for index, state in optimizer.state_dict()["state"].items():
         tensors |= {f"{_OPTIMIZER}{index}.{name}": value for name, value in state.items()}
     tensors |= {f"{_BEST}{name}": tensor for name, tensor in best.items()}
-    write_checkpoint(folder, progress["epoch"], progress["step"], checkpoint_bytes(progress, _plain(tensors)))
+    write_checkpoint(folder, progress["epoch"], progress["step"], seal(_plain(tensors), progress))
 
 
-def load_checkpoint(
-    folder: Path, network: nn.Module, optimizer: torch.optim.Optimizer, identity: str
+def resume(
+    folder: Path, network: nn.Module, optimizer: torch.optim.Optimizer, identity: str, fabric: Fabric
 ) -> Restored | None:
-    """Restore network and optimizer in place from the newest checkpoint that is whole; None where there is none.
+    """Restore network and optimizer in place from the run's newest checkpoint; None where there is none.
 
     Args:
         folder: the run folder.
         network: of the run.
         optimizer: of the network.
         identity: what the run is known by; checkpoints of another one are refused.
+        fabric: launched.
 
     Raises:
-        UserError: where there are checkpoints and none of them can be read, or it does not fit the network.
+        UserError: where there are checkpoints and none of them can be used, or it does not fit the network; in all
+            processes.
     """
-    checkpoint, refused = read_newest(folder, identity)
-    if checkpoint is None:
+    data, error = b"", None
+    if fabric.is_global_zero:
+        try:
+            data = _read(folder, identity)
+        except UserError as raised:  # the others wait to hear of it
+            error = raised
+    data, error = fabric.broadcast((data, error))
+    if error is not None:
+        raise error
+    if not data:
         return None
-    tensors = _tensors(checkpoint.tensors)
+    found = parse_checkpoint(data)
+    tensors = _tensors(found.tensors)
     try:
         _restore(network, optimizer, tensors)
     except (KeyError, ValueError, IndexError, RuntimeError) as error:
@@ -90,7 +109,28 @@ def load_checkpoint(
             f"the checkpoint in '{folder}' is of another network ({_reason(error)}); remove the run folder to start "
             "afresh"
         ) from error
-    return Restored(checkpoint.progress, _part(tensors, _BEST), refused, checkpoint.digest)
+    return Restored(found.progress, _part(tensors, _BEST))
+
+
+def _read(folder: Path, identity: str) -> bytes:
+    """Read the newest checkpoint and say from where the run goes on; nothing where there is none.
+
+    Newer ones that cannot be used are renamed: under their names they would be counted as checkpoints of this run, and
+    push its own out.
+    """
+    checkpoint, refused = read_newest(folder, identity)
+    if checkpoint is None:
+        if disk.exists(folder / "history.jsonl"):
+            _log.warning("there is no checkpoint in '%s', though training had begun: it begins again", folder)
+        return b""
+    for path, reason in refused:
+        aside = path.with_name(f"{path.name}.refused")
+        _log.warning("%s; the one before is used, and it is kept as '%s'", refusal(path, reason), aside.name)
+        with explain_disk_errors(path):
+            disk.rename(path, aside)
+    _log.info("going on from epoch %d, step %d", checkpoint.progress["epoch"], checkpoint.progress["step"])
+    remove_old_checkpoints(folder)  # what a kill left over
+    return checkpoint.data
 
 
 def save_weights(path: Path, network: nn.Module, about: dict[str, str]) -> None:
@@ -104,20 +144,13 @@ def load_weights(path: Path, network: nn.Module) -> None:
     Raises:
         UserError: where the file is missing, damaged, or of another network.
     """
-    if not path.exists():
-        raise UserError(f"the weights '{path}' are missing; copy them there, {_MAKE_AGAIN}")
     try:
-        tensors = _tensors(unseal(read_plain(path, MOST_BYTES))[0])
-    except (ValueError, OSError) as error:
+        network.load_state_dict(_tensors(unseal(read_plain(path, MOST_BYTES))[0]))
+    except (ValueError, OSError, RuntimeError) as error:
+        kind = "they are of another network: " if isinstance(error, RuntimeError) else ""
         raise UserError(
-            f"the weights '{path}' cannot be used ({_reason(error)}); copy the file again, {_MAKE_AGAIN}"
-        ) from error
-    try:
-        network.load_state_dict(tensors)
-    except RuntimeError as error:
-        raise UserError(
-            f"the weights '{path}' cannot be used, they are of another network ({_reason(error)}); copy those of this "
-            f"run there, {_MAKE_AGAIN}"
+            f"the weights '{path}' cannot be used ({kind}{_reason(error)}); copy those of this run there again, or "
+            "remove metrics.json beside them and go on with --resume"
         ) from error
 
 
@@ -141,13 +174,12 @@ def _reason(error: Exception) -> str:
 
 def _restore(network: nn.Module, optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
     network.load_state_dict(_part(tensors, _NETWORK))
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for name, tensor in _part(tensors, _OPTIMIZER).items():
         index, field = name.split(".")
+        parameter = parameters[int(index)]
+        if tensor.shape == parameter.shape:  # the moments lie in memory as their parameter does
+            tensor = torch.empty_like(parameter).copy_(tensor)
         state.setdefault(int(index), {})[field] = tensor
-    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-    for index, fields in state.items():
-        for field, tensor in fields.items():
-            if tensor.shape == parameters[index].shape:  # the moments lie in memory as their parameter does
-                fields[field] = torch.empty_like(parameters[index]).copy_(tensor)
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})

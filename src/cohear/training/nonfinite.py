@@ -2,12 +2,13 @@
 
 What is known of them stays on the device until somebody asks; on a CPU that costs nothing, on a GPU it is asked where
 the host waits anyway.
+
+The clips of a bad step are named. Weights are looked at too before they are measured or saved.
 """
 
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any
+from contextlib import suppress
 
+import numpy as np
 import torch
 from jaxtyping import Float32, Float64
 from lightning_fabric import Fabric
@@ -15,7 +16,10 @@ from torch import Tensor, nn
 
 from cohear.errors import UserError
 from cohear.objectives import Losses
-from cohear.training.checkpoint_files import checkpoint_paths
+from cohear.training.batches import Batch
+from cohear.training.plan import TrainingClips
+from cohear.training.together import anywhere
+from cohear.views import ViewMaker
 
 LOWER_RATE = "lower optimizer.learning_rate and train under another --out"
 """What helps where numbers grew beyond all bounds; the folder of a run is kept for its own settings."""
@@ -54,7 +58,7 @@ class FiniteSteps:
     def judge(self, losses: Losses) -> Float32[Tensor, ""]:
         """Say, on the device, whether the step is bad: 1 where its losses or gradients are not finite, else 0.
 
-        Where steps are dropped, the optimizer will not take this one, and the statistics are put back.
+        The optimizer will not take a bad one; where steps are dropped, the statistics are put back too.
         """
         gradients = [parameter.grad for parameter in self._parameters if parameter.grad is not None]
         largest = torch.nn.utils.get_total_norm(gradients, norm_type=float("inf"))
@@ -67,23 +71,16 @@ class FiniteSteps:
         self._first = torch.where(is_first, self._step, self._first)
         self._losses = torch.where(is_first, values, self._losses)
         self._step = self._step + 1
+        self._optimizer.found_inf = bad  # type: ignore[attr-defined]  # what a GradScaler gives a fused optimizer
         if self._drops:
-            self._optimizer.found_inf = bad  # type: ignore[attr-defined]  # what a GradScaler gives a fused optimizer
             for statistic, before in zip(self._statistics, self._before, strict=True):
                 statistic.copy_(torch.where(bad > 0, before, statistic))
         return bad
 
-    def refuse_bad(self, look_into: Callable[[int, Losses], UserError]) -> None:
-        """End the run where a step was bad and none is dropped; the host waits for the device.
-
-        Args:
-            look_into: makes the sentence of a step of this epoch and its losses.
-
-        Raises:
-            UserError: that one.
-        """
-        if not self._drops and (step := int(self._first)) >= 0:
-            raise look_into(step, Losses(*self._losses))
+    def first_bad(self) -> tuple[int, Losses] | None:
+        """Return the first bad step since `begin` and its losses, None where all are good; waits for the device."""
+        step = int(self._first)
+        return None if step < 0 else (step, Losses(*self._losses))
 
 
 def summands(losses: Losses, bad: Float32[Tensor, ""], share: float, n_items: int) -> Float64[Tensor, "5"]:
@@ -99,18 +96,7 @@ def summands(losses: Losses, bad: Float32[Tensor, ""], share: float, n_items: in
     return torch.cat((torch.where(bad > 0, 0.0, sums), torch.stack((bad, bad * n_items)).double()))
 
 
-def kept_text(folder: Path) -> str:
-    """Say of a run that ends that its last checkpoint is as it was, where there is one.
-
-    A disk that does not tell is no reason to leave out what the sentence is about: that is said instead.
-    """
-    try:
-        return ", and the last checkpoint is as it was" if checkpoint_paths(folder) else ""
-    except UserError as error:
-        return f", and whether there is a checkpoint is not known ({error})"
-
-
-def check_weights(network: nn.Module, folder: Path, epoch: int, step: int, fabric: Fabric) -> None:
+def check_weights(network: nn.Module, epoch: int, step: int, fabric: Fabric) -> None:
     """Refuse to measure or save a network that is no longer finite, though losses and gradients were.
 
     Weights become so by the step itself; batch-norm statistics by activations that are finite and have no finite
@@ -118,7 +104,6 @@ def check_weights(network: nn.Module, folder: Path, epoch: int, step: int, fabri
 
     Args:
         network: trained so far.
-        folder: of the run.
         epoch: counted from 0.
         step: how many steps of it are done.
         fabric: of several processes, whose statistics may differ, all come to the same judgement.
@@ -126,46 +111,42 @@ def check_weights(network: nn.Module, folder: Path, epoch: int, step: int, fabri
     Raises:
         UserError: where that is so.
     """
-    weights = {name for name, _ in network.named_parameters()}
-    bad = torch.zeros(2, device=fabric.device)
-    for name, tensor in network.state_dict().items():
-        if tensor.is_floating_point():
-            bad[0 if name in weights else 1] += ~tensor.isfinite().all()
-    if fabric.world_size > 1:
-        reduced = fabric.all_reduce(bad, reduce_op="max")
-        assert isinstance(reduced, Tensor)
-        bad = reduced
-    of_weights, of_statistics = bad.tolist()
-    if of_weights or of_statistics:
+    tensors = [tensor for tensor in network.state_dict().values() if tensor.is_floating_point()]
+    is_bad = torch.stack([~tensor.isfinite().all() for tensor in tensors]).any()
+    if anywhere([bool(is_bad)], fabric)[0]:
         raise UserError(
-            f"the {'weights' if of_weights else 'batch-norm statistics'} are no longer finite in epoch {epoch}, after "
-            f"step {step - 1}, both counted from 0{kept_text(folder)}: {LOWER_RATE}"
+            f"weights or batch-norm statistics are no longer finite in epoch {epoch}, after step {step - 1}, both "
+            f"counted from 0; the last checkpoint, where there is one, is as it was: {LOWER_RATE}"
         )
 
 
-def all_dropped_error(epoch: int, n_steps: int) -> UserError:
-    """Word that an epoch trained nothing."""
-    return UserError(
-        f"the loss or its gradients were not finite in every one of the {n_steps} steps of epoch {epoch}, and all were "
-        f"dropped; {LOWER_RATE}, or leave out --on-nonfinite skip (`cohear train` then needs --resume) to see clips "
-        "and views of such a step"
-    )
+def nonfinite_error(
+    clips: TrainingClips, view_maker: ViewMaker, batch: Batch, seed: int, epoch: int, step: int, losses: Losses
+) -> UserError:
+    """Word that a step was not finite, and name the clips whose spectrograms are not finite, or else all of its clips.
 
+    To find them the batch is made again, clip by clip: everything is a function of seed, epoch and step.
 
-def dropped_warning(history: Sequence[dict[str, Any]]) -> str | None:
-    """Say how many steps were dropped and in which epochs; None where none was.
-
-    Example:
-        >>> dropped_warning([{"epoch": 0, "n_steps": 9}, {"epoch": 1, "n_steps": 9, "n_skipped": 2}])
-        'the loss or its gradients were not finite in 2 of 18 steps, which were dropped (epoch 1)'
+    Args:
+        clips: what is trained on.
+        view_maker: made the views.
+        batch: of the step.
+        seed: of the run.
+        epoch: counted from 0.
+        step: of the epoch, counted from 0.
+        losses: of the step.
     """
-    epochs = [record for record in history if record.get("n_skipped")]
-    if not epochs:
-        return None
-    n_dropped, n_steps = sum(r["n_skipped"] for r in epochs), sum(r["n_steps"] for r in history)
-    numbers = [str(record["epoch"]) for record in epochs]
-    listed = ", ".join(numbers[:10]) + (f" and {len(numbers) - 10} more" if len(numbers) > 10 else "")
-    return (
-        f"the loss or its gradients were not finite in {n_dropped} of {n_steps} steps, which were dropped "
-        f"(epoch{'s' * (len(numbers) > 1)} {listed})"
+    what = "gradients are" if all(bool(loss.isfinite()) for loss in losses) else "loss is"
+    ids, unsound = [clips.ids[row] for row in batch.clips.tolist()], []
+    with suppress(UserError):  # a disk in trouble shall not hide which step it was
+        for place, name in enumerate(ids):
+            if not clips.make_views(view_maker, batch.take(np.array([place])), seed, epoch).isfinite().all():
+                unsound.append(name)
+    named = list(dict.fromkeys(unsound or ids))
+    listed = ", ".join(f"'{name}'" for name in named[:3]) + (f" and {len(named) - 3} more" if len(named) > 3 else "")
+    whose = "whose spectrograms are not finite" if unsound else "whose spectrograms are finite"
+    return UserError(
+        f"the {what} not finite in epoch {epoch}, step {step}, both counted from 0, with the clips {listed}, {whose}; "
+        f"the last checkpoint, where there is one, is as it was: look for damaged clips, {LOWER_RATE}, or go on "
+        "without such steps by --on-nonfinite skip (`cohear train` needs --resume too)"
     )

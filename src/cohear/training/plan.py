@@ -7,11 +7,12 @@ import numpy as np
 from jaxtyping import Float, Int64, UInt64
 from torch import Tensor, nn
 
+from cohear.metrics.tasks import Targets
 from cohear.objectives import ClassificationObjective
 from cohear.runtime.interrupts import StopRequest
-from cohear.training.balance import Targets
-from cohear.training.batches import Items
+from cohear.training.batches import Batch, Items
 from cohear.transforms import ClipFacts
+from cohear.views import ViewMaker, view_keys
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,13 @@ class TrainingClips:
     """What transforms may know of them."""
     ids: Sequence[str]
     """How people know them."""
+
+    def make_views(
+        self, view_maker: ViewMaker, batch: Batch, seed: int, epoch: int
+    ) -> Float[Tensor, "view batch band frame"]:
+        """Return what a network hears of a batch: the same whenever, and beside whatever other clips, it is made."""
+        cell_keys = view_keys(seed, epoch, self.clip_keys[batch.clips], batch.views)
+        return view_maker.make(self.read(batch.clips), batch.views, cell_keys, self.facts.take(batch.clips)).inputs
 
 
 @dataclass(frozen=True)
@@ -56,15 +64,8 @@ class Watch:
     """Who looks on while training goes on."""
 
     measure: Callable[[nn.Module, int, Callable[[], bool]], dict[str, float] | None]
-    """Called with network, epoch and should_stop after each epoch; what it returns joins the history."""
+    """Called with network, epoch and should_stop after each epoch; what it returns joins the history. None, of several
+    processes in all, where it was stopped."""
     on_step: Callable[[int, int], None] = lambda _done, _total: None
     """Called with steps done and steps in all."""
     stop: StopRequest = field(default_factory=StopRequest)
-
-    def is_stopped(self) -> bool:
-        """Whether somebody asked this process to stop, or its time is over."""
-        return self.stop.is_made
-
-    def is_signaled(self) -> bool:
-        """Whether somebody asked this process to stop."""
-        return self.stop.signal_number is not None

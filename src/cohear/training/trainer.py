@@ -5,12 +5,9 @@ objective and weight. Every step is a function of (seed, epoch, step), so a run 
 same steps as one that was never stopped.
 """
 
-import dataclasses
-import json
 import signal
 import time
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -20,24 +17,18 @@ from jaxtyping import Float, Int64
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from cohear.models import VGG
+from cohear.errors import UserError
 from cohear.objectives import ClassificationObjective, Losses
-from cohear.runtime.files import write_text
 from cohear.runtime.interrupts import Interrupted
 from cohear.tensors import on_device
-from cohear.training.balance import sampling_classes
-from cohear.training.batches import Batch, epoch_batches, n_steps
-from cohear.training.checkpoint_clock import CheckpointClock
-from cohear.training.checkpoints import save_checkpoint
-from cohear.training.collapse import guessing_loss
-from cohear.training.early_stopping import is_settled, kept_epoch
-from cohear.training.first_step import FirstStep
-from cohear.training.history_warnings import warn_of_epoch
-from cohear.training.nonfinite import FiniteSteps, all_dropped_error, check_weights, summands
-from cohear.training.nonfinite_batch import look_into_batch
+from cohear.training.batches import Batch, epoch_batches, n_steps, sampling_classes
+from cohear.training.checkpoint_files import CheckpointClock
+from cohear.training.checkpoints import resume, save_checkpoint
+from cohear.training.history import guessing_loss, is_settled, kept_epoch, warn_of_epoch, write_history
+from cohear.training.nonfinite import LOWER_RATE, FiniteSteps, check_weights, nonfinite_error, summands
 from cohear.training.plan import TrainingClips, TrainingPlan, Watch
-from cohear.training.resuming import resume
-from cohear.views import ViewMaker, view_keys
+from cohear.training.together import AfterSteps, anywhere, mean_over_processes, share_statistics, synchronize_batch_norm
+from cohear.views import ViewMaker
 
 
 @dataclass
@@ -58,7 +49,7 @@ class _Progress:
 class _Step(nn.Module):
     """Network and objective as one module, so that a distributed wrapper sees a single forward."""
 
-    def __init__(self, network: VGG, objective: ClassificationObjective) -> None:
+    def __init__(self, network: nn.Module, objective: ClassificationObjective) -> None:
         super().__init__()
         self.network, self.objective = network, objective
 
@@ -68,13 +59,15 @@ class _Step(nn.Module):
         targets: Int64[Tensor, " batch"] | Float[Tensor, "batch label"],
         weight: float,
     ) -> Losses:
-        embeddings = self.network.embed(log_mels) if self.objective.needs_embeddings else None
-        logits = self.network(log_mels) if embeddings is None else self.network.classify(embeddings)
-        return self.objective(logits, targets, weight, embeddings)
+        if not self.objective.needs_embeddings:
+            return self.objective(self.network(log_mels), targets, weight)
+        network: Any = self.network
+        embeddings = network.embed(log_mels)
+        return self.objective(network.classify(embeddings), targets, weight, embeddings)
 
 
 def train(
-    network: VGG,
+    network: nn.Module,
     view_maker: ViewMaker,
     clips: TrainingClips,
     plan: TrainingPlan,
@@ -87,7 +80,8 @@ def train(
     """Train a network in place, from its checkpoint in `folder` if there is one.
 
     Args:
-        network: already initialized.
+        network: log-mels `[..., band, frame]` to logits `[..., label]`, already initialized; for an objective that
+            needs embeddings it has `embed` and `classify`, one after the other.
         view_maker: makes the views of a batch; its front end is moved to the device.
         clips: what to train on.
         plan: how.
@@ -101,113 +95,184 @@ def train(
 
     Raises:
         Interrupted: after a signal or at the deadline; everything is saved.
-        UserError: where loss, gradients or weights are not finite, the disk is full, or processes that train together
-            do not find the same checkpoint.
+        UserError: where loss, gradients or weights are not finite, the disk is full, or no checkpoint can be used.
     """
-    first_step = FirstStep(fabric.device)
-    view_maker.front_end.to(fabric.device)
-    if fabric.world_size > 1 and fabric.device.type == "cuda":  # the views of all processes share their statistics
-        nn.SyncBatchNorm.convert_sync_batchnorm(network)
-    optimizer = torch.optim.AdamW(
-        network.parameters(), lr=plan.learning_rate(0), weight_decay=plan.weight_decay, fused=True
-    )
-    step_module, step_optimizer = fabric.setup(_Step(network, plan.objective), optimizer)
-    restored = resume(folder, network, optimizer, identity, fabric)
-    progress = _Progress(**restored.progress) if restored else _Progress(identity)
-    best = restored.best if restored else {}
-    if fabric.is_global_zero:
-        _write_history(folder, progress.history)
-    n_clips = len(clips.targets)
-    classes = sampling_classes(clips.targets) if plan.draws_classes_equally else None
-    steps_per_epoch = n_steps(n_clips, plan.items, plan.batch_size)
-    step_module.train()
-    clock = CheckpointClock()
-    guessing = guessing_loss(plan, clips.targets, network.n_classes)
-    finite_steps = FiniteSteps(network, optimizer, plan.drops_nonfinite, fabric)
-    while progress.epoch < plan.n_epochs and not _first_says(is_settled(progress.history, plan.patience), fabric):
-        started = time.perf_counter()
-        weight, learning_rate = plan.consistency_weight(progress.epoch), plan.learning_rate(progress.epoch)
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate
-        batches = epoch_batches(n_clips, plan.items, plan.batch_size, plan.seed, progress.epoch, classes)
-        sums = torch.tensor(progress.sums, dtype=torch.float64, device=fabric.device)
-        finite_steps.begin(progress.step)
-        look_into = partial(look_into_batch, folder, clips, view_maker, batches, plan.seed, progress.epoch)
-        for batch in batches[progress.step :]:
-            finite_steps.before_forward()
-            losses, share = _forward(step_module, view_maker, clips, plan.seed, progress.epoch, batch, weight, fabric)
-            fabric.backward(losses.total * share)
-            bad = finite_steps.judge(losses)
-            if fabric.device.type == "cpu":  # nothing is waited for
-                finite_steps.refuse_bad(look_into)
-            step_optimizer.step()
-            step_optimizer.zero_grad()
-            first_step.stop()
-            sums += summands(losses, bad, share, len(batch.clips))
-            progress.step += 1
-            watch.on_step(progress.epoch * steps_per_epoch + progress.step, plan.n_epochs * steps_per_epoch)
-            clock.did("step")
-            is_due = clock.is_due_before("measurement" if progress.step == steps_per_epoch else "step")
-            is_stopped, is_due = _each_anywhere([watch.is_stopped(), is_due and fabric.is_global_zero], fabric)
-            if is_stopped:
-                break
-            if is_due:
-                finite_steps.refuse_bad(look_into)
-                check_weights(network, folder, progress.epoch, progress.step, fabric)
-                so_far = dataclasses.replace(
-                    progress,
-                    sums=_mean_over_processes(sums, fabric),
-                    duration_s=progress.duration_s + time.perf_counter() - started,
-                )
-                if fabric.is_global_zero:
-                    save_checkpoint(folder, network, optimizer, vars(so_far), best)
-                clock.saved()
-        finite_steps.refuse_bad(look_into)
-        check_weights(network, folder, progress.epoch, progress.step, fabric)
-        progress.sums = _mean_over_processes(sums, fabric)
-        measured = None
-        if not _anywhere(watch.is_stopped(), fabric):
-            # A measurement that a deadline cut short would be begun anew, and with short budgets never end.
-            with fabric.autocast():
-                measured = watch.measure(network, progress.epoch, watch.is_signaled)
-            clock.did("measurement")
-        duration_s = progress.duration_s + time.perf_counter() - started
-        if _anywhere(measured is None, fabric) or measured is None:
-            progress.duration_s = duration_s
-            _save_and_leave(folder, network, optimizer, progress, best, watch, fabric)
-        *of_losses, n_skipped, n_items_skipped = progress.sums
-        if n_skipped == steps_per_epoch:
-            raise all_dropped_error(progress.epoch, steps_per_epoch)
-        n_items = n_clips * len(plan.items) - n_items_skipped
-        total, classification, consistency = (value / n_items for value in of_losses)
-        progress.history.append(
-            {
-                "epoch": progress.epoch,
-                "learning_rate": learning_rate,
-                "consistency_weight": weight,
-                "loss": total,
-                "classification": classification,
-                "consistency": consistency,
-                "n_steps": steps_per_epoch,
-                **({"n_skipped": int(n_skipped)} if n_skipped else {}),
-                "duration_s": round(duration_s, 3),
-                **first_step.take_record(),
-                **measured,
-            }
+    training = _Training(network, view_maker, clips, plan, folder, fabric, watch, identity)
+    while training.goes_on():
+        training.make_epoch()
+    if training.best:
+        network.load_state_dict(training.best)
+    return training.progress.history
+
+
+@dataclass
+class _Training:
+    """A training that was begun, or is gone on with: what `train` was given, and where it stands."""
+
+    network: nn.Module
+    view_maker: ViewMaker
+    clips: TrainingClips
+    plan: TrainingPlan
+    folder: Path
+    fabric: Fabric
+    watch: Watch
+    identity: str
+
+    def __post_init__(self) -> None:
+        network, clips, plan, fabric = self.network, self.clips, self.plan, self.fabric
+        self.view_maker.to(fabric.device)
+        if fabric.world_size > 1 and fabric.device.type == "cuda":
+            synchronize_batch_norm(network)
+        self.optimizer = torch.optim.AdamW(
+            network.parameters(), lr=plan.learning_rate(0), weight_decay=plan.weight_decay, fused=True
         )
+        self.step_module, self.step_optimizer = fabric.setup(_Step(network, plan.objective), self.optimizer)
+        restored = resume(self.folder, network, self.optimizer, self.identity, fabric)
+        self.progress = _Progress(**restored.progress) if restored else _Progress(self.identity)
+        self.best = restored.best if restored else {}
+        """The network's state after its best epoch, where it may go back to it."""
+        self.steps_per_epoch = n_steps(len(clips.targets), plan.items, plan.batch_size)
+        self.classes = sampling_classes(clips.targets) if plan.draws_classes_equally else None
+        self.guessing = guessing_loss(plan, clips.targets)
+        self.finite_steps = FiniteSteps(network, self.optimizer, plan.drops_nonfinite, fabric)
+        self.after_steps, self.clock = AfterSteps(fabric), CheckpointClock()
+        self.step_module.train()
         if fabric.is_global_zero:
-            warn_of_epoch(progress.history, guessing)
-        is_best = plan.patience is not None and kept_epoch(progress.history, plan.patience) == progress.epoch
-        if _first_says(is_best, fabric):
-            best = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
-        progress = _Progress(progress.identity, progress.epoch + 1, history=progress.history)
-        if fabric.is_global_zero:
-            save_checkpoint(folder, network, optimizer, vars(progress), best)
-            _write_history(folder, progress.history)
-        clock.saved()
-    if best:
-        network.load_state_dict(best)
-    return progress.history
+            write_history(self.folder, self.progress.history)
+
+    def goes_on(self) -> bool:
+        """Whether another epoch is to be made."""
+        is_over = self.fabric.broadcast(is_settled(self.progress.history, self.plan.patience))
+        return self.progress.epoch < self.plan.n_epochs and not is_over
+
+    def make_epoch(self) -> None:
+        """Make the steps of an epoch that are not made yet, measure, and save.
+
+        Raises:
+            Interrupted: where somebody asked; everything is saved.
+            UserError: as `train`.
+        """
+        self.epoch_began, epoch, plan = time.perf_counter(), self.progress.epoch, self.plan
+        self.weight, self.learning_rate = plan.consistency_weight(epoch), plan.learning_rate(epoch)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.learning_rate
+        n_clips = len(self.clips.targets)
+        self.batches = epoch_batches(n_clips, plan.items, plan.batch_size, plan.seed, epoch, self.classes)
+        self.sums = torch.tensor(self.progress.sums, dtype=torch.float64, device=self.fabric.device)
+        self.finite_steps.begin(self.progress.step)
+        is_stopped = self._make_steps()
+        self._check_finite()
+        is_due = self.clock.is_due_before("measurement") and self.fabric.is_global_zero
+        is_stopped, is_due = anywhere([is_stopped or self.watch.stop.is_made, is_due], self.fabric)
+        if is_due and not is_stopped:
+            self._save(self._so_far())
+        # A measurement that a deadline cut short would be begun anew, and with short budgets never end.
+        measured = None if is_stopped else self._measure()
+        so_far = self._so_far()
+        if measured is None:
+            self._save_and_leave(so_far)
+        self._end_epoch(so_far, measured)
+
+    def _make_steps(self) -> bool:
+        """Make the steps of the epoch; whether somebody asked to stop before the last one."""
+        asked = [False, False]
+        while self.progress.step < len(self.batches) and not asked[0]:
+            if asked[1]:
+                self._check_finite()
+                self._save(self._so_far())
+            self._make_step(self.batches[self.progress.step])
+            done = self.progress.epoch * self.steps_per_epoch + self.progress.step
+            self.watch.on_step(done, self.plan.n_epochs * self.steps_per_epoch)
+            self.clock.did("step")
+            is_due = self.clock.is_due_before("step") and self.fabric.is_global_zero
+            asked = self.after_steps.ask([self.watch.stop.is_made, is_due])
+        of_last_step = self.after_steps.forget()
+        return asked[0] or (of_last_step is not None and of_last_step[0])
+
+    def _make_step(self, batch: Batch) -> None:
+        self.finite_steps.before_forward()
+        losses, share = _forward(
+            self.step_module, self.view_maker, self.clips, self.plan.seed, self.progress.epoch, batch, self.weight,
+            self.fabric,
+        )  # fmt: skip
+        self.fabric.backward(losses.total * share)
+        bad = self.finite_steps.judge(losses)
+        if self.fabric.device.type == "cpu":  # nothing is waited for
+            self._refuse_bad()
+        self.step_optimizer.step()
+        self.step_optimizer.zero_grad()
+        self.sums += summands(losses, bad, share, len(batch.clips))
+        self.progress.step += 1
+
+    def _refuse_bad(self) -> None:
+        if not self.plan.drops_nonfinite and (bad := self.finite_steps.first_bad()):
+            step, losses = bad
+            epoch, batch = self.progress.epoch, self.batches[step]
+            raise nonfinite_error(self.clips, self.view_maker, batch, self.plan.seed, epoch, step, losses)
+
+    def _check_finite(self) -> None:
+        """Refuse to measure or save what is not finite; the host waits for the device."""
+        self._refuse_bad()
+        check_weights(self.network, self.progress.epoch, self.progress.step, self.fabric)
+
+    def _measure(self) -> dict[str, float] | None:
+        share_statistics(self.network, self.fabric)
+        asked = self.watch.stop
+        with self.fabric.autocast():
+            measured = self.watch.measure(self.network, self.progress.epoch, lambda: asked.signal_number is not None)
+        self.clock.did("measurement")
+        return measured
+
+    def _so_far(self) -> _Progress:
+        """Return where the epoch stands; all processes must ask."""
+        duration_s = self.progress.duration_s + time.perf_counter() - self.epoch_began
+        return replace(self.progress, sums=mean_over_processes(self.sums, self.fabric), duration_s=duration_s)
+
+    def _save(self, progress: _Progress) -> None:
+        if self.fabric.is_global_zero:
+            save_checkpoint(self.folder, self.network, self.optimizer, vars(progress), self.best)
+        self.clock.saved()
+
+    def _save_and_leave(self, progress: _Progress) -> NoReturn:
+        self._save(progress)
+        asked = self.watch.stop
+        raise Interrupted(
+            f"stopped in epoch {progress.epoch} after step {progress.step}, everything is saved",
+            asked.signal_number if asked.is_made else signal.SIGINT,  # another process was asked
+        )
+
+    def _end_epoch(self, done: _Progress, measured: dict[str, float]) -> None:
+        """Add the epoch to the history, keep its weights where they are the best so far, and save."""
+        *of_losses, n_skipped, n_items_skipped = done.sums
+        if n_skipped == self.steps_per_epoch:
+            raise UserError(
+                f"every one of the {self.steps_per_epoch} steps of epoch {done.epoch} was dropped, as its loss or its "
+                f"gradients were not finite; {LOWER_RATE}, or leave out --on-nonfinite skip to see the clips of one"
+            )
+        n_items = len(self.clips.targets) * len(self.plan.items) - n_items_skipped
+        total, classification, consistency = (value / n_items for value in of_losses)
+        record = {
+            "epoch": done.epoch,
+            "learning_rate": self.learning_rate,
+            "consistency_weight": self.weight,
+            "loss": total,
+            "classification": classification,
+            "consistency": consistency,
+            "n_steps": self.steps_per_epoch,
+            **({"n_skipped": int(n_skipped)} if n_skipped else {}),
+            "duration_s": round(done.duration_s, 3),
+            **measured,
+        }
+        history = [*done.history, record]
+        if self.fabric.is_global_zero:
+            warn_of_epoch(history, self.guessing)
+        is_best = self.plan.patience is not None and kept_epoch(history, self.plan.patience) == done.epoch
+        if self.fabric.broadcast(is_best):  # the first process says so, all must agree
+            self.best = {name: tensor.detach().clone() for name, tensor in self.network.state_dict().items()}
+        self.progress = _Progress(done.identity, done.epoch + 1, history=history)
+        self._save(self.progress)
+        if self.fabric.is_global_zero:
+            write_history(self.folder, history)
 
 
 def _forward(
@@ -228,55 +293,7 @@ def _forward(
     mine = np.array_split(np.arange(len(batch.clips)), fabric.world_size)[fabric.global_rank]
     share = len(mine) * fabric.world_size / len(batch.clips)
     mine = mine if len(mine) else np.array([0])
-    rows, views = batch.clips[mine], batch.views[:, mine]
-    cell_keys = view_keys(seed, epoch, clips.clip_keys[rows], views)
-    log_mels = view_maker.make(clips.read(rows), views, cell_keys, clips.facts.take(rows)).log_mels
-    targets = on_device(clips.targets[rows], fabric.device)
+    part = batch.take(mine)
+    log_mels = clips.make_views(view_maker, part, seed, epoch)
+    targets = on_device(clips.targets[part.clips], fabric.device)
     return step_module(log_mels, targets, weight), share
-
-
-def _anywhere(here: bool, fabric: Fabric) -> bool:
-    """Ask whether something is so in any process, so that all leave at the same step."""
-    return _each_anywhere([here], fabric)[0]
-
-
-def _each_anywhere(here: list[bool], fabric: Fabric) -> list[bool]:
-    """Ask of several things at once whether they are so in any process."""
-    if fabric.world_size == 1:
-        return here
-    flags = fabric.all_reduce(torch.tensor(here, dtype=torch.float32, device=fabric.device), reduce_op="sum")
-    assert isinstance(flags, Tensor)
-    return [flag > 0 for flag in flags.tolist()]
-
-
-def _first_says(so: bool, fabric: Fabric) -> bool:
-    """Let the first process decide: what others measured may differ in its last bits."""
-    return _anywhere(so and fabric.is_global_zero, fabric)
-
-
-def _mean_over_processes(values: Float[Tensor, " value"], fabric: Fabric) -> list[float]:
-    reduced = fabric.all_reduce(values, reduce_op="mean")
-    assert isinstance(reduced, Tensor)
-    return reduced.tolist()
-
-
-def _save_and_leave(
-    folder: Path,
-    network: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    progress: _Progress,
-    best: dict[str, Tensor],
-    watch: Watch,
-    fabric: Fabric,
-) -> NoReturn:
-    if fabric.is_global_zero:
-        save_checkpoint(folder, network, optimizer, vars(progress), best)
-    raise Interrupted(
-        f"stopped in epoch {progress.epoch} after step {progress.step}, everything is saved",
-        watch.stop.signal_number if watch.stop.is_made else signal.SIGINT,  # another process was asked
-    )
-
-
-def _write_history(folder: Path, history: list[dict[str, Any]]) -> None:
-    lines = [json.dumps(record, separators=(",", ":")) for record in history]
-    write_text(folder / "history.jsonl", "".join(f"{line}\n" for line in lines))

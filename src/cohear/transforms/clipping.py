@@ -4,14 +4,12 @@ The threshold is relative to each clip's own peak, so that soft clips are cut as
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 from jaxtyping import Float, UInt64
 
 from cohear.tensors import Waveforms
-from cohear.transforms.contract import Domain, Parameters, Transform
-from cohear.transforms.per_clip import amplitude, beside, check_range, draw_between, exact, keep_tuples
+from cohear.transforms.contract import Parameters, Transform, check_range, draw_between, exact, factors
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,24 +38,22 @@ class Clipping(Transform[ClippingParameters]):
         tensor([[ 0.2000, -0.4000,  0.4000]])
     """
 
-    domain: ClassVar[Domain] = "waveform"
-
-    range_db: tuple[float, float] = (-12.0, 0.0)
+    threshold_db: tuple[float, float] = (-12.0, 0.0)
     """Lowest and highest threshold, dB relative to the clip's peak, at most 0."""
 
     def __post_init__(self) -> None:
-        keep_tuples(self, "range_db")
-        check_range("a clipping threshold", self.range_db, "dB")
-        if self.range_db[1] > 0:
-            raise ValueError(f"a clipping threshold {self.range_db[1]:g} dB above the peak: give at most 0 dB")
+        super().__post_init__()
+        check_range("a clipping threshold", self.threshold_db, "dB")
+        if self.threshold_db[1] > 0:
+            raise ValueError(f"a clipping threshold {self.threshold_db[1]:g} dB above the peak: give at most 0 dB")
 
     def draw(self, keys: UInt64[np.ndarray, " batch"]) -> ClippingParameters:
         """Draw one threshold per key."""
-        return ClippingParameters(threshold_db=draw_between(keys, self.range_db))
+        return ClippingParameters(threshold_db=draw_between(keys, self.threshold_db))
 
     def apply(self, batch: Waveforms, parameters: ClippingParameters) -> Waveforms:
         """Limit each clip to its threshold."""
         samples = exact(batch, parameters)
         peaks = samples.abs().amax(dim=1, keepdim=True)
-        thresholds = peaks * beside(amplitude(parameters.threshold_db), samples)
+        thresholds = peaks * factors(parameters.threshold_db, samples)
         return samples.clamp(-thresholds, thresholds).to(batch.dtype)

@@ -6,17 +6,20 @@ shown, and the same key gives the same view in any batch, process or device.
 """
 
 import dataclasses
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, Literal, TypeVar
+from typing import Any, ClassVar, Generic, Literal, TypeVar, get_origin
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64, Shaped, UInt64
+from jaxtyping import Bool, Float, Int64, Shaped, UInt64
 from torch import Tensor
 
 from cohear import keys
+from cohear.keys import uniform
+from cohear.tensors import Waveforms, on_device
 
 Domain = Literal["waveform", "log_mel"]
 P = TypeVar("P", bound="Parameters")
@@ -31,17 +34,26 @@ class Parameters(ABC):
 
     def take(self: P, rows: np.ndarray | Sequence[int]) -> P:
         """Return the parameters of some clips, in the order given."""
-        return type(self)(**{f.name: getattr(self, f.name)[np.asarray(rows)] for f in dataclasses.fields(self)})
+        rows = np.asarray(rows)
+        values = ((f.name, getattr(self, f.name)) for f in dataclasses.fields(self))
+        return type(self)(**{n: tuple(m.take(rows) for m in v) if isinstance(v, tuple) else v[rows] for n, v in values})
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain lists, exact: `from_json(to_json())` gives equal parameters. NaN, no number in JSON, is null."""
-        return {f.name: _to_lists(getattr(self, f.name)) for f in dataclasses.fields(self)}
+        """Return plain lists, exact: `from_json(to_json())` gives equal parameters.
+
+        NaN, no number in JSON, is null. Keys are hexadecimal, since many readers round numbers above 2**53. Members of
+        several transforms carry the name of their kind.
+        """
+        return {f.name: _to_plain(getattr(self, f.name)) for f in dataclasses.fields(self)}
 
     @classmethod
     def from_json(cls: type[P], data: dict[str, Any]) -> P:
-        """Read what `to_json` wrote."""
-        kinds = {f.name: f.type for f in dataclasses.fields(cls)}
-        return cls(**{name: _from_lists(values, kinds[name]) for name, values in data.items()})
+        """Read what `to_json` wrote.
+
+        Raises:
+            ValueError: where a member is of a kind that is not known.
+        """
+        return cls(**{f.name: _from_plain(data[f.name], f.type) for f in dataclasses.fields(cls)})
 
     @abstractmethod
     def describe(self) -> list[str]:
@@ -53,7 +65,7 @@ class ClipFacts:
     """What is known of the clips of a batch beside their samples, one entry per clip; None is not known."""
 
     rows: Int64[np.ndarray, " batch"] | None = None
-    """Which clip of the data set each is, while it is still the clean clip."""
+    """Which clip of the data set each is."""
     lengths: Int64[np.ndarray, " batch"] | None = None
     """Samples or frames, as the domain says, that are sound; what follows is padding."""
 
@@ -66,8 +78,19 @@ class ClipFacts:
 class Transform(ABC, Generic[P]):
     """One random change of a signal that keeps its label."""
 
-    domain: ClassVar[Domain]
+    domain: ClassVar[Domain] = "waveform"
     """What `apply` works on: waveforms `[B, T]` or log-mel spectrograms `[B, M, L]`."""
+
+    def __post_init__(self) -> None:
+        """Turn lists into tuples, so that the transform has a hash."""
+        for field in dataclasses.fields(self):
+            if isinstance(value := getattr(self, field.name), list):
+                object.__setattr__(self, field.name, tuple(value))
+
+    @property
+    def domains(self) -> tuple[Domain, ...]:
+        """Where the transform changes something, waveforms first; transforms made of transforms may have both."""
+        return (self.domain,)
 
     @abstractmethod
     def draw(self, keys: UInt64[np.ndarray, " batch"]) -> P:
@@ -77,41 +100,72 @@ class Transform(ABC, Generic[P]):
     def apply(self, batch: Tensor, parameters: P) -> Tensor:
         """Return the changed batch, same shape, dtype and device; the input is not modified."""
 
-    def apply_to(self, batch: Tensor, parameters: P, facts: ClipFacts) -> Tensor:
-        """Apply to clips of which more is known than their samples; most transforms do not care."""
+    def apply_in(self, domain: Domain, batch: Tensor, parameters: P, facts: ClipFacts) -> Tensor:
+        """Apply the part that works on one domain: waveforms before the front end, log-mels behind it.
+
+        Of the clips more is known here than their samples; most transforms do not care.
+        """
         del facts
-        return self.apply(batch, parameters)
+        return self.apply(batch, parameters) if domain in self.domains else batch
+
+    def content_hash(self) -> str | None:
+        """Identify the sounds that the transform was given, such as a bank of rooms; None where it has none."""
+        return None
 
     def __call__(self, batch: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Draw and apply, for training loops without keys.
 
         Args:
-            batch: waveforms `[B, T]` or log-mels `[B, M, L]`, as `domain` says.
+            batch: waveforms `[T]`, `[B, T]` or `[B, 1, T]`, or log-mels `[M, L]`, `[B, M, L]` or `[B, 1, M, L]`, as
+                `domain` says.
             generator: gives the one random seed from which all keys are made; None is torch's default generator.
+
+        Returns:
+            The changed batch, in the shape that was given.
+
+        Raises:
+            ValueError: for another shape, as that of several channels.
         """
-        return self.apply(batch, self.draw(keys_from_generator(len(batch), generator)))
+        n_axes = 1 if self.domain == "waveform" else 2
+        n_leading = batch.ndim - n_axes
+        if not 0 <= n_leading <= 2 or (n_leading == 2 and batch.shape[1] != 1):
+            shapes = "[T], [B, T] or [B, 1, T]" if n_axes == 1 else "[M, L], [B, M, L] or [B, 1, M, L]"
+            raise ValueError(f"{self.domain}s of shape {tuple(batch.shape)}: give {shapes}")
+        flat = batch[None] if n_leading == 0 else batch.reshape(len(batch), *batch.shape[-n_axes:])
+        return self.apply(flat, self.draw(keys_from_generator(len(flat), generator))).reshape(batch.shape)
 
 
-def _to_lists(array: np.ndarray) -> list[Any]:
-    if array.dtype.kind != "f":
-        return array.tolist()
-    numbers = array.astype(object)
-    numbers[np.isnan(array)] = None
+_DTYPES: dict[Any, Any] = {Float: np.float64, Int64: np.int64, UInt64: np.uint64, Bool: np.bool_, Shaped: np.str_}
+
+
+def _to_plain(values: Any) -> list[Any]:
+    if isinstance(values, tuple):
+        return [{"kind": type(member).__name__, **member.to_json()} for member in values]
+    if values.dtype == np.uint64:
+        return [f"{key:016x}" for key in values.tolist()]
+    if values.dtype.kind != "f":
+        return values.tolist()
+    numbers = values.astype(object)
+    numbers[np.isnan(values)] = None
     return numbers.tolist()
 
 
-def _from_lists(values: Any, kind: Any) -> np.ndarray:
-    """Make the array that a field's annotation asks for; lists without an entry know neither type nor axes."""
-    dtypes = getattr(kind, "dtypes", ())
-    if getattr(kind, "dtype", None) is Float:
-        array = np.asarray(values, np.float64)  # null becomes NaN
-    elif isinstance(dtypes, tuple) and len(dtypes) == 1:
-        array = np.asarray(values, dtypes[0])
-    else:
-        array = np.asarray(values)
-        if getattr(kind, "dtype", None) is Shaped and not array.size:
-            array = array.astype(str)
+def _from_plain(values: Any, kind: Any) -> Any:
+    """Make what a field's annotation asks for; lists without an entry know neither type nor axes."""
+    if get_origin(kind) is tuple:
+        return tuple(_kind_of_parameters(member["kind"]).from_json(member) for member in values)
+    dtype = _DTYPES.get(getattr(kind, "dtype", None))  # of other annotations the lists must tell
+    array = np.array([int(key, 16) for key in values] if dtype is np.uint64 else values, dtype)
     return array.reshape(array.shape + (0,) * (len(getattr(kind, "dims", ())) - array.ndim))
+
+
+def _kind_of_parameters(name: str) -> type[Parameters]:
+    kinds = [Parameters]
+    for known in kinds:  # grows while it is walked through: all kinds, however far derived
+        if known.__name__ == name:
+            return known
+        kinds += known.__subclasses__()
+    raise ValueError(f"parameters of the unknown kind {name!r}: give what to_json wrote, and import its transform")
 
 
 def keys_from_generator(n: int, generator: torch.Generator | None = None) -> UInt64[np.ndarray, " {n}"]:
@@ -119,3 +173,71 @@ def keys_from_generator(n: int, generator: torch.Generator | None = None) -> UIn
     device = "cpu" if generator is None else generator.device
     seed = torch.randint(0, 2**63 - 1, (), generator=generator, device=device).item()
     return keys.fold_in(keys.key(int(seed), "views"), np.arange(n))
+
+
+def check_range(name: str, limits: tuple[float, float], unit: str) -> None:
+    """Refuse limits that are not finite or in the wrong order.
+
+    Raises:
+        ValueError: that names what the limits are of, and its unit.
+    """
+    low, high = limits
+    if not -math.inf < low <= high < math.inf:
+        raise ValueError(f"{name} from {low:g} to {high:g} {unit}: give two finite numbers, the smaller one first")
+
+
+def draw_between(keys: UInt64[np.ndarray, " batch"], limits: tuple[float, float]) -> Float[np.ndarray, " batch"]:
+    """Draw one number per key, uniform from the lower limit to the upper."""
+    low, high = limits
+    return low + (high - low) * uniform(keys, 1)[:, 0]
+
+
+def check_sample_rate(sample_rate: int, sounds_rate: int | None = None) -> None:
+    """Refuse a rate that is not positive, or other than that of sounds that the transform was given.
+
+    Raises:
+        ValueError: that names the rates, Hz.
+    """
+    if sample_rate <= 0:
+        raise ValueError(f"a sample rate of {sample_rate} Hz: give a positive number")
+    if sounds_rate not in (None, sample_rate):
+        raise ValueError(
+            f"sounds of {sounds_rate} Hz for clips of {sample_rate} Hz: give sample_rate={sounds_rate}, or sounds of "
+            "the clips' rate"
+        )
+
+
+def check_batch(batch: Waveforms, n_rows: int) -> None:
+    """Refuse what is not a batch of waveforms with one row of parameters, or one response, each.
+
+    Raises:
+        ValueError: if the shapes do not fit, there is no sample, or the samples are integers.
+    """
+    if batch.ndim != 2 or not batch.shape[1] or len(batch) != n_rows:
+        raise ValueError(
+            f"waveforms of shape {tuple(batch.shape)} with parameters of {n_rows} clips: give waveforms [B, T] with T "
+            "at least 1, and one row of parameters per clip"
+        )
+    if not batch.is_floating_point():
+        raise ValueError(f"waveforms of {batch.dtype}: give floating-point samples in [-1, 1]")
+
+
+def exact(batch: Waveforms, parameters: Parameters) -> Waveforms:
+    """Check a batch and return it in float32 or wider, so that half precision is rounded only once, at the end."""
+    check_batch(batch, len(parameters))
+    return batch.to(torch.promote_types(batch.dtype, torch.float32))
+
+
+def beside(numbers: Float[np.ndarray, " batch"], samples: Waveforms) -> Float[Tensor, "batch 1"]:
+    """Lay numbers beside the samples of their clips: same device and precision, one row per clip."""
+    return on_device(numbers, samples.device, samples.dtype)[:, None]
+
+
+def factors(level_db: Float[np.ndarray, " batch"], samples: Waveforms) -> Float[Tensor, "batch 1"]:
+    """Lay beside the samples of clips the factors that change their levels by so many dB.
+
+    Example:
+        >>> factors(np.array([0.0, -20.0]), torch.zeros(2, 5)).tolist()
+        [[1.0], [0.10000000149011612]]
+    """
+    return beside(10.0 ** (level_db / 20.0), samples)

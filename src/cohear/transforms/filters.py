@@ -6,7 +6,6 @@ frequency domain, where running backward costs nothing.
 """
 
 import math
-from abc import abstractmethod
 from dataclasses import dataclass
 from decimal import Context, Decimal
 from typing import ClassVar, TypeVar
@@ -18,8 +17,7 @@ from torch import Tensor
 
 from cohear.dsp.spectral import fast_length
 from cohear.tensors import Waveforms
-from cohear.transforms.contract import Domain, Parameters, Transform
-from cohear.transforms.per_clip import beside, draw_between, exact, keep_tuples
+from cohear.transforms.contract import Parameters, Transform, beside, draw_between, exact
 
 _N_AT_ONCE = 64  # clips, on a GPU
 _DECIMAL = Context(prec=28)
@@ -59,21 +57,28 @@ P = TypeVar("P", bound=_CutoffParameters)
 class _Filter(Transform[P]):
     """Remove what is on one side of a cutoff, whose logarithm is uniform between two limits."""
 
-    domain: ClassVar[Domain] = "waveform"
+    drawn: ClassVar[type[_CutoffParameters]]
 
-    cutoff_range_hz: tuple[float, float]
+    cutoff_hz: tuple[float, float]
     """Lowest and highest cutoff, Hz, above 0 and below half the sample rate."""
     sample_rate: int = 44100
     """Hz."""
 
     def __post_init__(self) -> None:
-        keep_tuples(self, "cutoff_range_hz")
-        low, high = self.cutoff_range_hz
+        super().__post_init__()
+        low, high = self.cutoff_hz
         if not 0 < low <= high < self.sample_rate / 2:
             raise ValueError(
                 f"a cutoff from {low:g} to {high:g} Hz at a sample rate of {self.sample_rate} Hz: give numbers above 0 "
                 f"and below {self.sample_rate / 2:g} Hz, half the sample rate, the smaller one first"
             )
+
+    def draw(self, keys: UInt64[np.ndarray, " batch"]) -> P:
+        """Draw one cutoff per key."""
+        low, high = (float(_DECIMAL.ln(Decimal(limit))) for limit in self.cutoff_hz)
+        logarithms: list[float] = draw_between(keys, (low, high)).tolist()
+        cutoffs = [float(_DECIMAL.exp(Decimal(logarithm))) for logarithm in logarithms]
+        return self.drawn(np.array(cutoffs, np.float64))  # pyright: ignore[reportReturnType]
 
     def apply(self, batch: Waveforms, parameters: P) -> Waveforms:
         """Filter each clip at its cutoff."""
@@ -82,25 +87,16 @@ class _Filter(Transform[P]):
             return batch.clone()
         frequencies = self._frequencies(samples)
         cutoffs = beside(np.tan(np.pi * parameters.cutoff_hz / self.sample_rate), samples)
+        # How far each frequency lies on the side that is removed: 1 at the cutoff.
+        ratios = torch.div if self.drawn.kind == "low-pass" else lambda frequency, cutoff: cutoff / frequency
         # A CPU takes one clip at a time: its result does not depend on its neighbors at all.
         n_at_once = 1 if samples.device.type == "cpu" else _N_AT_ONCE
         with torch.autocast(samples.device.type, enabled=False):
             filtered = [
-                _filtered(clips, 1 / (1 + self._ratios(frequencies, limits).square().square()))
+                _filtered(clips, 1 / (1 + ratios(frequencies, limits).square().square()))
                 for clips, limits in zip(samples.split(n_at_once), cutoffs.split(n_at_once), strict=True)
             ]
         return torch.cat(filtered).to(batch.dtype)
-
-    @abstractmethod
-    def _ratios(
-        self, frequencies: Float[Tensor, " bin"], cutoffs: Float[Tensor, "clip 1"]
-    ) -> Float[Tensor, "clip bin"]:
-        """Return how far each frequency lies on the side that is removed: 1 at the cutoff."""
-
-    def _draw_cutoffs(self, keys: UInt64[np.ndarray, " batch"]) -> Float[np.ndarray, " batch"]:
-        low, high = (float(_DECIMAL.ln(Decimal(limit))) for limit in self.cutoff_range_hz)
-        logarithms: list[float] = draw_between(keys, (low, high)).tolist()
-        return np.array([float(_DECIMAL.exp(Decimal(logarithm))) for logarithm in logarithms], np.float64)
 
     def _frequencies(self, samples: Waveforms) -> Float[Tensor, " bin"]:
         """Return the frequencies of the bins as the bilinear transform sees them.
@@ -111,7 +107,7 @@ class _Filter(Transform[P]):
         # The response outlasts the clip on both sides. It decays with exp(-2 pi cutoff t / sqrt 2), to exp(-20) = 2e-9
         # within this time; on a circle that is so much longer than the clip the two sides may overlap each other, but
         # not the clip. The longest of all cutoffs, so that a clip's rounding is not its neighbors' affair.
-        decay_s = 20 * math.sqrt(2) / (2 * math.pi * self.cutoff_range_hz[0])
+        decay_s = 20 * math.sqrt(2) / (2 * math.pi * self.cutoff_hz[0])
         n_fft = fast_length(samples.shape[1] + math.ceil(decay_s * self.sample_rate))
         angles = torch.linspace(0, math.pi / 2, n_fft // 2 + 1, dtype=samples.dtype, device=samples.device)
         return angles.tan().abs()
@@ -121,32 +117,25 @@ class _Filter(Transform[P]):
 class LowPass(_Filter[LowPassParameters]):
     """Remove what is above a cutoff, whose logarithm is uniform between two limits."""
 
-    cutoff_range_hz: tuple[float, float] = (2000.0, 16000.0)
+    drawn = LowPassParameters
 
-    def draw(self, keys: UInt64[np.ndarray, " batch"]) -> LowPassParameters:
-        """Draw one cutoff per key."""
-        return LowPassParameters(cutoff_hz=self._draw_cutoffs(keys))
+    cutoff_hz: tuple[float, float] | None = None  # pyright: ignore[reportIncompatibleVariableOverride]
+    """As above; None, at once replaced, is from 2000 Hz to 16000 Hz or 0.45 of the sample rate, whichever is less."""
 
-    def _ratios(
-        self, frequencies: Float[Tensor, " bin"], cutoffs: Float[Tensor, "clip 1"]
-    ) -> Float[Tensor, "clip bin"]:
-        return frequencies / cutoffs
+    def __post_init__(self) -> None:
+        if self.cutoff_hz is None:
+            highest = min(16000.0, 0.45 * self.sample_rate)
+            object.__setattr__(self, "cutoff_hz", (min(2000.0, highest), highest))
+        super().__post_init__()
 
 
 @dataclass(frozen=True)
 class HighPass(_Filter[HighPassParameters]):
     """Remove what is below a cutoff, whose logarithm is uniform between two limits."""
 
-    cutoff_range_hz: tuple[float, float] = (50.0, 1000.0)
+    drawn = HighPassParameters
 
-    def draw(self, keys: UInt64[np.ndarray, " batch"]) -> HighPassParameters:
-        """Draw one cutoff per key."""
-        return HighPassParameters(cutoff_hz=self._draw_cutoffs(keys))
-
-    def _ratios(
-        self, frequencies: Float[Tensor, " bin"], cutoffs: Float[Tensor, "clip 1"]
-    ) -> Float[Tensor, "clip bin"]:
-        return cutoffs / frequencies
+    cutoff_hz: tuple[float, float] = (50.0, 1000.0)
 
 
 def _filtered(clips: Waveforms, response: Float[Tensor, "batch bin"]) -> Waveforms:

@@ -1,14 +1,12 @@
 """Gain: every clip louder or softer by decibels of its own."""
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 from jaxtyping import Float, UInt64
 
 from cohear.tensors import Waveforms
-from cohear.transforms.contract import Domain, Parameters, Transform
-from cohear.transforms.per_clip import amplitude, beside, check_range, draw_between, exact, keep_tuples
+from cohear.transforms.contract import Parameters, Transform, check_range, draw_between, exact, factors
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,20 +34,18 @@ class Gain(Transform[GainParameters]):
         tensor([[ 0.1000, -0.2000]])
     """
 
-    domain: ClassVar[Domain] = "waveform"
-
-    gain_range_db: tuple[float, float] = (-12.0, 12.0)
+    gain_db: tuple[float, float] = (-12.0, 12.0)
     """Least and greatest gain, dB."""
 
     def __post_init__(self) -> None:
-        keep_tuples(self, "gain_range_db")
-        check_range("a gain", self.gain_range_db, "dB")
+        super().__post_init__()
+        check_range("a gain", self.gain_db, "dB")
 
     def draw(self, keys: UInt64[np.ndarray, " batch"]) -> GainParameters:
         """Draw one gain per key."""
-        return GainParameters(gain_db=draw_between(keys, self.gain_range_db))
+        return GainParameters(gain_db=draw_between(keys, self.gain_db))
 
     def apply(self, batch: Waveforms, parameters: GainParameters) -> Waveforms:
         """Multiply each clip by its factor."""
         samples = exact(batch, parameters)
-        return (samples * beside(amplitude(parameters.gain_db), samples)).to(batch.dtype)
+        return (samples * factors(parameters.gain_db, samples)).to(batch.dtype)

@@ -5,7 +5,6 @@ replayed anywhere from 64 bits.
 """
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -14,8 +13,15 @@ from jaxtyping import Float, Shaped, UInt64
 from cohear.dsp.noise import AMPLITUDE_EXPONENTS, Color, colored_noise
 from cohear.keys import fold_in
 from cohear.tensors import Waveforms
-from cohear.transforms.contract import Domain, Parameters, Transform
-from cohear.transforms.per_clip import amplitude, beside, check_range, draw_between, exact, keep_tuples
+from cohear.transforms.contract import (
+    Parameters,
+    Transform,
+    check_range,
+    check_sample_rate,
+    draw_between,
+    exact,
+    factors,
+)
 
 
 def add_at_snr(samples: Waveforms, noise: Waveforms, snr_db: Float[np.ndarray, " batch"]) -> Waveforms:
@@ -33,7 +39,7 @@ def add_at_snr(samples: Waveforms, noise: Waveforms, snr_db: Float[np.ndarray, "
     # Norms and not sums of squares: torch defines the gradient of a norm at zero, as zero.
     smallest = torch.finfo(samples.dtype).tiny
     shape = noise / torch.linalg.vector_norm(noise, dim=1, keepdim=True).clamp_min(smallest)
-    levels = torch.linalg.vector_norm(samples, dim=1, keepdim=True) * beside(amplitude(-snr_db), samples)
+    levels = torch.linalg.vector_norm(samples, dim=1, keepdim=True) * factors(-snr_db, samples)
     return samples + shape * levels
 
 
@@ -48,15 +54,6 @@ class AddNoiseParameters(Parameters):
     color: Shaped[np.ndarray, " batch"]
     """Name of the noise's color; that of the transform."""
 
-    def to_json(self) -> dict[str, Any]:
-        """Return plain lists; keys in hexadecimal, since many readers round numbers above 2**53."""
-        return {**super().to_json(), "noise_key": [f"{key:016x}" for key in self.noise_key.tolist()]}
-
-    @classmethod
-    def from_json(cls, data: dict[str, Any]) -> "AddNoiseParameters":
-        """Read what `to_json` wrote."""
-        return super().from_json({**data, "noise_key": [int(key, 16) for key in data["noise_key"]]})
-
     def describe(self) -> list[str]:
         """Say `noise at 12.3 dB SNR (pink)`."""
         return [f"noise at {snr:.1f} dB SNR ({color})" for snr, color in zip(self.snr_db, self.color, strict=True)]
@@ -69,9 +66,7 @@ class AddNoise(Transform[AddNoiseParameters]):
     Noise is made in float32 whatever the clips are, so that it is the same for all of them.
     """
 
-    domain: ClassVar[Domain] = "waveform"
-
-    snr_range_db: tuple[float, float] = (5.0, 30.0)
+    snr_db: tuple[float, float] = (5.0, 30.0)
     """Least and greatest ratio of the clip's energy to the noise's, dB."""
     color: Color = "white"
     """Power per Hz: "white" the same at all frequencies, "pink" as 1/f, "brown" as 1/f**2, both flat below 20 Hz."""
@@ -79,17 +74,16 @@ class AddNoise(Transform[AddNoiseParameters]):
     """Hz, > 0; says where 20 Hz is."""
 
     def __post_init__(self) -> None:
-        keep_tuples(self, "snr_range_db")
-        check_range("a signal-to-noise ratio", self.snr_range_db, "dB")
+        super().__post_init__()
+        check_range("a signal-to-noise ratio", self.snr_db, "dB")
         if self.color not in AMPLITUDE_EXPONENTS:
             raise ValueError(f"color {self.color!r}: give 'white', 'pink' or 'brown'")
-        if self.sample_rate <= 0:
-            raise ValueError(f"a sample rate of {self.sample_rate} Hz: give a positive number")
+        check_sample_rate(self.sample_rate)
 
     def draw(self, keys: UInt64[np.ndarray, " batch"]) -> AddNoiseParameters:
         """Draw one ratio per key, and the key of one noise."""
         return AddNoiseParameters(
-            snr_db=draw_between(keys, self.snr_range_db),
+            snr_db=draw_between(keys, self.snr_db),
             noise_key=fold_in(keys, 0),
             color=np.full(len(keys), self.color),
         )

@@ -2,20 +2,17 @@
 
 import warnings
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 import torch
 from jaxtyping import Float, Float32, Int64, UInt64
 from torch import Tensor
 
-from cohear.dsp.kept_tensors import keep_tensors
 from cohear.dsp.recordings import Recordings
 from cohear.keys import uniform
-from cohear.tensors import Waveforms
-from cohear.transforms.contract import Domain, Parameters, Transform
+from cohear.tensors import Waveforms, keep_tensors
+from cohear.transforms.contract import Parameters, Transform, check_range, check_sample_rate, exact
 from cohear.transforms.noise import add_at_snr
-from cohear.transforms.per_clip import check_range, exact, keep_tuples
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,28 +43,26 @@ class AddRecordedNoise(Transform[AddRecordedNoiseParameters]):
         ValueError: if the ratios are impossible, or the recordings have another sample rate.
     """
 
-    domain: ClassVar[Domain] = "waveform"
-
     recordings: Recordings
     """`cohear.data.recordings.read_recordings` makes them from a folder."""
-    snr_range_db: tuple[float, float] = (5.0, 30.0)
+    snr_db: tuple[float, float] = (5.0, 30.0)
     """Least and greatest ratio of the clip's energy to the noise's, dB."""
     sample_rate: int = 44100
     """Hz, that of the clips and of the recordings."""
 
     def __post_init__(self) -> None:
-        keep_tuples(self, "snr_range_db")
-        if self.recordings.sample_rate != self.sample_rate:
-            raise ValueError(
-                f"recordings of {self.recordings.sample_rate} Hz for clips of {self.sample_rate} Hz: give sample_rate="
-                f"{self.recordings.sample_rate}, or recordings of the clips' rate"
-            )
-        check_range("a signal-to-noise ratio", self.snr_range_db, "dB")
+        super().__post_init__()
+        check_sample_rate(self.sample_rate, self.recordings.sample_rate)
+        check_range("a signal-to-noise ratio", self.snr_db, "dB")
+
+    def content_hash(self) -> str:
+        """Identify the recordings."""
+        return self.recordings.fingerprint
 
     def draw(self, keys: UInt64[np.ndarray, " batch"]) -> AddRecordedNoiseParameters:
         """Choose recording, place and ratio per key."""
         recording, start, ratio = uniform(keys, 3).T
-        low, high = self.snr_range_db
+        low, high = self.snr_db
         return AddRecordedNoiseParameters(
             recording=np.floor(recording * len(self.recordings)).astype(np.int64),
             start=start,

@@ -5,9 +5,8 @@ measured response holds before it is kept, and falls before the sound. By defaul
 which it came, so that loudness tells nothing about the room.
 """
 
-import hashlib
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -15,13 +14,11 @@ from jaxtyping import Float, Int64, Shaped, UInt64
 from torch import Tensor
 
 from cohear.dsp.convolution import convolve
-from cohear.dsp.kept_tensors import keep_tensors
 from cohear.dsp.response_bank import ResponseBank
 from cohear.dsp.rooms import check_rooms, room_responses, room_targets
 from cohear.keys import integers
-from cohear.tensors import Waveforms, on_device
-from cohear.transforms.contract import Domain, Parameters, Transform
-from cohear.transforms.per_clip import check_batch, keep_tuples
+from cohear.tensors import Waveforms, keep_tensors, on_device
+from cohear.transforms.contract import Parameters, Transform, check_batch, check_sample_rate
 
 Level = Literal["energy", "none"]
 _N_AT_ONCE = 64  # clips, on a GPU: 8 MB each at 5 s
@@ -45,15 +42,9 @@ def reverberate(waveforms: Waveforms, responses: Float[Tensor, "batch tap"], lev
         >>> reverberate(torch.tensor([[1.0, 0.0, 0.0, 0.0]]), echo, level="none").abs().round(decimals=4)
         tensor([[1.0000, 0.0000, 0.5000, 0.0000]])
     """
-    if waveforms.ndim != 2 or responses.ndim != 2 or len(waveforms) != len(responses):
-        raise ValueError(
-            f"waveforms of shape {tuple(waveforms.shape)} with responses of shape {tuple(responses.shape)}: give "
-            "waveforms [B, T] and one response per clip, [B, R]"
-        )
-    if not waveforms.shape[1] or not responses.shape[1]:
-        raise ValueError("clips or responses without a sample: give at least one sample of each")
-    if not waveforms.is_floating_point():
-        raise ValueError(f"waveforms of {waveforms.dtype}: give floating-point samples in [-1, 1]")
+    check_batch(waveforms, len(responses))
+    if responses.ndim != 2 or not responses.shape[1]:
+        raise ValueError(f"responses of shape {tuple(responses.shape)}: give [B, R] with R at least 1")
     if level not in ("energy", "none"):
         raise ValueError(f"level {level!r}: give 'energy' or 'none'")
     return _reverberate(waveforms, *_aligned(responses), level)
@@ -132,11 +123,9 @@ class Reverb(Transform[ReverbParameters]):
         ValueError: if no rooms can be made up as configured, or the bank has another sample rate.
     """
 
-    domain: ClassVar[Domain] = "waveform"
-
-    n_responses: int = 500
+    n_rooms: int = 500
     """Number of made-up rooms, >= 1."""
-    rt60_range: tuple[float, float] = (0.2, 1.0)
+    rt60_s: tuple[float, float] = (0.2, 1.0)
     """Shortest and longest reverberation time of made-up rooms, seconds."""
     sample_rate: int = 44100
     """Hz, at least 8000 for made-up rooms; that of the clips and of the bank."""
@@ -146,14 +135,11 @@ class Reverb(Transform[ReverbParameters]):
     """Responses to choose from instead; number, range and seed of made-up rooms are not used then."""
 
     def __post_init__(self) -> None:
-        keep_tuples(self, "rt60_range")
+        super().__post_init__()
         if self.bank is None:
-            check_rooms(self.n_responses, self.rt60_range, self.sample_rate)
-        elif self.bank.sample_rate != self.sample_rate:
-            raise ValueError(
-                f"a bank of {self.bank.sample_rate} Hz for clips of {self.sample_rate} Hz: give sample_rate="
-                f"{self.bank.sample_rate}, or a bank of the clips' rate"
-            )
+            check_rooms(self.n_rooms, self.rt60_s, self.sample_rate)
+        else:
+            check_sample_rate(self.sample_rate, self.bank.sample_rate)
 
     def draw(self, keys: UInt64[np.ndarray, " batch"]) -> ReverbParameters:
         """Choose one room per key."""
@@ -162,33 +148,28 @@ class Reverb(Transform[ReverbParameters]):
             return NamedReverbParameters(
                 response=response, rt60_s=self.bank.rt60_s[response], name=np.array(self.bank.names)[response]
             )
-        response = integers(keys, 1, self.n_responses)[:, 0]
-        rt60_s = room_targets(self.n_responses, self.rt60_range, self.seed)[response]
+        response = integers(keys, 1, self.n_rooms)[:, 0]
+        rt60_s = room_targets(self.n_rooms, self.rt60_s, self.seed)[response]
         return ReverbParameters(response=response, rt60_s=rt60_s)
 
     def apply(self, batch: Waveforms, parameters: ReverbParameters) -> Waveforms:
         """Convolve each clip with the response of its room."""
-        check_batch(batch, parameters)
+        check_batch(batch, len(parameters))
         bank, n_before = _aligned_bank(self, batch.device)
         responses = bank[on_device(parameters.response, batch.device)]
         return _reverberate(batch, responses, n_before, "energy")
 
-    def bank_hash(self) -> str:
-        """Identify the bank by its bytes: equal hashes, equal responses."""
-        if self.bank is not None:
-            return self.bank.hash()
-        return hashlib.blake2b(_bank(self).numpy().tobytes(), digest_size=16).hexdigest()
+    def content_hash(self) -> str | None:
+        """Identify the bank that was given; made-up rooms follow from the configuration."""
+        return None if self.bank is None else self.bank.hash()
 
 
 @keep_tensors(maxsize=8)
 def _aligned_bank(reverb: Reverb, device: torch.device) -> tuple[Float[Tensor, "response tap"], int]:
     """Keep the bank on the device, aligned once, so that no step waits for the device to say how."""
-    aligned, n_before = _aligned(_bank(reverb))
-    return aligned.to(device), n_before
-
-
-@keep_tensors(maxsize=8)
-def _bank(reverb: Reverb) -> Float[Tensor, "response tap"]:
     if reverb.bank is not None:
-        return torch.tensor(reverb.bank.responses)  # a copy: torch warns of memory that is read-only
-    return room_responses(reverb.n_responses, reverb.rt60_range, reverb.sample_rate, reverb.seed)
+        responses = torch.tensor(reverb.bank.responses)  # a copy: torch warns of memory that is read-only
+    else:
+        responses = room_responses(reverb.n_rooms, reverb.rt60_s, reverb.sample_rate, reverb.seed)
+    aligned, n_before = _aligned(responses)
+    return aligned.to(device), n_before

@@ -17,7 +17,6 @@ from torch import Tensor
 from cohear.keys import uniform
 from cohear.tensors import LogMels, on_device
 from cohear.transforms.contract import ClipFacts, Domain, Parameters, Transform
-from cohear.transforms.per_clip import keep_tuples
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,9 +54,9 @@ class SpecAugment(Transform[SpecAugmentParameters]):
 
     domain: ClassVar[Domain] = "log_mel"
 
-    n_band_masks: tuple[int, int] = (1, 2)
+    band_masks: tuple[int, int] = (1, 2)
     """Least and greatest number of masks over mel bands."""
-    n_frame_masks: tuple[int, int] = (1, 2)
+    frame_masks: tuple[int, int] = (1, 2)
     """Least and greatest number of masks over frames."""
     max_band_share: float = 0.2
     """Greatest width of a mask over mel bands, share of all bands, in [0, 1]."""
@@ -67,8 +66,8 @@ class SpecAugment(Transform[SpecAugmentParameters]):
     """What is hidden becomes the mean of its clip, or this number, dB."""
 
     def __post_init__(self) -> None:
-        keep_tuples(self, "n_band_masks", "n_frame_masks")
-        for name, (least, greatest) in (("band", self.n_band_masks), ("frame", self.n_frame_masks)):
+        super().__post_init__()
+        for name, (least, greatest) in (("band", self.band_masks), ("frame", self.frame_masks)):
             if not 0 <= least <= greatest:
                 raise ValueError(f"from {least} to {greatest} {name} masks: give 0 <= least <= greatest")
         for name, share in (("band", self.max_band_share), ("frame", self.max_frame_share)):
@@ -79,25 +78,25 @@ class SpecAugment(Transform[SpecAugmentParameters]):
 
     def draw(self, keys: UInt64[np.ndarray, " batch"]) -> SpecAugmentParameters:
         """Draw numbers, widths and starts per key."""
-        n_bands, n_frames = self.n_band_masks[1], self.n_frame_masks[1]
+        n_bands, n_frames = self.band_masks[1], self.frame_masks[1]
         u = uniform(keys, 2 + 2 * n_bands + 2 * n_frames)
         numbers, *masks = np.split(u, 2 + np.cumsum([0, n_bands, n_bands, n_frames]), axis=1)
-        return SpecAugmentParameters(
-            _integer_between(self.n_band_masks, numbers[:, 0]),
-            _integer_between(self.n_frame_masks, numbers[:, 1]),
-            *masks,
-        )
+        least, greatest = np.transpose((self.band_masks, self.frame_masks))
+        n_masks = least + np.floor(numbers * (greatest - least + 1)).astype(np.int64)
+        return SpecAugmentParameters(*n_masks.T, *masks)
 
     def apply(self, batch: LogMels, parameters: SpecAugmentParameters) -> LogMels:
         """Hide what the parameters say."""
-        return self.apply_to(batch, parameters, ClipFacts())
+        return self.apply_in(self.domain, batch, parameters, ClipFacts())
 
-    def apply_to(self, batch: LogMels, parameters: SpecAugmentParameters, facts: ClipFacts) -> LogMels:
+    def apply_in(self, domain: Domain, batch: Tensor, parameters: SpecAugmentParameters, facts: ClipFacts) -> Tensor:
         """Hide what the parameters say; of a padded clip only the sound counts, for masks and for the mean.
 
         Hidden cells are squeezed between two equal bounds, all others lie between infinite ones and keep every bit.
         Bounds of bands and of frames are small, and three passes over the batch are faster than one with a mask.
         """
+        if domain != self.domain:
+            return batch
         if batch.ndim != 3 or len(batch) != len(parameters):
             raise ValueError(
                 f"log-mels of shape {tuple(batch.shape)} with parameters of {len(parameters)} clips: give log-mels "
@@ -137,11 +136,6 @@ def _means(batch: LogMels, lengths: Int64[np.ndarray, " batch"]) -> Float[Tensor
     totals = batch.sum(dim=1, dtype=exact).masked_fill(~is_sound, 0.0).sum(dim=1, keepdim=True)
     n_cells = on_device(n_bands * np.maximum(lengths, 1), batch.device, exact)[:, None]
     return (totals / n_cells).to(batch.dtype)
-
-
-def _integer_between(limits: tuple[int, int], u: Float[np.ndarray, " batch"]) -> Int64[np.ndarray, " batch"]:
-    least, greatest = limits
-    return least + np.floor(u * (greatest - least + 1)).astype(np.int64)
 
 
 def _spans(

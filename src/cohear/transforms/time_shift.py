@@ -1,7 +1,7 @@
 """Time shift: every clip later or earlier by whole samples, its length kept."""
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -9,8 +9,7 @@ from jaxtyping import Float, UInt64
 
 from cohear.keys import integers
 from cohear.tensors import Waveforms, on_device
-from cohear.transforms.contract import Domain, Parameters, Transform
-from cohear.transforms.per_clip import check_batch
+from cohear.transforms.contract import Parameters, Transform, check_batch, check_sample_rate
 
 Fill = Literal["silence", "wrap"]
 
@@ -37,8 +36,6 @@ class TimeShift(Transform[TimeShiftParameters]):
         tensor([[0., 1., 2.]])
     """
 
-    domain: ClassVar[Domain] = "waveform"
-
     max_shift_s: float = 0.5
     """Greatest shift either way, seconds, at least one sample."""
     sample_rate: int = 44100
@@ -47,8 +44,8 @@ class TimeShift(Transform[TimeShiftParameters]):
     """What comes where the clip has left: nothing, or what has left at the other end."""
 
     def __post_init__(self) -> None:
-        if self.sample_rate <= 0:
-            raise ValueError(f"a sample rate of {self.sample_rate} Hz: give a positive number")
+        super().__post_init__()
+        check_sample_rate(self.sample_rate)
         if not 0.5 < self.max_shift_s * self.sample_rate < 2**31:
             raise ValueError(
                 f"a shift of up to {self.max_shift_s:g} s at {self.sample_rate} Hz: give at least one sample, and less "
@@ -66,7 +63,7 @@ class TimeShift(Transform[TimeShiftParameters]):
 
     def apply(self, batch: Waveforms, parameters: TimeShiftParameters) -> Waveforms:
         """Take each sample from where it was; a shift longer than the clip leaves silence, or wraps more than once."""
-        check_batch(batch, parameters)
+        check_batch(batch, len(parameters))
         n_samples = batch.shape[1]
         shifts = on_device(np.rint(parameters.shift_s * self.sample_rate).astype(np.int64), batch.device)
         sources = torch.arange(n_samples, device=batch.device) - shifts[:, None]

@@ -2,9 +2,31 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-from faults.fuzz.nasties import Nasty
+from faults.fuzz.reading import Outcome
+
+
+@dataclass(frozen=True)
+class Nasty:
+    """A place to be read, and how that must end."""
+
+    name: str
+    reader: str
+    path: Path
+    refused: bool
+    said: str = ""
+    """Part of the sentence."""
+
+    def problem(self, outcome: Outcome) -> str | None:
+        """Say how a reader failed on it."""
+        if outcome.problem is not None:
+            return outcome.problem
+        if self.refused != (outcome.said is not None):
+            return "it is read" if self.refused else f"it is refused: {outcome.said}"
+        return None if self.said in (outcome.said or "") else f"it is refused otherwise: {outcome.said}"
+
 
 KINDS = ("csv", "jsonl", "raven", "esc50")
 OUTSIDE = (

@@ -1,16 +1,59 @@
-"""Everything that can be found about a data set before training, in the order of its importance."""
+"""Everything that can be found about a data set before training, in the order of its importance.
 
-from collections.abc import Container, Iterator, Sequence
+A *finding* is one sentence, with what to do and which clips or labels it is about; an *error* is a finding for which
+training would be refused.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
-from cohear.data.check.finding import SEVERITIES, Finding, can_train
-from cohear.data.check.fold_findings import find_kept_back, find_leaks, find_repeated, find_small, find_untestable
-from cohear.data.check.label_findings import find_alike, find_imbalance, find_no_background, find_telltale
-from cohear.data.check.overview import Overview, TrainingForm, summarize
-from cohear.data.check.recording_groups import Kinship, find_kinship
-from cohear.data.check.sound_findings import find_emptied, find_flawed, find_long, find_unusable
-from cohear.data.check.survey import Survey
-from cohear.data.datasets import Dataset
+from cohear.data.check.kinship import Kinship, divided, find_kinship
+from cohear.data.check.overview import PROPERTIES, Overview, TrainingForm, summarize, windows_of
+from cohear.data.check.sounds import HeardClip, Survey
+from cohear.data.check.spelling import alike
+from cohear.data.clips import Clip
+from cohear.data.datasets import Dataset, count_clips, imbalance_line
+from cohear.data.wording import counted, some
+
+Severity = Literal["error", "warning", "note"]
+"""Training is refused; its result would mislead or be worse than it could be; good to know."""
+
+SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
+"""The most important first."""
+
+_REGROUP = "train on the table that --groups FILE.csv writes"
+
+_CLIPPED = 0.001
+"""The share of a sound's samples at full scale from which it counts as clipped."""
+
+_FEWEST, _NEARLY_ALL = 5, 0.9
+"""Clips, of fewer of which nothing is said: that they are alike may be chance; and the share that is nearly all."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """A clip, label or pair that a finding is about."""
+
+    name: str
+    detail: str = ""
+    """What is the matter with it; a sentence, a number, or nothing."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that should be known of a data set, or mended."""
+
+    kind: str
+    """A word for programs, the same whatever the data."""
+    severity: Severity
+    sentence: str
+    """What was found."""
+    remedy: str = ""
+    """Sentences on what to do; empty where there is nothing."""
+    items: tuple[Item, ...] = ()
+    """All that it is about, the worst first or in the order of the data."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +74,11 @@ class Check:
         return can_train(self.findings)
 
 
+def can_train(findings: Iterable[Finding]) -> bool:
+    """Whether training would not be refused."""
+    return all(finding.severity != "error" for finding in findings)
+
+
 def examine(
     dataset: Dataset,
     survey: Survey,
@@ -40,7 +88,6 @@ def examine(
     background: str | None = None,
     refusals: Sequence[str] = (),
     notes: Sequence[str] = (),
-    kept_back: Container[str] = (),
 ) -> Check:
     """Look at a data set from all sides.
 
@@ -52,29 +99,182 @@ def examine(
         background: the label that was named as 'none of these'.
         refusals: sentences with which training refuses the data as a whole.
         notes: what else training says of it.
-        kept_back: groups, or else files, of the validation part where the first fold is tested.
     """
-    overview, kinship = summarize(dataset, survey.heard, form), find_kinship(dataset, survey.heard)
-    used = [one.clip for one in survey.heard] if skip_bad else dataset.clips
+    heard = survey.heard
+    overview, kinship = summarize(dataset, heard, form), find_kinship(dataset, heard)
 
-    def found() -> Iterator[Finding]:
+    def found() -> Iterator[Finding | None]:
         yield from (Finding("refused", "error", sentence) for sentence in refusals)
-        yield from find_unusable(dataset, survey.unusable, skip_bad)
-        yield from find_emptied(dataset, survey, skip_bad)
-        yield from find_untestable(dataset, used)
-        yield from find_small(dataset, used)
-        yield from find_repeated(kinship)
-        yield from find_leaks(kinship)
-        if dataset.folds:
-            yield from find_kept_back(kinship, kept_back, dataset.folds[0])
-        yield from find_telltale(dataset, survey.heard)
-        yield from find_alike(overview)
-        yield from find_flawed(survey.heard, form)
-        yield from find_long(survey.heard, form)
-        yield from find_imbalance(overview)
-        yield from find_no_background(dataset, background)
+        yield from _unusable(dataset, survey, skip_bad)
+        yield from _small(dataset, [one.clip for one in heard] if skip_bad else dataset.clips)
+        yield from _repeated(kinship)
+        yield from _leaks(kinship)
+        yield from _telltale(heard) if not dataset.multi_label else ()
+        yield from _of_labels(dataset, overview, background)
+        yield from _flawed(heard, form)
         for kind, texts in (("training", notes), ("left_out", dataset.notes)):
             yield from (Finding(kind, "note", f"{text[:1].upper()}{text[1:].rstrip('.')}.") for text in texts)
 
-    findings = sorted(found(), key=lambda finding: SEVERITIES.index(finding.severity))
+    findings = sorted(filter(None, found()), key=lambda finding: SEVERITIES.index(finding.severity))
     return Check(dataset, survey, form, overview, kinship, tuple(findings))
+
+
+def _if_any(kind: str, severity: Severity, what: str, remedy: str, items: Iterable[Item]) -> Finding | None:
+    """Word that there are some; nothing where there are none."""
+    items = tuple(items)
+    return Finding(kind, severity, f"{what}: {len(items)}.", remedy, items) if items else None
+
+
+def _unusable(dataset: Dataset, survey: Survey, skip_bad: bool) -> Iterator[Finding | None]:
+    """Find files that are not there, files that cannot be used, and labels of which no clip can be."""
+    severity, n_clips = "warning" if skip_bad else "error", counted(len(dataset.clips), "clip")
+    left_out = "They are left out (--skip-bad)." if skip_bad else "Mend them, or leave them out with --skip-bad."
+    missing = [Item(one.clip.id) for one in survey.unusable if one.is_missing]
+    remedy = f"Paths are relative to {dataset.root}. {left_out}"
+    yield _if_any("missing", severity, f"Files that do not exist, of {n_clips}", remedy, missing)
+    broken = [Item(one.clip.id, one.reason) for one in survey.unusable if not one.is_missing]
+    yield _if_any("unusable", severity, f"Clips that cannot be used, of {n_clips}", left_out, broken)
+    usable = count_clips(one.clip.labels for one in survey.heard)
+    emptied = [Item(label) for label in dataset.classes if label not in usable] if usable or skip_bad else []
+    remedy = "" if len(usable) > 1 else "A classifier needs at least two labels."
+    severity = "error" if remedy else severity
+    yield _if_any("emptied", severity, "Labels without a clip that can be used", remedy, emptied)
+
+
+def _small(dataset: Dataset, clips: Sequence[Clip]) -> Iterator[Finding | None]:
+    """Find labels that are in one fold alone, which cannot be trained where it is tested."""
+    n_clips = count_clips(clip.labels for clip in clips)
+    places = divided(
+        [label for clip in clips for label in clip.labels], [clip.fold for clip in clips for _ in clip.labels], least=1
+    )
+    alone = [label for label, folds in places.items() if len(folds) == 1 < len(dataset.folds)]
+    alone.sort(key=lambda label: (n_clips[label], label))
+    too_few = 1 + max((n_clips[label] for label in alone), default=0)
+    can_drop = sum(n >= too_few for n in n_clips.values()) >= 2
+    remedy = f"Add recordings, or {f'use --drop-small {too_few}' if can_drop else 'take such labels out'}."
+    items = [Item(label, f"{counted(n_clips[label], 'clip')}, fold {places[label][0]}") for label in alone]
+    what = "Labels in one fold alone, which cannot be trained where it is tested"
+    yield _if_any("untrained", "warning", what, remedy, items)
+
+
+def _repeated(kinship: Kinship) -> Iterator[Finding | None]:
+    """Find sounds that occur more than once, whatever their files are called: with other labels, in other folds."""
+    clips_of: dict[str, list[Clip]] = defaultdict(list)
+    for one, content in zip(kinship.heard, kinship.by_content, strict=True):
+        if content is not None:
+            clips_of[content].append(one.clip)
+    contradictory, across, within = list[Item](), list[Item](), list[Item]()
+    for first, *others in clips_of.values():
+        if any(clip.labels != first.labels for clip in others):
+            named = some([f"{clip.id} '{clip.label}'" for clip in others], 3)
+            contradictory.append(Item(f"{first.id} '{first.label}'", f"also {named}"))
+        elif others:
+            is_divided = len({clip.fold for clip in (first, *others)} - {None}) > 1
+            (across if is_divided else within).append(Item(first.id, f"also {some([clip.id for clip in others], 3)}"))
+    remedy = "Decide for one label, and remove the other copies."
+    yield _if_any("contradictory", "warning", "Sounds that occur with different labels", remedy, contradictory)
+    remedy, what = f"Remove the copies, or {_REGROUP}.", "Sounds that occur in several folds, trained on and tested"
+    yield _if_any("repeated_across_folds", "warning", what, remedy, across)
+    remedy = f"Remove the copies, or {_REGROUP}, unless they are meant to count for more."
+    yield _if_any("repeated", "note", "Sounds that occur more than once", remedy, within)
+
+
+def _leaks(kinship: Kinship) -> Iterator[Finding | None]:
+    """Find what is in several folds and should be in one: a group, a file, a recording by its name."""
+    said = set[str]()
+    for kind, what, kin in (
+        ("divided_groups", "Groups that the folds divide", kinship.by_group),
+        ("divided_files", "Files that the folds divide, under several groups or paths", kinship.by_file),
+        ("divided_recordings", "Recordings that the folds divide, by the names of their clips", kinship.stems),
+    ):
+        pairs = zip((one.clip for one in kinship.heard), kin, strict=True)
+        rest = [(clip, name) for clip, name in pairs if clip.undivided_by not in said]
+        items = []
+        for name, folds in divided([name for _, name in rest], [clip.fold for clip, _ in rest]).items():
+            theirs = [clip for clip, its_name in rest if its_name == name]
+            paths = some(list(dict.fromkeys(clip.path for clip in theirs)), 2)
+            detail = f"{counted(len(theirs), 'clip')}: {paths} in folds {', '.join(map(str, folds))}"
+            items.append(Item(theirs[0].path if kind == "divided_files" else name, detail))
+            said.update(clip.undivided_by for clip in theirs)
+        the = "If so, the" if kin is kinship.stems else "The"
+        yield _if_any(kind, "warning", what, f"{the} accuracy will be too good to be true: {_REGROUP}.", items)
+
+
+def _telltale(heard: Sequence[HeardClip]) -> Iterator[Finding | None]:
+    """Find labels that a property of the file gives away, in data of one label per clip.
+
+    A value gives labels away where nearly all clips (nine in ten) of these labels have it and hardly any (one in ten)
+    of the other labels; but for the value of most clips, which the others imply.
+    """
+    remedy = (
+        "A classifier may learn the recorder instead of the sound: record labels alike, or convert all files alike."
+    )
+    for name, value_of in PROPERTIES.items():
+        counts: dict[str, Counter[str]] = defaultdict(Counter)
+        for one in heard:
+            counts[one.clip.label][value_of(one)] += 1
+        told: list[tuple[int, str, list[str]]] = []
+        for value in sorted({value for of_label in counts.values() for value in of_label}):
+            pure = sorted(
+                label for label, n in counts.items() if n.total() >= _FEWEST and n[value] >= _NEARLY_ALL * n.total()
+            )
+            others = [n for label, n in counts.items() if label not in pure]
+            n_others = sum(n.total() for n in others)
+            if pure and n_others >= _FEWEST and sum(n[value] for n in others) <= (1 - _NEARLY_ALL) * n_others:
+                told.append((sum(counts[label][value] for label in pure), value, pure))
+        if len(told) > 1:
+            told.remove(max(told))
+        items = [
+            Item(label, f"{value}, {counts[label][value]} of {counted(counts[label].total(), 'clip')}")
+            for _, value, labels in told
+            for label in labels
+        ]
+        what = f"Labels that the {name} of their files gives away"
+        yield _if_any(f"told_by_{name.replace(' ', '_')}", "warning", what, remedy, items)
+
+
+def _of_labels(dataset: Dataset, overview: Overview, background: str | None) -> Iterator[Finding | None]:
+    """Find labels written in two ways or of unequal size, and that nothing stands for 'none of these'."""
+    n = {facts.label: facts.n_clips for facts in overview.labels}
+    pairs = [Item(f"'{one}' ({n[one]}) and '{other}' ({n[other]})", how) for one, other, how in alike(n)]
+    remedy = "Rename one of the two, if they mean the same."
+    yield _if_any("labels_alike", "warning", "Pairs of labels that look like one label", remedy, pairs)
+
+    windows = [(facts.label,) for facts in overview.labels for _ in range(facts.n_windows)]
+    if windows and (line := imbalance_line(windows)):
+        yield Finding("imbalance", "warning", f"Counted as training does, {line}.")
+
+    if background is not None or dataset.multi_label:
+        return
+    remedy = "Record what else will be heard under a label of its own, and name that to training: --background NAME."
+    if any(clip.is_segment for clip in dataset.clips):
+        remedy = "--background NAME cuts clips of it from the unlabeled parts of the recordings."
+    what = "No label is named that stands for 'none of these', so every sound will get one of the labels."
+    yield Finding("no_background", "note" if dataset.layout == "esc50" else "warning", what, remedy)
+
+
+def _flawed(heard: Sequence[HeardClip], form: TrainingForm) -> Iterator[Finding | None]:
+    """Find clips that are silent, shorter than the network hears, cut short, clipped, or cut into windows."""
+    silent = [Item(one.clip.id) for one in heard if one.sound.measures.is_silent]
+    remedy = "Remove silence, or label it as 'none of these'."
+    yield _if_any("silent", "warning", "Silent clips, with nothing above -80 dB", remedy, silent)
+
+    short = sorted((one.sound.duration_s, one.clip.id) for one in heard if one.sound.duration_s < form.shortest_s)
+    what = f"Clips shorter than {form.shortest_s:.2f} s, the least that the network takes in"
+    remedy = "Training fills them up with silence; --set data.short=repeat repeats them instead."
+    yield _if_any("short", "warning", what, remedy, [Item(name, f"{length_s:.3f} s") for length_s, name in short])
+
+    cut = [Item(one.clip.id, f"{one.sound.shortfall_s:.2f} s are missing") for one in heard if one.sound.shortfall_s]
+    remedy = "Copy them again, if they were not cut on purpose; training uses what is there."
+    yield _if_any("cut_short", "note", "Files that end before the length that they declare", remedy, cut)
+
+    measured = ((one.sound.measures.clipped_share, one.clip.id) for one in heard)
+    clipped = sorted((-share, name) for share, name in measured if share >= _CLIPPED)
+    what = "Clipped sounds, with 0.1% of the samples or more at full scale"
+    items = [Item(name, f"{-share:.1%} of the samples") for share, name in clipped]
+    yield _if_any("clipped", "note", what, "Record at a lower gain.", items)
+
+    long = sorted((-n, one.clip.id) for one in heard if (n := windows_of(one, form)) > 1)
+    what = f"Recordings that are cut into windows of {form.clip_s or 0:g} s, each with their label"
+    remedy = "Where that is not so, give start and end of what is, in a table or label track."
+    yield _if_any("long", "note", what, remedy, [Item(name, f"{-n} windows") for n, name in long])

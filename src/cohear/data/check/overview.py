@@ -1,18 +1,26 @@
 """What a data set holds, in numbers: clips, hours, labels, rates, channels, lengths."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 import numpy as np
 
-from cohear.data.check.survey import HeardClip
+from cohear.data.check.sounds import HeardClip
 from cohear.data.datasets import Dataset
-from cohear.data.fitting import window_starts
+from cohear.data.decoding import window_starts
 
 Counts = tuple[tuple[str, int], ...]
 """Values in words, the most frequent first, with the number of clips that have them."""
+
+PROPERTIES: dict[str, Callable[[HeardClip], str]] = {
+    "sample rate": lambda one: f"{one.sound.sample_rate} Hz",
+    "number of channels": lambda one: {1: "mono", 2: "stereo"}.get(n := one.sound.n_channels, f"{n} channels"),
+    "file type": lambda one: PurePosixPath(one.clip.path).suffix.lower().removeprefix("."),
+    "length": lambda one: f"{one.sound.duration_s:.2f} s",
+}
+"""What a clip's file is like, in words."""
 
 
 @dataclass(frozen=True)
@@ -71,21 +79,34 @@ class Overview:
 def summarize(dataset: Dataset, heard: Sequence[HeardClip], form: TrainingForm) -> Overview:
     """Count what is there."""
     durations_s = [one.sound.duration_s for one in heard] or [0.0]
-    n_windows = [windows_of(one, form) for one in heard]
     folds = Counter(clip.fold for clip in dataset.clips if clip.fold is not None)
+    of_label: dict[str, list[HeardClip]] = {}
+    for one in heard:
+        for label in one.clip.labels:
+            of_label.setdefault(label, []).append(one)
+    labels = [
+        LabelFacts(
+            label,
+            n_clips=len(clips),
+            n_windows=sum(windows_of(one, form) for one in clips),
+            n_recordings=len({one.clip.undivided_by for one in clips}),
+            duration_s=sum(one.sound.duration_s for one in clips),
+        )
+        for label, clips in of_label.items()
+    ]
     return Overview(
         n_clips=len(dataset.clips),
         n_files=len({clip.path for clip in dataset.clips}),
-        n_windows=sum(n_windows),
+        n_windows=sum(windows_of(one, form) for one in heard),
         n_unlabeled=sum(not one.clip.labels for one in heard),
         duration_s=sum(durations_s),
         shortest_s=min(durations_s),
         median_s=float(np.median(durations_s)),
         longest_s=max(durations_s),
-        labels=_facts_of_labels(heard, n_windows),
-        sample_rates=_counts(sample_rate_text(one) for one in heard),
-        channels=_counts(channels_text(one) for one in heard),
-        file_types=_counts(file_type_text(one) for one in heard),
+        labels=tuple(sorted(labels, key=lambda facts: (-facts.n_clips, facts.label))),
+        sample_rates=_counts("sample rate", heard),
+        channels=_counts("number of channels", heard),
+        file_types=_counts("file type", heard),
         folds=tuple((str(fold), n) for fold, n in sorted(folds.items())),
     )
 
@@ -98,39 +119,5 @@ def windows_of(one: HeardClip, form: TrainingForm) -> int:
     return len(window_starts(n_samples, round(form.clip_s * form.sample_rate)))
 
 
-def sample_rate_text(one: HeardClip) -> str:
-    """Write the sample rate of a clip's file."""
-    return f"{one.sound.sample_rate} Hz"
-
-
-def channels_text(one: HeardClip) -> str:
-    """Name the number of channels of a clip's file."""
-    n_channels = one.sound.n_channels
-    return {1: "mono", 2: "stereo"}.get(n_channels, f"{n_channels} channels")
-
-
-def file_type_text(one: HeardClip) -> str:
-    """Name the type of a clip's file by its suffix."""
-    return PurePosixPath(one.clip.path).suffix.lower().removeprefix(".")
-
-
-def _facts_of_labels(heard: Sequence[HeardClip], n_windows: Sequence[int]) -> tuple[LabelFacts, ...]:
-    rows_of: dict[str, list[int]] = {}
-    for row, one in enumerate(heard):
-        for label in one.clip.labels:
-            rows_of.setdefault(label, []).append(row)
-    facts = [
-        LabelFacts(
-            label,
-            n_clips=len(rows),
-            n_windows=sum(n_windows[row] for row in rows),
-            n_recordings=len({heard[row].clip.undivided_by for row in rows}),
-            duration_s=sum(heard[row].sound.duration_s for row in rows),
-        )
-        for label, rows in rows_of.items()
-    ]
-    return tuple(sorted(facts, key=lambda facts: (-facts.n_clips, facts.label)))
-
-
-def _counts(values: Iterable[str]) -> Counts:
-    return tuple(sorted(Counter(values).items(), key=lambda pair: (-pair[1], pair[0])))
+def _counts(name: str, heard: Iterable[HeardClip]) -> Counts:
+    return tuple(sorted(Counter(map(PROPERTIES[name], heard)).items(), key=lambda pair: (-pair[1], pair[0])))

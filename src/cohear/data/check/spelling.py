@@ -1,18 +1,18 @@
 """Labels that look like one label written in two ways.
 
 Two rules with few false alarms. Surely alike are labels that differ only in case, accents, blanks, underscores or
-hyphens. Probably alike are labels of which one word differs by a slip: two neighboring letters swapped (four letters
-at least), a plural s, or one letter too many, too few or wrong in a word of at least six letters that begins alike.
-So `frog` and `forg` are a pair; `dog` and `hog`, `crow` and `cow`, `rain1` and `rain2`, `type A` and `type B` are none.
+hyphens. Probably alike are labels of which one word differs by a plural s, by the order of its letters, or by a slip in
+a word of at least six letters that begins and ends alike. So `frog` and `forg` are a pair; `dog` and `hog`, `crow` and
+`cow`, `rain1` and `rain2`, `type A` and `type B` are none.
 """
 
+import difflib
 import re
 import unicodedata
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from itertools import combinations
 
-_FEWEST_SWAPPED, _FEWEST_LETTERS = 4, 6
+_FEWEST_LETTERS, _SIMILAR = 6, 0.83
 _BLANKS = re.compile(r"[\s_-]+")
 _BLANKS_NOT_IN_NUMBERS = re.compile(r"(?<!\d)[\s_-]+|[\s_-]+(?!\d)")
 
@@ -24,19 +24,16 @@ def alike(labels: Iterable[str]) -> list[tuple[str, str, str]]:
         >>> alike(["Frog", "frog", "toad", "sneezing", "sneezzing"])
         [('Frog', 'frog', 'case or blanks'), ('sneezing', 'sneezzing', 'a letter')]
     """
-    same = defaultdict(list)
+    written: dict[str, list[str]] = {}
     for label in sorted(set(labels)):
-        same[_squashed(label)].append(label)
-    pairs = {pair: "case or blanks" for group in same.values() for pair in combinations(group, 2)}
-    near = defaultdict(set)
-    for label, *_ in same.values():
-        for shortened in _one_letter_less(_plain(label)):
-            near[shortened].add(label)
-    for group in near.values():
-        for one, other in combinations(sorted(group), 2):
-            if _is_slip(_words(one), _words(other)):
-                pairs[one, other] = "a letter"
-    return [(*pair, how) for pair, how in sorted(pairs.items())]
+        written.setdefault(_squashed(label), []).append(label)
+    pairs = [(*pair, "case or blanks") for same in written.values() for pair in combinations(same, 2)]
+    words = [(same[0], _BLANKS.split(_plain(same[0]).strip())) for same in written.values()]
+    for (one, of_one), (other, of_other) in combinations(words, 2):
+        differing = [pair for pair in zip(of_one, of_other, strict=False) if pair[0] != pair[1]]
+        if len(of_one) == len(of_other) and len(differing) == 1 and _is_slip(*differing[0]):
+            pairs.append((one, other, "a letter"))
+    return sorted(pairs)
 
 
 def bare(text: str) -> str:
@@ -60,34 +57,12 @@ def _squashed(label: str) -> str:
     return _BLANKS_NOT_IN_NUMBERS.sub("", _plain(label))
 
 
-def _words(label: str) -> list[str]:
-    return _BLANKS.split(_plain(label).strip())
-
-
-def _one_letter_less(text: str) -> Iterator[str]:
-    """Yield a text and what is left without each of its letters: texts a slip apart share one of these."""
-    yield text
-    for place in range(len(text)):
-        yield text[:place] + text[place + 1 :]
-
-
-def _is_slip(one: Sequence[str], other: Sequence[str]) -> bool:
-    """Whether two labels differ in one word alone, and that by a slip."""
-    if len(one) != len(other):
+def _is_slip(one: str, other: str) -> bool:
+    """Whether two words differ by a slip of the keyboard."""
+    short, long = sorted((one, other), key=len)
+    if not (short.isalpha() and long.isalpha() and short[0] == long[0] and len(short) > 2):
         return False
-    differing = [(a, b) for a, b in zip(one, other, strict=True) if a != b]
-    if len(differing) != 1 or not all(word.isalpha() for word in differing[0]):
-        return False
-    short, long = sorted(differing[0], key=len)
-    if long == f"{short}s":
-        return len(short) >= _FEWEST_SWAPPED - 1
-    if len(short) == len(long):
-        places = [place for place, (a, b) in enumerate(zip(short, long, strict=True)) if a != b]
-        if len(places) == 2:
-            first, second = places
-            are_swapped = second == first + 1 and short[first] == long[second] and short[second] == long[first]
-            return are_swapped and len(short) >= _FEWEST_SWAPPED
-        is_slip = len(places) == 1 and 0 < places[0] < len(short) - 1  # a last letter often numbers: A, B
-    else:
-        is_slip = short[0] == long[0] and any(short == less for less in _one_letter_less(long))
-    return is_slip and len(short) >= _FEWEST_LETTERS
+    if long == f"{short}s" or sorted(short) == sorted(long):
+        return True
+    is_long = len(short) >= _FEWEST_LETTERS and short[-1] == long[-1]  # a last letter often numbers: A, B
+    return is_long and difflib.SequenceMatcher(None, short, long).ratio() > _SIMILAR

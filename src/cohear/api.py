@@ -1,0 +1,118 @@
+"""What `import cohear` offers: train a classifier, read a run, load a classifier.
+
+run = cohear.train("my_sounds/", method="consistency", transform="combination", out="runs/mine", epochs=40)
+run.metrics["accuracy"], run.classifier, run.report
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from cohear.errors import UserError, nearest
+from cohear.inference.classifier import Classifier, load
+from cohear.reports.run_report import has_sounds, write_run_report, write_untested_report
+from cohear.runs.claims import locked
+from cohear.runs.config import FIELDS, setting_of
+from cohear.runs.execution import execute
+from cohear.runs.plan import Plan, list_clips
+from cohear.runs.presets import configure, default_preset
+from cohear.runs.run import Run as RunFolder
+from cohear.runs.shown_runs import SoundsGoneError, find_plan, show_test_clips
+
+_log = logging.getLogger(__name__)
+
+
+class Run(RunFolder):
+    """A finished run: `metrics`, `predictions`, `history`, `record`, `report`, and the `classifier` that it is.
+
+    Args:
+        folder: of the run.
+    """
+
+    @cached_property
+    def classifier(self) -> Classifier:
+        """What it has learned."""
+        return load(self.folder)
+
+
+def train(
+    data: str | Path,
+    *,
+    preset: str | None = None,
+    epochs: int | None = None,
+    out: str | Path | None = None,
+    resume: bool = False,
+    track: str = "every",
+    settings: Mapping[str, Any] | None = None,
+    on_progress: Callable[[float], None] = lambda _share: None,
+    **options: Any,
+) -> Run:
+    """Train a classifier on labeled sounds and judge it on the fold left out, as `cohear train` does.
+
+    Args:
+        data: a folder with one sub-folder per class, a table, or a folder laid out like ESC-50.
+        preset: `paper` or `small`; None: the first on a GPU, the second on a CPU.
+        epochs: of the training, with every schedule scaled to them; None: the preset's.
+        out: the run folder; None: one below `runs/` whose name says what the run is.
+        resume: whether an unfinished run may go on.
+        track: how often clips are measured: `every` epoch, a number of epochs, or at the `end`.
+        settings: any setting by its dotted name, as `{"network.width": 0.5}`.
+        on_progress: called with the share of the training that is done, 0 to 1.
+        **options: as of the command line: `method`, `transform`, `fold`, `seed`, `validation`, `balance`, `patience`,
+            `background`, `init`, `sounds`, `esc10`, `skip_bad`, `drop_small`, `on_nonfinite`.
+
+    Returns:
+        The finished run; one that was finished before is returned as it is.
+
+    Raises:
+        UserError: where data, options, folder, disk or memory do not allow it.
+    """
+    names = {option[2:].replace("-", "_"): name for name in FIELDS if (option := setting_of(name).option)}
+    for option in options:
+        if option not in names:
+            raise UserError(
+                f"train has no option '{option}'{nearest(option, names)}; its options are {', '.join(names)}"
+            )
+    chosen = {names[option]: value for option, value in options.items() if value is not None}
+    config = configure(chosen, preset or default_preset(), epochs, settings)
+    listing = list_clips(Path(data), config, {*chosen, *(settings or {})})
+    listing.check(listing.config)
+    plan = Plan(listing.config, listing.decode(), track, out=None if out is None else Path(out))
+    run, was_made = execute(
+        replace(plan, out=plan.folder), resume=resume, on_step=lambda done, total: on_progress(done / total)
+    )
+    if was_made or not run.report.exists():
+        write_report(run, plan)
+    return Run(run.folder)
+
+
+def write_report(run: RunFolder, plan: Plan | None = None) -> None:
+    """Write a run's `report.html`; without sounds where these or the weights are gone and no page has them.
+
+    Args:
+        run: finished.
+        plan: of the run; None: made anew where its sounds are still there.
+
+    Raises:
+        UserError: where a file of the run is damaged, only the page that is there has the sounds, or another process
+            is at work there.
+    """
+    with locked(run.folder):
+        if not run.is_tested:
+            write_untested_report(run)
+            return
+        samples = ()
+        try:
+            samples = show_test_clips(run, plan or find_plan(run))
+        except SoundsGoneError as error:
+            reason = str(error).rstrip(".")
+            if has_sounds(run):
+                raise UserError(
+                    f"the report of '{run.folder}' is left as it is, since the sounds that it shows cannot be made "
+                    f"again ({reason}); {error.remedy}"
+                ) from error
+            _log.info("the report of %s shows no sounds: %s", run.folder.name, reason)
+        write_run_report(run, samples)

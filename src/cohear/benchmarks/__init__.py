@@ -1,1 +1,0 @@
-"""How fast and how exact the transforms are on this machine, beside the libraries that do the same."""

@@ -1,0 +1,116 @@
+"""What a network is, and the one linear layer that makes a classifier of any of them.
+
+A network turns what it hears into features; it says what it needs to hear, and how many features it gives. The linear
+layer, called the head, is the same for all. The view axis, and any other leading axis, is folded into the batch here
+and unfolded from the result here, nowhere else.
+"""
+
+import functools
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from cohear.errors import UserError
+
+
+@dataclass(frozen=True)
+class LogMelInput:
+    """A network hears log-mel spectrograms `[signal, band, frame]`, dB."""
+
+    min_bands: int = 1
+    min_frames: int = 1
+    """Fewer are more than the network's pooling survives."""
+
+    def check(self, n_bands: int | torch.SymInt, n_frames: int | torch.SymInt) -> None:
+        """Make sure that spectrograms are large enough.
+
+        Raises:
+            UserError: where they have too few bands or frames.
+        """
+        remedies = []
+        if n_bands < self.min_bands:
+            remedies.append("more bands (front_end.n_mels)")
+        if n_frames < self.min_frames:
+            remedies.append("longer clips (data.clip_s) or a shorter front_end.hop_length")
+        if remedies:
+            raise UserError(
+                f"a spectrogram of {n_bands} bands and {n_frames} frames is too small for the network, which needs at "
+                f"least {self.min_bands} bands and {self.min_frames} frames; use {' and '.join(remedies)}"
+            )
+
+
+@runtime_checkable
+class Network(Protocol):
+    """An `nn.Module` with these: whatever has them can be trained, used, packed and exported."""
+
+    n_features: int
+    input: LogMelInput
+    """What `embed` takes."""
+
+    def embed(self, inputs: Float[Tensor, "signal band frame"]) -> Float[Tensor, "signal feature"]:
+        """Return what the head sees: G(x) of the paper, one layer below the logits."""
+        ...
+
+
+class NetworkWithHead(nn.Module):
+    """A network and one linear layer: log-mel spectrograms to logits.
+
+    Args:
+        body: the network, an `nn.Module` whose weights are drawn already.
+        n_classes: K, >= 1.
+        generator: of the head's initial weights; None is torch's default generator.
+    """
+
+    def __init__(self, body: Network, n_classes: int, generator: torch.Generator | None = None) -> None:
+        super().__init__()
+        self.body, self.n_classes = body, n_classes
+        self._program: Callable[[Any, Tensor], Tensor] | None = None
+        with torch.random.fork_rng(devices=[]):  # the layer's own first weights are drawn and replaced
+            self.head = nn.Linear(body.n_features, n_classes)
+        bound = 1 / math.sqrt(body.n_features)
+        nn.init.uniform_(self.head.weight, -bound, bound, generator=generator)
+        nn.init.zeros_(self.head.bias)
+        self.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] -- twice as fast on a CPU, and what tensor cores read
+
+    def forward(self, log_mels: Float[Tensor, "*batch band frame"]) -> Float[Tensor, "*batch label"]:
+        """Return logits, in float32 under autocast too: in bfloat16 they would have two digits."""
+        return self.classify(self.embed(log_mels))
+
+    def embed(self, log_mels: Float[Tensor, "*batch band frame"]) -> Float[Tensor, "*batch feature"]:
+        """Return the network's features.
+
+        Raises:
+            UserError: for spectrograms that are too small.
+        """
+        *batch, n_bands, n_frames = log_mels.shape
+        self.body.input.check(n_bands, n_frames)
+        folded = log_mels.reshape(-1, n_bands, n_frames)
+        features = self.body.embed(folded) if self._program is None else self._program(self.body, folded)
+        return features.reshape(*batch, self.body.n_features)
+
+    def classify(self, embeddings: Float[Tensor, "*batch feature"]) -> Float[Tensor, "*batch label"]:
+        """Return the logits of embeddings."""
+        with torch.autocast(embeddings.device.type, enabled=False):
+            return self.head(embeddings.to(self.head.weight.dtype))
+
+    def compile_features(self, backend: str = "inductor") -> None:
+        """Compile all but the head; results change in their last bits.
+
+        What is compiled sees the folded batch, so one program serves 40 clips of 3 views and 120 clips of one, and
+        every other network of the same kind and shape in this process.
+
+        Args:
+            backend: of `torch.compile`.
+        """
+        self._program = _compile(type(self.body).embed, backend)
+
+
+@functools.lru_cache(maxsize=2)
+def _compile(embed: Callable[[Any, Tensor], Tensor], backend: str) -> Callable[[Any, Tensor], Tensor]:
+    """Compile what every network of a class runs: one program per shape, which belongs to no network."""
+    return torch.compile(embed, dynamic=False, backend=backend)

@@ -1,0 +1,160 @@
+"""Convolutional networks for pictures from timm (PyTorch Image Models), which hear a spectrogram as one gray picture.
+
+Their weights are drawn: pretrained ones are of another issue.
+"""
+
+import importlib.abc
+import importlib.machinery
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from types import ModuleType
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from cohear.errors import UserError, nearest
+from cohear.models.network import LogMelInput, Network
+
+_SIDES = (16, 32, 64, 128)
+"""Fewest bands and frames that are tried."""
+
+
+class TimmFeatures(nn.Module):
+    """A network of timm without its classifier.
+
+    Args:
+        trunk: maps `[signal 1 band frame]` to `[signal feature]`.
+        normalize_input: whether a one-channel batch norm comes first, as in the VGG.
+
+    Raises:
+        ValueError: where the trunk takes pictures of one size only.
+    """
+
+    def __init__(self, trunk: nn.Module, normalize_input: bool) -> None:
+        super().__init__()
+        self.input_norm = nn.BatchNorm2d(1) if normalize_input else nn.Identity()
+        self.trunk = trunk
+        side, self.n_features = _try_sizes(trunk)
+        self.input = LogMelInput(side, side)
+
+    def embed(self, inputs: Float[Tensor, "signal band frame"]) -> Float[Tensor, "signal feature"]:
+        """Return what the trunk pools over all bands and frames."""
+        return self.trunk(self.input_norm(inputs[:, None]))
+
+
+def build_timm(argument: str, settings: Mapping[str, Any], generator: torch.Generator | None) -> Network:
+    """Make a network of timm with drawn weights.
+
+    Args:
+        argument: its name there, as `resnet10t`.
+        settings: `global_pooling` and `normalize_input` count; the others are of the VGG.
+        generator: its next number seeds the weights.
+
+    Raises:
+        UserError: where timm is not installed, has no such network, or it is not one for pictures of any size.
+    """
+    timm = _import_timm()
+    if not argument or not timm.is_model(argument):
+        known = nearest(argument, timm.list_models())
+        raise UserError(f"timm has no network '{argument}'{known}; name one of its list_models(), as 'timm:resnet10t'")
+    pooling = {"average": "avg", "max": "max"}[settings["global_pooling"]]
+    seed = int(torch.randint(2**62, (), generator=generator, device="cpu"))
+    try:
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(seed)  # and not that of every GPU, as `torch.manual_seed` does
+            trunk = timm.create_model(argument, pretrained=False, in_chans=1, num_classes=0, global_pool=pooling)
+        return TimmFeatures(trunk, settings["normalize_input"])
+    except (TypeError, ValueError, AssertionError) as error:
+        raise UserError(
+            f"timm's '{argument}' cannot hear spectrograms ({error}); choose another, as 'timm:resnet10t'"
+        ) from error
+
+
+@torch.no_grad()
+def _try_sizes(trunk: nn.Module) -> tuple[int, int]:
+    """Return the least side that a trunk takes, and how many features it gives."""
+    device, reason = next(trunk.parameters()).device, ""
+    trunk.eval()
+    for side in _SIDES:
+        try:
+            # Half as long again: a network for squares alone is found out.
+            features = trunk(torch.zeros(1, 1, side, side + side // 2, device=device))
+        except (RuntimeError, AssertionError) as error:
+            reason = str(error)
+            continue
+        trunk.train()
+        if features.ndim != 2:
+            raise ValueError(f"it gives {features.ndim - 1} axes of features")
+        return side, features.shape[1]
+    raise ValueError(reason)
+
+
+def _import_timm() -> Any:
+    if "timm" in sys.modules:
+        return sys.modules["timm"]
+    try:
+        import torchvision  # noqa: F401  # pyright: ignore[reportMissingImports]
+    except (ImportError, RuntimeError, OSError):  # it is not there, or was built for another torch
+        with _stand_in_for("torchvision"):
+            return _import()
+    return _import()
+
+
+def _import() -> Any:
+    try:
+        import timm  # pyright: ignore[reportMissingImports]
+    except ImportError as error:
+        raise UserError(
+            f"networks of timm need packages that are not installed here ({error}): pip install 'cohear[timm]'"
+        ) from error
+    return timm
+
+
+# timm imports torchvision for pictures: reading, augmenting and downloading them, of which its networks use
+# nothing. A torchvision that fits torch is often not to be had, so where it cannot be imported, something stands in for
+# it while timm is imported: whatever is asked of it is an empty class. It is gone again afterwards, so that nobody else
+# meets it.
+
+
+class _Empty(type):
+    def __getattr__(cls, name: str) -> Any:
+        return _empty(name)
+
+
+def _empty(name: str) -> Any:
+    if name.startswith("__"):
+        raise AttributeError(name)
+    return _Empty(name, (), {})
+
+
+class _StandIn(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    def __init__(self, package: str) -> None:
+        self._package = package
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        is_ours = fullname.split(".")[0] == self._package
+        return importlib.machinery.ModuleSpec(fullname, self, is_package=True) if is_ours else None
+
+    def exec_module(self, module: ModuleType) -> None:
+        module.__getattr__ = _empty  # pyright: ignore[reportAttributeAccessIssue] -- PEP 562
+
+
+@contextmanager
+def _stand_in_for(package: str) -> Iterator[None]:
+    def forget() -> None:
+        for name in [name for name in sys.modules if name.split(".")[0] == package]:
+            del sys.modules[name]
+
+    finder = _StandIn(package)
+    forget()
+    sys.meta_path.insert(0, finder)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(finder)
+        forget()

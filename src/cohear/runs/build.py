@@ -1,0 +1,142 @@
+"""From configurations to objects: front end, transforms, network, and how weights are found.
+
+The four methods differ by three values: the items an epoch visits, the views made of an item (both in `items`), and the
+objective.
+"""
+
+from functools import partial
+
+import torch
+
+from cohear import keys
+from cohear.augmentation import build_augmentation
+from cohear.metrics.tasks import SINGLE_LABEL, Targets, Task
+from cohear.models import LogMel, NetworkWithHead
+from cohear.models import build_network as build_by_name
+from cohear.objectives import (
+    LIKELIHOODS,
+    ClassificationObjective,
+    ConsistencyObjective,
+    linear_ramp,
+    step_decay,
+)
+from cohear.runs.config import Config
+from cohear.runtime.devices import can_compile
+from cohear.training.batches import Items
+from cohear.training.plan import TrainingPlan
+from cohear.transforms import Transform
+from cohear.views import ViewMaker
+
+COMMON_RECIPE = "combination"
+"""Whose views every run is measured with, so that its `jsd` compares; with the parameters of the paper."""
+
+
+def method_items(method: str, n_transformed: int) -> Items:
+    """Return the items that a method makes of each clip; view 0 is the clean clip."""
+    views = range(1 + n_transformed)
+    if method == "none":
+        return ((0,),)
+    if method == "standard":
+        return tuple((view,) for view in views)
+    return (tuple(views),)
+
+
+def build_front_end(config: Config) -> LogMel:
+    """Make the log-mel front end.
+
+    Raises:
+        UserError: where its mel bands cannot be made.
+    """
+    return LogMel(config.data.sample_rate, **config.front_end.model_dump())
+
+
+def build_transform(config: Config, recipe: str | None = None) -> Transform | None:
+    """Make the transform of a recipe, the configuration's own where none is given; None for `none`.
+
+    Raises:
+        UserError: where the recipe names rooms or sounds that cannot be used.
+    """
+    return build_augmentation(config.views.transform if recipe is None else recipe, config.data.sample_rate)
+
+
+def shown_recipe(config: Config) -> str:
+    """Return the recipe whose views a run is followed with: its own, for `none` the common one."""
+    return COMMON_RECIPE if config.views.transform == "none" else config.views.transform
+
+
+def build_view_maker(config: Config, recipe: str | None = None) -> ViewMaker:
+    """Make the maker of views; arguments as for `build_transform`."""
+    return ViewMaker(build_transform(config, recipe), build_front_end(config))
+
+
+def build_network(config: Config, n_classes: int) -> NetworkWithHead:
+    """Make the network with the seed's initial weights.
+
+    Raises:
+        UserError: for a network that is not there, or settings that are of no use to it.
+    """
+    generator = torch.Generator().manual_seed(int(keys.key(config.seed, "weights") >> 1))
+    options = config.network
+    return build_by_name(options.name, options.model_dump(exclude={"name"}), n_classes, generator)
+
+
+def build_on_meta(config: Config, n_classes: int = 2) -> NetworkWithHead:
+    """Make the network without its weights: names and shapes are there, and what it needs to hear."""
+    with torch.device("meta"):
+        return build_network(config, n_classes)
+
+
+def is_compiled(config: Config, device: torch.device, n_processes: int = 1) -> bool:
+    """Whether the network is compiled for a device: as the configuration says, else where that is worth its time."""
+    wanted = config.training.compile
+    return can_compile(device, n_processes) if wanted is None else wanted
+
+
+def build_objective(
+    config: Config, task: Task = SINGLE_LABEL, class_weights: tuple[float, ...] | None = None
+) -> ClassificationObjective:
+    """Return what a method minimizes."""
+    options = config.objective
+    classified = {"likelihood": LIKELIHOODS[task.likelihood], "class_weights": class_weights}
+    if config.method != "consistency":
+        return ClassificationObjective(options.classified_views, options.over_views, **classified)
+    return ConsistencyObjective(
+        options.classified_views, options.over_views, options.divergence, options.representation, **classified
+    )
+
+
+def build_schedule(
+    config: Config, task: Task = SINGLE_LABEL, targets: Targets | None = None, n_classes: int = 0
+) -> TrainingPlan:
+    """Say how weights are found: items, objective and schedules.
+
+    Args:
+        config: resolved.
+        task: what is asked of each clip.
+        targets: of the training clips; None: classes of equal weight.
+        n_classes: K, where there are targets.
+    """
+    objective, optimizer, training = config.objective, config.optimizer, config.training
+    class_weights = None
+    if targets is not None and training.balance == "weights":
+        class_weights = tuple(task.class_weights(task.truth(targets, n_classes)).tolist())
+    return TrainingPlan(
+        items=method_items(config.method, config.views.n_transformed),
+        objective=build_objective(config, task, class_weights),
+        n_epochs=training.epochs,
+        batch_size=training.batch_size,
+        seed=config.seed,
+        learning_rate=partial(
+            step_decay, initial=optimizer.learning_rate, factor=optimizer.decay_factor, every=optimizer.decay_epochs
+        ),
+        consistency_weight=partial(
+            linear_ramp,
+            final=objective.consistency_weight if config.method == "consistency" else 0.0,
+            n_epochs=objective.ramp_epochs,
+            offset=objective.ramp_offset,
+        ),
+        weight_decay=optimizer.weight_decay,
+        draws_classes_equally=training.balance == "sampling",
+        patience=training.patience,
+        drops_nonfinite=training.on_nonfinite == "skip",
+    )

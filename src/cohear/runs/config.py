@@ -1,0 +1,342 @@
+"""The whole configuration of a run: frozen, typed, every unknown key an error.
+
+The defaults are the paper's. A field knows itself: its docstring is its help, its constraints are what is allowed, and
+its `Setting` says what it can change, for which methods, and by which option of the command line it is chosen.
+Identity, names of runs, tables and options all read it there and nowhere else.
+
+Each field that settles something the paper leaves open is explained in `docs/reading-of-the-paper.md`.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic.fields import FieldInfo
+
+from cohear.errors import UserError, nearest
+from cohear.transforms.recipes import parse_recipe
+
+MethodName = Literal["none", "standard", "bda", "consistency"]
+Precision = Literal["float32", "bf16"]
+Effect = Literal["result", "clips", "computation", "shown"]
+
+_METHODS: tuple[MethodName, ...] = ("none", "standard", "bda", "consistency")
+_USUAL_DIVERGENCES = ("jsd", "kl", "l2", "symmetric_kl")
+_BATCHED: tuple[MethodName, ...] = ("bda", "consistency")
+_CONSISTENCY: tuple[MethodName, ...] = ("consistency",)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a field of the configuration is, beside its type."""
+
+    effect: Effect = "result"
+    """What it can change: the `result` of a run; which `clips` there are, which the fingerprint of the data tells; only
+    how the result is computed (`computation`: it may differ in its last bits, or come about at all); only what is
+    `shown` of it."""
+    methods: tuple[MethodName, ...] = _METHODS
+    """Those that look at it; for others another value is the same run."""
+    option: str | None = None
+    """By which the command line offers it."""
+    metavar: str | None = None
+    unset: str | None = None
+    """What stands for it where it is not chosen."""
+
+
+Positive = Annotated[int, Field(gt=0)]
+Count = Annotated[int, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+PositiveFloat = Annotated[float, Field(gt=0)]
+
+EVERY_CLIP = "all"
+"""The fold of a run that is trained on every clip and tested on none."""
+
+
+def _read_fold(value: Any) -> Any:
+    if value != EVERY_CLIP and not (isinstance(value, int | str) and str(value).strip().isdecimal()):
+        raise ValueError(f"it must be a whole number or {EVERY_CLIP}")
+    return value if value == EVERY_CLIP else int(value)
+
+
+Fold = Annotated[int | Literal["all"], BeforeValidator(_read_fold)]
+Recipe = Annotated[str, AfterValidator(lambda text: str(parse_recipe(text)))]
+
+
+def _check_divergence(name: str) -> str:
+    if name not in _USUAL_DIVERGENCES:  # of others, torch must be imported to know them
+        from cohear.objectives import DIVERGENCES
+
+        _ = DIVERGENCES[name]
+    return name
+
+
+DivergenceName = Annotated[str, AfterValidator(_check_divergence)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True, validate_default=True
+    )
+
+
+class DataConfig(_Section):
+    """What a clip is."""
+
+    sample_rate: Annotated[int, Field(ge=8000, le=192000), Setting("clips")] = 44100
+    """Hz; every file is resampled to it."""
+    clip_s: Annotated[Annotated[float, Field(ge=0.01, le=600)] | None, Setting("clips")] = None
+    """Length of a clip, seconds; unset: 5 for ESC-50, else chosen from the files."""
+    short: Annotated[Literal["pad", "repeat"], Setting("clips")] = "pad"
+    """What fills a clip that is too short: silence or itself."""
+    sounds: Annotated[str | None, Setting("clips", option="--sounds", metavar="DIR")] = None
+    """Where the sounds of a table lie, if not beneath its own folder; paths are relative to DIR."""
+    esc10: Annotated[bool, Setting("clips", option="--esc10")] = False
+    """Use the ten classes of ESC-10 of a data set in ESC-50's layout."""
+    n_folds: Annotated[int, Field(ge=2), Setting("clips")] = 5
+    """Folds that are made where the data brings none."""
+    drop_small: Annotated[int, Field(ge=0), Setting("clips", option="--drop-small", metavar="N")] = 0
+    """Leave out classes with fewer than N clips."""
+    skip_bad: Annotated[bool, Setting("clips", option="--skip-bad")] = False
+    """Leave out files that cannot be used, and list them."""
+    validation_share: Annotated[
+        Annotated[float, Field(ge=0, le=0.5)] | None,
+        Setting(option="--validation", metavar="SHARE", unset="0.15, and 0 where the data brings folds"),
+    ] = None
+    """Part of the training clips kept back to choose by and to fit temperature and thresholds on, never divided within
+    a group; 0 for none."""
+    background: Annotated[str | None, Setting(option="--background", metavar="NAME")] = None
+    """The label that means 'none of these'; annotated recordings lend their unlabeled parts to it."""
+
+
+class ViewsConfig(_Section):
+    """How views are made of a clip."""
+
+    transform: Annotated[
+        Recipe, Setting(option="--transform", metavar="RECIPE", unset="combination, and none with --method none")
+    ] = "combination"
+    """A recipe of transforms: `pitch,reverb` is one of the two per view, `noise+pitch` one after the other,
+    `noise(snr_db=0..20)` with parameters; the paper's are pitch, reverb, masking and combination."""
+    n_transformed: Annotated[Positive, Setting(methods=("standard", "bda", "consistency"))] = 2
+    """Transformed views of a clip beside the clean one."""
+
+
+class FrontEndConfig(_Section):
+    """The log-mel spectrogram."""
+
+    n_fft: Annotated[int, Field(ge=1, le=1 << 17), Setting()] = 1024
+    """Samples of a window."""
+    hop_length: Annotated[Positive, Setting()] = 600
+    """Samples between frames."""
+    n_mels: Annotated[Positive, Setting()] = 128
+    """Mel bands."""
+    f_min: Annotated[float, Field(ge=0), Setting()] = 0.0
+    """Hz, lower edge of the lowest band."""
+    f_max: Annotated[PositiveFloat | None, Setting()] = None
+    """Hz, upper edge of the highest band; unset: half the sample rate."""
+
+
+class NetworkConfig(_Section):
+    """What hears the spectrograms."""
+
+    name: Annotated[str, Field(min_length=1), Setting()] = "vgg"
+    """`vgg`, `timm:MODEL` (of PyTorch Image Models, as `timm:resnet10t`), or what an installed package brings."""
+    width: Annotated[float, Field(gt=0, le=64), Setting()] = 1.0
+    """Factor on the feature maps 64, 128, 256, 512; of the VGG alone."""
+    pooling: Annotated[Literal["max", "average"], Setting()] = "max"
+    """Of 2x2 cells after each block; of the VGG alone."""
+    global_pooling: Annotated[Literal["max", "average"], Setting()] = "average"
+    """Over bands and frames before the linear layer."""
+    normalize_input: Annotated[bool, Setting()] = True
+    """A one-channel batch norm before the first convolution."""
+
+
+class ObjectiveConfig(_Section):
+    """What training minimizes."""
+
+    consistency_weight: Annotated[float, Field(ge=0), Setting(methods=_CONSISTENCY)] = 5.0
+    """Lambda of Eq. (3), from the end of the ramp on."""
+    ramp_epochs: Annotated[float, Field(ge=0), Setting(methods=_CONSISTENCY)] = 10.0
+    """Epochs until the weight is reached; 0: at once."""
+    ramp_offset: Annotated[float, Field(ge=0), Setting(methods=_CONSISTENCY)] = 0.0
+    """Epochs of the ramp already climbed at epoch 0."""
+    divergence: Annotated[DivergenceName, Setting(methods=_CONSISTENCY)] = "jsd"
+    """How far views disagree: `jsd` (Jensen-Shannon), `kl` (Kullback-Leibler, two views), `symmetric_kl`, `l2`
+    (Euclidean), or one that an installed package brings."""
+    representation: Annotated[Literal["probabilities", "embedding"], Setting(methods=_CONSISTENCY)] = "probabilities"
+    """G(x): the class distribution or the penultimate layer (`l2` only)."""
+    classified_views: Annotated[Literal["all", "clean"], Setting(methods=_BATCHED)] = "all"
+    """Whose cross-entropy counts."""
+    over_views: Annotated[Literal["mean", "sum"], Setting(methods=_BATCHED)] = "mean"
+    """Mean or sum of the views' cross-entropies."""
+
+    @model_validator(mode="after")
+    def _check(self) -> "ObjectiveConfig":
+        if self.representation == "embedding" and self.divergence != "l2":
+            raise ValueError("representation 'embedding' goes with divergence 'l2' only")
+        return self
+
+
+class OptimizerConfig(_Section):
+    """AdamW and its schedule."""
+
+    learning_rate: Annotated[PositiveFloat, Setting()] = 5e-4
+    """Of the first epoch."""
+    weight_decay: Annotated[float, Field(ge=0), Setting()] = 0.01
+    """Decoupled, on every parameter."""
+    decay_factor: Annotated[float, Field(gt=0, le=1), Setting()] = 0.9
+    """The learning rate is multiplied by it ..."""
+    decay_epochs: Annotated[PositiveFloat, Setting()] = 2.0
+    """... after every so many epochs."""
+
+
+class TrainingConfig(_Section):
+    """The loop."""
+
+    epochs: Annotated[Positive, Setting()] = 72
+    """Passes over the training clips."""
+    batch_size: Annotated[Positive, Setting()] = 120
+    """Signals in a batch, counting every view."""
+    precision: Annotated[Precision, Setting()] = "float32"
+    """`bf16`: bfloat16 autocast with the loss in float32."""
+    initial_run: Annotated[str | None, Setting(option="--init", metavar="RUN")] = None
+    """A run or packed model whose weights to begin with; classes that it does not know begin with drawn ones."""
+    balance: Annotated[Literal["none", "weights", "sampling"], Setting(option="--balance")] = "none"
+    """For classes of unequal size: weigh their loss, or draw each class equally often."""
+    patience: Annotated[Positive | None, Setting(option="--patience", metavar="N", unset="never")] = None
+    """Stop when the validation loss has not fallen for N epochs, and go back to the best one."""
+    on_nonfinite: Annotated[Literal["stop", "skip"], Setting("computation", option="--on-nonfinite")] = "stop"
+    """What to do about a step whose loss or gradients are not finite: stop the run, or drop the step and count it; a
+    stopped run goes on with skip."""
+    threshold_precision: Annotated[float, Field(gt=0, lt=1), Setting()] = 0.9
+    """Thresholds of labels are fitted so that this share of the validation answers above them is right."""
+    compile: Annotated[bool | None, Setting("computation")] = None
+    """Compile the network, which changes last bits as another device does; unset: on a GPU with Triton."""
+
+
+class Config(_Section):
+    """Everything that can change a run's result, but the clips themselves."""
+
+    preset: Annotated[str, Setting("shown")] = "paper"
+    """Where the values come from; a name only."""
+    method: Annotated[MethodName, Setting(option="--method")] = "consistency"
+    """How transforms are used."""
+    fold: Annotated[Fold, Setting(option="--fold", metavar="N|all", unset="the first")] = 1
+    """The fold that is tested, the others are trained on; `all` trains on every clip and tests on none."""
+    seed: Annotated[int, Field(ge=0, lt=2**63), Setting(option="--seed", metavar="N")] = 0
+    """Of weights, order and views."""
+    data: DataConfig = DataConfig()
+    views: ViewsConfig = ViewsConfig()
+    front_end: FrontEndConfig = FrontEndConfig()
+    network: NetworkConfig = NetworkConfig()
+    objective: ObjectiveConfig = ObjectiveConfig()
+    optimizer: OptimizerConfig = OptimizerConfig()
+    training: TrainingConfig = TrainingConfig()
+
+    @model_validator(mode="after")
+    def _check(self) -> "Config":
+        if (self.method == "none") != (self.views.transform == "none"):
+            raise ValueError(
+                f"method '{self.method}' does not go with transform '{self.views.transform}'; only method 'none' "
+                "has transform 'none'"
+            )
+        if self.method == "consistency" and self.objective.divergence == "kl" and self.views.n_transformed != 1:
+            raise ValueError("objective.divergence 'kl' compares two views; use it with views.n_transformed=1")
+        return self
+
+
+def _fields(section: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
+    for name, field in section.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from _fields(field.annotation, f"{prefix}{name}.")
+        else:
+            yield prefix + name, field
+
+
+FIELDS: Mapping[str, FieldInfo] = dict(_fields(Config))
+"""Every setting by its dotted name."""
+
+
+def setting_of(name: str) -> Setting:
+    """Return what a field says of itself."""
+    return next(data for data in FIELDS[name].metadata if isinstance(data, Setting))
+
+
+def setting_values(config: Config) -> dict[str, Any]:
+    """Return the value of every setting by its dotted name, as `--set` knows it."""
+    return {name: _get(config, name) for name in FIELDS}
+
+
+def result_settings(config: Config) -> dict[str, Any]:
+    """Return the settings that can change what comes out of a run of its method on given clips."""
+    settings = {name: setting_of(name) for name in FIELDS}
+    return {
+        name: value
+        for name, value in setting_values(config).items()
+        if settings[name].effect == "result" and config.method in settings[name].methods
+    }
+
+
+def differences(config: Config, other: Config) -> dict[str, Any]:
+    """Return the settings that can change a result and that `other` has otherwise, by dotted name."""
+    theirs = setting_values(other)
+    return {name: value for name, value in result_settings(config).items() if value != theirs[name]}
+
+
+def change(config: Config, changes: Mapping[str, Any]) -> Config:
+    """Return a configuration with some fields changed, checked as a whole.
+
+    Args:
+        config: where to start.
+        changes: values by dotted name, as `{"training.epochs": 4}`; text is read as the field's type.
+
+    Raises:
+        UserError: for an unknown name, with the nearest valid one, or a value of the wrong type or range.
+    """
+    values = config.model_dump()
+    for name, value in changes.items():
+        if name not in FIELDS:
+            raise UserError(
+                f"there is no setting '{name}'{nearest(name, FIELDS)}; `cohear train --settings` lists them all"
+            )
+        section, _, last = name.rpartition(".")
+        (values[section] if section else values)[last] = value
+    try:
+        return type(config).model_validate(values)
+    except ValidationError as error:
+        raise UserError(_sentence(error)) from error
+
+
+def parse_override(text: str) -> tuple[str, Any]:
+    """Split `training.epochs=4` into name and value; `None` unsets a setting that may be unset.
+
+    Raises:
+        UserError: where there is no `=`.
+    """
+    name, equals, value = (part.strip() for part in text.partition("="))
+    if not equals or not name:
+        raise UserError(f"'--set {text}' has no value; write it as --set training.epochs=4")
+    return name, None if value == "None" else value
+
+
+def _get(config: Config, name: str) -> Any:
+    section, _, last = name.rpartition(".")
+    return getattr(getattr(config, section) if section else config, last)
+
+
+_REASONS = {
+    **dict.fromkeys(("int_parsing", "int_type", "int_from_float"), "it must be a whole number"),
+    **dict.fromkeys(("float_parsing", "float_type"), "it must be a number"),
+    **dict.fromkeys(("bool_parsing", "bool_type"), "it must be true or false"),
+}
+"""By pydantic's type of error, where its own words are those of a programmer."""
+
+
+def _sentence(error: ValidationError) -> str:
+    first = error.errors()[0]
+    place = ".".join(part for part in first["loc"] if isinstance(part, str))
+    reason = first["msg"].removeprefix("Value error, ").replace("Input should be", "it must be")
+    reason = _REASONS.get(first["type"], reason)
+    if not place or isinstance(first["input"], dict):
+        return reason
+    return f"'{place}' cannot be '{first['input']}': {reason}"

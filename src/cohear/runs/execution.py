@@ -1,0 +1,248 @@
+"""One run, from sounds to numbers: claim a folder, train, measure, write."""
+
+import functools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Literal
+
+import numpy as np
+from torch import nn
+
+from cohear.errors import UserError
+from cohear.evaluation.calibration import UNFITTED, Calibration, write_calibration
+from cohear.evaluation.fixed_views import FixedViews, clip_facts
+from cohear.evaluation.measure import Answers, NotFiniteError, answer, score
+from cohear.runs.build import (
+    COMMON_RECIPE,
+    build_network,
+    build_schedule,
+    build_view_maker,
+    is_compiled,
+    shown_recipe,
+)
+from cohear.runs.calibrating import Expectation, count_false_alarms, find_expectation, fit_calibration
+from cohear.runs.claims import claimed
+from cohear.runs.config import EVERY_CLIP
+from cohear.runs.cost import check_memory, explain_out_of_memory, is_tracked
+from cohear.runs.environment import environment_warnings, write_environment
+from cohear.runs.initial_run import use_initial_run
+from cohear.runs.plan import Plan
+from cohear.runs.predictions import VALIDATION, Predictions, round_predictions, write_predictions, write_table
+from cohear.runs.resident_clips import waveform_reader
+from cohear.runs.run import SCHEMA, Run
+from cohear.runtime.devices import make_fabric
+from cohear.runtime.interrupts import stop_on_signals
+from cohear.runtime.machine import process_rank
+from cohear.training.checkpoints import save_weights
+from cohear.training.history import guessing_loss, history_warnings, kept_epoch
+from cohear.training.nonfinite import LOWER_RATE
+from cohear.training.plan import TrainingClips, Watch
+from cohear.training.trainer import train
+
+Part = Literal["train", "validation", "test"]
+_PARTS: tuple[Part, ...] = ("train", "validation", "test")
+
+
+def execute(
+    plan: Plan,
+    *,
+    resume: bool = False,
+    deadline_s: float | None = None,
+    on_step: Callable[[int, int], None] = lambda _done, _total: None,
+) -> tuple[Run, bool]:
+    """Make a run's folder complete; a finished one is left as it is.
+
+    Args:
+        plan: what to run.
+        resume: whether an unfinished run may go on.
+        deadline_s: when to save and leave, on the clock of `time.time`; None: when it is finished.
+        on_step: called with steps done and steps in all.
+
+    Returns:
+        The run, and whether anything was done.
+
+    Raises:
+        Interrupted: after a signal or at the deadline; everything is saved.
+        UserError: where data, folder, disk or memory do not allow it.
+    """
+    run = Run(plan.folder)
+    _check_patience(plan)
+    if not run.is_finished:
+        check_memory([plan])
+    if process_rank() > 0:
+        if run.is_finished:  # the first process leaves too, the others would wait for it
+            return run, False
+        _Execution(plan, run, None).train(deadline_s, on_step)
+        return run, True
+    expectation = find_expectation(plan) if plan.config.fold == EVERY_CLIP else None
+    with claimed(run, plan.record, resume=resume) as is_done:
+        if not is_done:
+            _Execution(plan, run, expectation).train(deadline_s, on_step)
+    return run, not is_done
+
+
+def _check_patience(plan: Plan) -> None:
+    if plan.config.training.patience is not None and not len(plan.split.validation):
+        wanted, said = plan.config.data.validation_share, plan.split.warnings
+        reason = said[-1].rstrip(".") if wanted and said else "none are kept back by --validation 0"
+        raise UserError(f"--patience stops by validation clips, and there are none ({reason}); train without it")
+
+
+class _Execution:
+    """The objects of one run while it is trained and measured."""
+
+    def __init__(self, plan: Plan, run: Run, expectation: Expectation | None) -> None:
+        self.plan, self.run, self.expectation = plan, run, expectation
+        self.config, self.store, self.split, self.task = plan.config, plan.data.store, plan.split, plan.data.task
+        self.fabric = make_fabric(self.config.training.precision)
+        self.read = waveform_reader(self.store, self.fabric.device)
+        self.network = build_network(self.config, len(self.store.classes))
+        if plan.data.listing.initial is not None:
+            use_initial_run(plan.data.listing.initial, self.network, self.config, tuple(self.store.classes))
+
+    def train(self, deadline_s: float | None, on_step: Callable[[int, int], None]) -> None:
+        """Train, then write what is left of it."""
+        config, store, rows = self.config, self.store, self.split.train
+        compiled = is_compiled(config, self.fabric.device, self.fabric.world_size)
+        if self.fabric.is_global_zero:
+            write_environment(self.run.folder, is_compiled=compiled)
+        if compiled:
+            self.network.compile_features()
+        targets = self.plan.data.targets[rows]
+        schedule = build_schedule(config, self.task, targets, len(store.classes))
+        clips = TrainingClips(
+            lambda batch: self.read(rows[batch]),
+            targets,
+            store.clip_keys[rows],
+            clip_facts(store, rows),
+            [store.clips[row].id for row in rows],
+        )
+        with stop_on_signals(deadline_s) as stop, explain_out_of_memory(config):
+            watch = Watch(self.measure, on_step, stop)
+            history = train(
+                self.network,
+                build_view_maker(config),
+                clips,
+                schedule,
+                self.run.folder,
+                self.fabric,
+                watch,
+                identity=self.plan.record.identity,
+            )
+        if self.fabric.is_global_zero:
+            with explain_out_of_memory(config, "measurement"):
+                warnings = history_warnings(history, guessing_loss(schedule, targets))
+                self.finish(kept_epoch(history, config.training.patience), warnings)
+
+    @functools.cache  # noqa: B019 -- as long as the run
+    def views_of(self, recipe: str, part: Part) -> FixedViews:
+        """Make the evaluation views of a part of the clips, by a recipe."""
+        view_maker = build_view_maker(self.config, recipe).to(self.fabric.device)
+        return FixedViews(self.store, getattr(self.split, part), view_maker, self.read)
+
+    def measure(self, network: nn.Module, epoch: int, should_stop: Callable[[], bool]) -> dict[str, float] | None:
+        """Measure the parts that have clips, in the epochs that are followed; with patience validation clips in all."""
+        record: dict[str, float] = {}
+        is_followed = is_tracked(self.plan.track, epoch, self.config.training.epochs)
+        for part in _PARTS:
+            is_wanted = is_followed or (part == "validation" and self.config.training.patience is not None)
+            if not is_wanted or not len(getattr(self.split, part)):
+                continue
+            views = self.views_of(shown_recipe(self.config), part)
+            with explain_out_of_memory(self.config, "measurement"), _explain_not_finite(part, epoch):
+                answers = answer(network, views, self.task, should_stop, self.fabric)
+            if answers is None:
+                return None
+            targets = self.plan.data.targets[getattr(self.split, part)]
+            record |= {f"{part}_{name}": value for name, value in vars(score(answers, targets, self.task)).items()}
+        return record
+
+    def ask(self, recipe: str, part: Part, epoch: int) -> Answers:
+        """Ask the trained network about a part of the clips."""
+        with _explain_not_finite(part, epoch):
+            said = answer(self.network, self.views_of(recipe, part), self.task)
+        assert said is not None
+        return said
+
+    def finish(self, epoch: int, warnings: list[str]) -> None:
+        """Write weights, predictions, calibration and, last, the metrics that say the run is finished.
+
+        Args:
+            epoch: whose weights the network has.
+            warnings: what training gave reason for.
+        """
+        plan, folder, config, record = self.plan, self.run.folder, self.config, self.plan.record
+        save_weights(self.run.weights_path, self.network, {"identity": record.identity})
+        calibration = self.expectation.calibration if self.expectation else UNFITTED
+        if len(self.split.validation):
+            validation = self.round(self.ask(COMMON_RECIPE, "validation", epoch), "validation")
+            write_predictions(folder, validation, VALIDATION)
+            calibration = fit_calibration([validation], config)
+        if calibration.is_fitted:
+            write_calibration(folder, calibration)
+        self.run.write_metrics(
+            {
+                **(self.untested() if config.fold == EVERY_CLIP else self.test(epoch, calibration)),
+                "method": config.method,
+                "transform": config.views.transform,
+                "fold": config.fold,
+                "seed": config.seed,
+                "model": record.model,
+                "dataset": record.dataset,
+                "preset": config.preset,
+                "epochs": config.training.epochs,
+                "precision": config.training.precision,
+                "experiment": record.experiment,
+                "n_train_clips": len(self.split.train),
+                "n_validation_clips": len(self.split.validation),
+                "kept_epoch": epoch,
+                "warnings": [*plan.warnings, *warnings, *environment_warnings(folder)],
+                "data_notes": list(plan.data.notes),
+                "schema": SCHEMA,
+            }
+        )
+
+    def untested(self) -> dict[str, Any]:
+        """Return the numbers of a run on every clip."""
+        expected = self.expectation.to_json() if self.expectation else None
+        return {**dict.fromkeys(("accuracy", "nll", "jsd", "jsd_own")), "n_clips": 0, "expected": expected}
+
+    def test(self, epoch: int, calibration: Calibration) -> dict[str, Any]:
+        """Answer the test clips, write down the answers, and return the numbers that follow."""
+        own_recipe, targets = shown_recipe(self.config), self.plan.data.targets[self.split.test]
+        common = self.ask(COMMON_RECIPE, "test", epoch)
+        own = common if own_recipe == COMMON_RECIPE else self.ask(own_recipe, "test", epoch)
+        predictions = self.round(common, "test")
+        write_predictions(self.run.folder, predictions)
+        write_table(self.run.folder, predictions)
+        return {
+            **vars(score(common, targets, self.task)),
+            "n_clips": len(targets),
+            "jsd_own": None if self.config.method == "none" else float(own.jsd.mean(dtype=np.float64)),
+            **self.task.scores(common.logits[0], self.task.truth(targets, len(self.store.classes))),
+            **count_false_alarms(predictions, calibration, self.config.data.background, self.plan.record.clip_s),
+        }
+
+    def round(self, answers: Answers, part: Part) -> Predictions:
+        """Round what was answered to what is kept."""
+        store, rows = self.store, getattr(self.split, part)
+        return round_predictions(
+            tuple(store.classes),
+            tuple(store.clips[row].id for row in rows),
+            tuple(store.groups[row] for row in rows),
+            self.plan.data.targets[rows],
+            self.task.decide(answers.logits[0]),
+            answers.log_probabilities[0],
+            answers.jsd,
+        )
+
+
+@contextmanager
+def _explain_not_finite(part: Part, epoch: int) -> Iterator[None]:
+    """Say of answers that are no numbers which clips were asked about, and when."""
+    try:
+        yield
+    except NotFiniteError as error:
+        raise UserError(
+            f"the answers to the {part} clips are not finite after epoch {epoch}, counted from 0; {LOWER_RATE}"
+        ) from error

@@ -1,0 +1,141 @@
+"""Grids: many runs, resumed where they stopped, skipped where they are done, handed to an executor."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from cohear.errors import UserError
+from cohear.registry import Registry
+from cohear.runs.claims import check_folder
+from cohear.runs.config import change
+from cohear.runs.executors import AfterRun, Executor, run_local
+from cohear.runs.paper import FIGURE_FOLD, FOLLOWED, HEADLINE, PaperModel, name_on
+from cohear.runs.plan import Plan, Prepared
+from cohear.runs.run import Run, find_readable
+
+EXECUTORS: Registry[Executor] = Registry("executor", "cohear.executors", {"local": run_local})
+"""By whom a grid's runs are made."""
+
+
+def plan_grid(
+    data: Prepared,
+    models: Iterable[PaperModel],
+    folds: Sequence[int],
+    seeds: Sequence[int] | None,
+    parent: Path,
+    track: str | None = None,
+) -> list[Plan]:
+    """Plan the runs of a grid: seed by seed, fold by fold, model by model, so that each part of it compares fairly.
+
+    What the paper claims of its largest gain comes first: no augmentation and the combination's three methods on all
+    folds, then the other models. A run that is there already under another name is that run, and goes on with the
+    measurements it began with where they are all that is wanted.
+
+    Args:
+        data: of all runs; its configuration is the preset and whatever was changed in it.
+        models: rows of the table.
+        folds: tested folds.
+        seeds: of the runs; None: each model's own.
+        parent: the folder of the run folders.
+        track: how often each run is measured; None: every epoch for the runs of `FOLLOWED` on the fold of Figure 1,
+            else only at the end.
+    """
+    base = data.listing.config
+    named = [replace(model, name=name_on(base, model)) for model in models]
+    headline, followed = ({model.name for model in part} for part in (HEADLINE, FOLLOWED))
+    parts = [[model for model in named if (model.name in headline) == is_first] for is_first in (True, False)]
+    plans = [
+        Plan(
+            model.configure(change(base, {"fold": fold, "seed": seed})),
+            data,
+            track or ("every" if model.name in followed and fold == FIGURE_FOLD else "end"),
+            model.name,
+            parent=parent,
+        )
+        for seed in (dict.fromkeys(seed for model in named for seed in model.seeds) if seeds is None else seeds)
+        for part in parts
+        for fold in folds
+        for model in part
+        if (seeds is not None or seed in model.seeds) and (fold == folds[0] or not model.first_fold_only)
+    ]
+    there: dict[str, list[Run]] = {}
+    for run in find_readable(parent, data.store.fingerprint):
+        there.setdefault(run.record.identity, []).append(run)
+    placed: dict[str, Plan] = {}  # runs that are the same are one
+    for plan in plans:
+        placed.setdefault(plan.record.identity, _place(plan, there.get(plan.record.identity, [])))
+    return list(placed.values())
+
+
+def _place(plan: Plan, there: Sequence[Run]) -> Plan:
+    """Give a run the folder of one that is the same, a finished one first."""
+    fitting = [run for run in there if run.covers(plan.track)]
+    if not fitting:
+        return replace(plan, out=plan.folder)
+    best = min(fitting, key=lambda run: (not run.is_finished, run.folder != plan.folder))
+    return replace(plan, out=best.folder, track=best.record.track)
+
+
+def is_done(plan: Plan) -> bool:
+    """Whether a run is finished and was measured as often as is wanted now."""
+    run = Run(plan.folder)
+    return run.is_finished and run.covers(plan.track)
+
+
+def check_places(plans: Sequence[Plan]) -> None:
+    """Refuse a grid of which a run cannot be made in its place, before anything is trained.
+
+    Raises:
+        UserError: naming the first of them.
+    """
+    refusals: list[UserError] = []
+    for plan in plans:
+        try:
+            check_folder(Run(plan.folder), plan.record, resume=True)
+        except UserError as error:
+            refusals.append(error)
+    if refusals:
+        others = f" (and {len(refusals) - 1} more cannot be made there)" if len(refusals) > 1 else ""
+        raise UserError(f"{refusals[0]}{others}") from refusals[0]
+
+
+def run_grid(
+    plans: Sequence[Plan],
+    *,
+    executor: str = "local",
+    n_jobs: int = 1,
+    on_progress: Callable[[float, int], None] = lambda _share, _n_done: None,
+    after_run: AfterRun = lambda _run, _plan: None,
+    deadline_s: float | None = None,
+) -> list[Run]:
+    """Make every run that is not finished.
+
+    Args:
+        plans: what to run, at least one.
+        executor: by whom, a name of `EXECUTORS`.
+        n_jobs: runs side by side, each with its share of the cores.
+        on_progress: called with the share of the whole grid that is done, 0 to 1, and the number of finished runs.
+        after_run: called in the run's process with each run that was finished and its plan; importable by its name.
+        deadline_s: when to save and leave, on the clock of `time.time`; None: when all are finished.
+
+    Returns:
+        The finished runs: all, unless the deadline came first; what was begun is saved then.
+
+    Raises:
+        Interrupted: after a signal; every unfinished run is saved.
+        UserError: where runs failed; the others are finished.
+    """
+    missing = [plan for plan in plans if not is_done(plan)]
+    n_done = len(plans) - len(missing)
+
+    def on_missing(share: float, n: int) -> None:
+        on_progress((n_done + share) / len(plans), n_done + n)
+
+    on_missing(0.0, 0)
+    failures = EXECUTORS[executor](missing, n_jobs, on_missing, after_run, deadline_s) if missing else []
+    finished = [Run(plan.folder) for plan in plans if is_done(plan)]
+    if failures:
+        n_left = len(plans) - len(failures) - len(finished)
+        others = "the others are finished" if n_left <= 0 else f"{len(finished)} are finished, {n_left} are left"
+        raise UserError(f"{len(failures)} of {len(plans)} runs failed, {others}; {failures[0]}")
+    return finished

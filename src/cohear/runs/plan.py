@@ -1,0 +1,271 @@
+"""The plan: all that a run needs to begin, made once from what somebody gave, and handed down.
+
+    path, configuration -> list_clips -> Listing -> decode -> Prepared -> Plan (one per run)
+
+Nobody after it reads the data, the headers, the configuration or another run's weights a second time. The same plan is
+what a training runs, what `--list` prints, what a grid distributes and what a Python user holds.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from cohear.data.background import with_background
+from cohear.data.datasets import Dataset, class_lines, drop_small, read_dataset
+from cohear.data.folds import Split, split, split_all, with_folds
+from cohear.data.headers import choose_clip_s, choose_sample_rate, clip_s_line, read_headers, sample_rate_line
+from cohear.data.store import Store, StoreSettings, open_store
+from cohear.data.validation import with_validation
+from cohear.errors import UserError
+from cohear.metrics.tasks import MULTI_LABEL, SINGLE_LABEL, Targets, Task
+from cohear.runs.build import build_front_end, build_on_meta, build_schedule, build_transform
+from cohear.runs.config import EVERY_CLIP, Config, change
+from cohear.runs.identity import NUMERICS, identify, identify_experiment, readable_name
+from cohear.runs.initial_run import initial_run_warning, read_initial_run
+from cohear.runs.paper import model_name
+from cohear.runs.run import Record
+from cohear.runs.trained_model import TrainedModel
+from cohear.runtime.files import cache_folder
+from cohear.training.batches import items_per_batch
+
+ESC50_CLIP_S = 5.0
+VALIDATION_SHARE = 0.15
+"""Of the training clips of data that bring no folds."""
+
+OnProgress = Callable[[int, int], None]
+Attempt = Callable[[], AbstractContextManager[object]]
+
+
+@dataclass(frozen=True, eq=False)
+class Listing:
+    """What there is to train on, before a sound is decoded."""
+
+    path: Path
+    """DATA, as it was given."""
+    dataset: Dataset
+    """With background and folds."""
+    config: Config
+    """Resolved: what the data, or the weights to begin with, decide is chosen."""
+    initial: TrainedModel | None
+    """What training begins with; None: drawn weights."""
+    said: tuple[str, ...]
+    """What was chosen, as sentences."""
+
+    @property
+    def clip_s(self) -> float:
+        """Seconds of a clip."""
+        assert self.config.data.clip_s is not None
+        return self.config.data.clip_s
+
+    def check(self, config: Config) -> None:
+        """Refuse a run of which can be told without decoding that it cannot be made.
+
+        Raises:
+            UserError: for a fold that is not there, a batch that cannot hold a clip's views, mel bands that cannot be
+                made, spectrograms that are too small, rooms that cannot be used.
+        """
+        if config.fold != EVERY_CLIP and config.fold not in self.dataset.folds:
+            there = ", ".join(map(str, self.dataset.folds))
+            raise UserError(f"fold {config.fold} cannot be tested: the folds are {there}.")
+        check_settings(config)
+
+    def decode(self, on_progress: OnProgress | None = None) -> "Prepared":
+        """Decode the sounds, or find them decoded.
+
+        Args:
+            on_progress: called with files decoded and files in all.
+
+        Raises:
+            UserError: where sounds cannot be used.
+        """
+        options = self.config.data
+        settings = StoreSettings(options.sample_rate, self.clip_s, options.short)
+        store = open_store(self.dataset, settings, cache_folder(), skip_bad=options.skip_bad, on_progress=on_progress)
+        return Prepared(self, store)
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A data set ready to train on."""
+
+    listing: Listing
+    store: Store
+
+    @property
+    def task(self) -> Task:
+        """What is asked of each clip: one label, or any number."""
+        return MULTI_LABEL if self.store.multi_label else SINGLE_LABEL
+
+    @cached_property
+    def targets(self) -> Targets:
+        """What a network is trained to answer to each clip of the store."""
+        return self.task.encode(self.store.label_sets, self.store.classes)
+
+    @property
+    def folds(self) -> list[int]:
+        """The folds, in order."""
+        return sorted(set(self.store.folds.tolist()))
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What became of the files, as sentences."""
+        return (*self.listing.dataset.notes, *self.store.report.lines, *class_lines(self.store.label_sets))
+
+    def split(self, config: Config) -> Split:
+        """Return the training, validation and test clips of a run.
+
+        Raises:
+            UserError: where there is no such fold, or a label would be tested but never trained.
+        """
+        store, groups = self.store, self.store.groups
+        if config.fold == EVERY_CLIP:
+            parts = split_all(len(groups))
+        else:
+            n_clips = Counter(label for clip in self.listing.dataset.clips for label in clip.labels)
+            parts = split(store.label_sets, store.folds, groups, config.fold, n_clips)
+        return with_validation(parts, store.label_sets, groups, config.data.validation_share or 0.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """All that a run needs to begin."""
+
+    config: Config
+    """Resolved."""
+    data: Prepared
+    """Shared by the runs of a grid."""
+    track: str = "every"
+    """How often training and test clips are measured: `every` epoch, every N-th, or only at the `end`."""
+    model: str = ""
+    """The model's name where it is not one of the paper's."""
+    out: Path | None = None
+    """The run folder; None: one below `parent` whose name says what the run is."""
+    parent: Path = Path("runs")
+    crossval: Path | None = None
+    """Where finished runs of a cross-validation lie, which say what to expect of a run on every clip."""
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        return self.model or model_name(self.config)
+
+    @cached_property
+    def split(self) -> Split:
+        """The training, validation and test clips; raises as `Prepared.split`."""
+        return self.data.split(self.config)
+
+    @cached_property
+    def record(self) -> Record:
+        """What the run is, as its `config.json` tells it."""
+        config, store = self.config, self.data.store
+        contents = _contents(config, self.data.listing.initial)
+        return Record(
+            config=config,
+            model=self.name,
+            identity=identify(config, store.fingerprint, contents),
+            experiment=identify_experiment(config, store.fingerprint, contents),
+            numerics=NUMERICS,
+            data_path=str(self.data.listing.path),
+            dataset=self.data.listing.dataset.name,
+            data_fingerprint=store.fingerprint,
+            classes=tuple(store.classes),
+            task=self.data.task.name,
+            track=self.track,
+            contents=contents,
+        )
+
+    @property
+    def folder(self) -> Path:
+        """Where the run goes."""
+        return self.out or self.parent / readable_name(self.config, self.name, self.record.identity)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What should be known before it begins, as sentences."""
+        initial = self.data.listing.initial
+        said = initial and initial_run_warning(initial, self.config, self.data.store.fingerprint)
+        return (*self.split.warnings, *([said] if said else []))
+
+
+def list_clips(path: Path, config: Config, chosen: Collection[str] = (), attempt: Attempt = nullcontext) -> Listing:
+    """List the clips of a data set with their folds, and settle what a configuration leaves to them.
+
+    Clip length and sample rate follow the sounds, with as many milliseconds to a window as the preset has; a
+    benchmark's clips are as its layout says. Where the data bring their own folds, nothing is kept back to validate.
+    Weights to begin with decide how is heard.
+
+    Args:
+        path: DATA of the command line.
+        config: of a preset and what was changed in it.
+        chosen: names of settings that a person chose, which stay.
+        attempt: a context for each step; `check` notes there why a step is refused, and goes on.
+
+    Raises:
+        UserError: where the data or the weights to begin with cannot be used.
+    """
+    options = config.data
+    dataset = read_dataset(path, esc10=options.esc10, sounds=options.sounds)
+    initial, headers, said = None, None, list[str]()
+    changes: dict[str, Any] = {}
+    clip_s = options.clip_s or (ESC50_CLIP_S if dataset.layout == "esc50" else None)
+    if options.validation_share is None and not dataset.brings_folds and config.fold != EVERY_CLIP:
+        changes["data.validation_share"] = VALIDATION_SHARE
+    with attempt():
+        initial = read_initial_run(config)
+        changes |= {n: value for n, value in (initial.settings() if initial else {}).items() if n not in chosen}
+    with attempt():
+        headers = None if dataset.layout == "esc50" else read_headers(dataset)
+    if headers is not None:
+        if "data.sample_rate" not in {*chosen, *changes}:
+            rate = changes["data.sample_rate"] = choose_sample_rate(headers.sample_rates, options.sample_rate)
+            for name in {"n_fft", "hop_length"} - {name.removeprefix("front_end.") for name in chosen}:
+                changes[f"front_end.{name}"] = round(getattr(config.front_end, name) * rate / options.sample_rate)
+        clip_s = options.clip_s or choose_clip_s(headers.durations_s)
+        rate = changes.get("data.sample_rate", options.sample_rate)
+        said += [sample_rate_line(headers.sample_rates, rate), clip_s_line(headers.durations_s, clip_s)]
+    if initial is not None:
+        n_known = len({*dataset.classes} & {*initial.description.classes})
+        said.append(
+            f"training begins with the weights of '{config.training.initial_run}', which knows {n_known} of the "
+            f"{len(dataset.classes)} classes"
+        )
+    with attempt():
+        config = change(config, {**changes, "data.clip_s": clip_s})
+    if options.background is not None and clip_s is not None:
+        with attempt():
+            headers = headers or read_headers(dataset)
+            dataset = with_background(dataset, options.background, clip_s, headers.files)
+    if options.drop_small:
+        with attempt():
+            dataset = drop_small(dataset, options.drop_small)
+    with attempt():  # folds are of the data, not of the run: seeds share them
+        dataset = with_folds(dataset, options.n_folds, seed=0)
+    if "fold" not in chosen and config.fold != EVERY_CLIP and dataset.folds:
+        config = change(config, {"fold": dataset.folds[0]})
+    return Listing(path, dataset, config, initial, tuple(said))
+
+
+def check_settings(config: Config) -> None:
+    """Refuse settings that do not go together; as `Listing.check`, but for the fold."""
+    schedule, front_end = build_schedule(config), build_front_end(config)
+    items_per_batch(schedule.items, schedule.batch_size)
+    needs, clip_s = build_on_meta(config).body.input, config.data.clip_s
+    n_frames = needs.min_frames  # where no sound can be opened, `check` knows no length
+    if clip_s is not None:
+        n_frames = front_end.n_frames(round(clip_s * config.data.sample_rate))
+    needs.check(config.front_end.n_mels, n_frames)
+    build_transform(config)
+
+
+def _contents(config: Config, initial: TrainedModel | None) -> dict[str, str]:
+    """Hash what settings name and do not tell."""
+    transform, contents = build_transform(config), dict[str, str]()
+    if transform is not None and (digest := transform.content_hash()) is not None:
+        contents["views.transform"] = digest
+    if initial is not None:
+        contents["training.initial_run"] = initial.hash()
+    return contents

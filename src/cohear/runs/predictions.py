@@ -1,0 +1,168 @@
+"""What a run answered on clean clips: `predictions.safetensors` and a table of its test part, `validation.safetensors`.
+
+Float16 keeps a log-probability to one part in 2000, and all of a fold of ESC-50 in 50 KB; the answers themselves are
+kept beside it, since rounding could make a tie of two classes.
+"""
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool, Float, Float16
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from cohear.data.clips import SEPARATOR
+from cohear.errors import UserError
+from cohear.metrics.tasks import SINGLE_LABEL, Decisions, Targets, Task, task_of
+from cohear.runtime.files import parse_json, read_plain, write_bytes
+
+PREDICTIONS, VALIDATION, TABLE = "predictions.safetensors", "validation.safetensors", "predictions.csv"
+MOST_BYTES = 2**34
+_DTYPES = {"labels": np.int64, "predicted": np.int64, "log_probabilities": np.float16, "jsd": np.float16}
+_MOST_NEGATIVE = float(np.finfo(np.float16).min)
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """The answers to the clean clips of a part, as a run's folder keeps them."""
+
+    classes: tuple[str, ...]
+    paths: tuple[str, ...]
+    """Each clip's identity: its file, with a span where it is a part of one."""
+    groups: tuple[str, ...]
+    """The source recording of each clip; empty where it is not known."""
+    labels: Decisions
+    predicted: Decisions
+    """What the task decides."""
+    log_probabilities: Float16[np.ndarray, "clip label"]
+    """Of one distribution per clip, or of each class by itself."""
+    jsd: Float16[np.ndarray, " clip"]
+    """Over the clean clip and its evaluation views, nats."""
+
+    @property
+    def task(self) -> Task:
+        """What was asked of each clip."""
+        return task_of(self.labels)
+
+    @property
+    def correct(self) -> Bool[np.ndarray, " clip"]:
+        """Whether the answer to each clip is its label, or exactly its set of labels."""
+        return (self.labels == self.predicted).reshape(len(self.paths), -1).all(axis=1)
+
+    @property
+    def label_texts(self) -> list[str]:
+        """The label of each clip, or its labels separated by `;` as in a table of clips."""
+        return self.task.texts(self.labels, self.classes, SEPARATOR)
+
+    @property
+    def predicted_texts(self) -> list[str]:
+        """The answer to each clip, written as `label_texts`."""
+        return self.task.texts(self.predicted, self.classes, SEPARATOR)
+
+
+def round_predictions(
+    classes: tuple[str, ...],
+    paths: tuple[str, ...],
+    groups: tuple[str, ...],
+    targets: Targets,
+    predicted: Decisions,
+    log_probabilities: Float[np.ndarray, "clip label"],
+    jsd: Float[np.ndarray, " clip"],
+) -> Predictions:
+    """Round what a network said to what is kept; what it decided was decided before."""
+    kept = np.maximum(log_probabilities, _MOST_NEGATIVE).astype(np.float16)
+    return Predictions(classes, paths, groups, targets.astype(np.int64), predicted, kept, jsd.astype(np.float16))
+
+
+def join_predictions(parts: Sequence[Predictions]) -> Predictions:
+    """Put the answers to several parts of the same classes one after the other."""
+    first = parts[0]
+    if any(part.classes != first.classes for part in parts):
+        raise ValueError("predictions of different classes cannot be joined")
+    arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _DTYPES}
+    paths, groups = (tuple(text for part in parts for text in getattr(part, name)) for name in ("paths", "groups"))
+    return Predictions(first.classes, paths, groups, **arrays)
+
+
+def write_predictions(folder: Path, predictions: Predictions, file: str = PREDICTIONS) -> None:
+    """Write predictions, equal bytes for equal answers."""
+    tensors = {
+        "labels": predictions.labels.astype(np.int32),
+        "predicted": predictions.predicted.astype(np.int32),
+        "log_probabilities": predictions.log_probabilities,
+        "jsd": predictions.jsd,
+    }
+    # One entry of metadata: the order in which safetensors writes several is not defined.
+    text = {name: getattr(predictions, name) for name in ("classes", "paths", "groups")}
+    metadata = {"clips": json.dumps(text, ensure_ascii=False, separators=(",", ":"))}
+    write_bytes(folder / file, save(tensors, metadata))
+
+
+def write_table(folder: Path, predictions: Predictions) -> None:
+    """Render `predictions.csv`: a row per clip, for the eye and for pandas."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    columns = ["path", "group", "label", "predicted", "probability", "correct", "jsd"]
+    writer.writerow(columns + [f"p:{name}" for name in predictions.classes])
+    probabilities = np.exp(predictions.log_probabilities.astype(np.float64))
+    is_single = predictions.task is SINGLE_LABEL
+    texts = zip(
+        predictions.paths, predictions.groups, predictions.label_texts, predictions.predicted_texts, strict=True
+    )
+    for row, (path, group, label, answer) in enumerate(texts):
+        likeliest = f"{probabilities[row].max():.4g}" if is_single else ""
+        measured = [likeliest, int(predictions.correct[row]), f"{predictions.jsd[row]:.4g}"]
+        writer.writerow([path, group, label, answer, *measured, *(f"{p:.4g}" for p in probabilities[row])])
+    write_bytes(folder / TABLE, text.getvalue().encode())
+
+
+def read_predictions(folder: Path, file: str = PREDICTIONS) -> Predictions:
+    """Read a run's predictions on its test clips, or another file of predictions.
+
+    Raises:
+        UserError: where the file is missing or damaged.
+    """
+    path = folder / file
+    try:
+        data = read_plain(path, MOST_BYTES)
+        tensors = load(data)
+        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+        text = parse_json(header["__metadata__"]["clips"])
+        classes, paths, groups = (tuple(map(str, text[name])) for name in ("classes", "paths", "groups"))
+        arrays = {name: tensors[name].astype(dtype) for name, dtype in _DTYPES.items()}
+        _check(arrays, len(paths), len(groups), len(classes))
+    except FileNotFoundError as error:
+        raise damaged(path, "it is missing") from error
+    except KeyError as error:
+        raise damaged(path, f"it has no {error}") from error
+    except (OSError, SafetensorError, ValueError, TypeError) as error:
+        raise damaged(path, f"it cannot be read: {error}") from error
+    return Predictions(classes, paths, groups, **arrays)
+
+
+def damaged(file: Path, reason: str) -> UserError:
+    """Say that a file of a run cannot be used, and what makes it again; only `config.json` nothing does."""
+    again = "remove metrics.json beside it and go on with --resume"
+    if file.name == "config.json":
+        again = "copy it back from elsewhere"
+    return UserError(f"'{file}' is damaged ({reason}): {again}, or leave the run out.")
+
+
+def _check(arrays: dict[str, np.ndarray], n_clips: int, n_groups: int, n_classes: int) -> None:
+    """Refuse arrays that do not fit each other, and values that no answer has."""
+    rows, table = (n_clips,), (n_clips, n_classes)
+    labels = table if arrays["labels"].ndim == 2 else rows
+    shapes = {"labels": labels, "predicted": labels, "log_probabilities": table, "jsd": rows}
+    if n_groups != n_clips or any(array.shape != shapes[name] for name, array in arrays.items()):
+        raise ValueError(f"its arrays do not fit {n_clips} clips and {n_classes} classes")
+    n_answers = 2 if labels == table else n_classes
+    for name in ("labels", "predicted"):
+        if n_clips and not 0 <= arrays[name].min() <= arrays[name].max() < n_answers:
+            raise ValueError(f"its {name} name a class that it has not")
+    if not all(np.isfinite(arrays[name]).all() for name in ("log_probabilities", "jsd")):
+        raise ValueError("it holds what is no number")

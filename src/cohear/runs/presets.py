@@ -1,0 +1,83 @@
+"""Presets: complete configurations as functions, a variant changes a few fields of another.
+
+A preset with fewer epochs scales the paper's schedules to them: the ramp ends, and the learning rate has fallen as
+far, at the same share of the training.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from cohear.errors import UserError, nearest
+from cohear.runs.config import Config, change
+
+
+def paper() -> Config:
+    """Everything as in the paper."""
+    return Config()
+
+
+def small() -> Config:
+    """For two CPU cores: half the rate and bands, an eighth of the width, a third of the epochs."""
+    changes = {"data.sample_rate": 22050, "front_end.n_mels": 64, "network.width": 1 / 8, "training.batch_size": 48}
+    return scale_schedules(change(paper(), {"preset": "small", **changes}), epochs=24)
+
+
+def demo() -> Config:
+    """For made-up sounds and little patience: `small` at 16 kHz, with few epochs of more and larger steps."""
+    changes = {"preset": "demo", "data.sample_rate": 16000, "data.clip_s": 2.0, "training.batch_size": 24}
+    return scale_schedules(change(small(), {**changes, "optimizer.learning_rate": 2e-3}), epochs=8)
+
+
+OFFERED: dict[str, Callable[[], Config]] = {"paper": paper, "small": small}
+"""What people may choose."""
+PRESETS: dict[str, Callable[[], Config]] = {**OFFERED, "demo": demo}
+"""Every preset by its name, that of `cohear demo` too."""
+
+
+def default_preset() -> str:
+    """Return the preset that suits this machine: `paper` on a GPU, `small` on a CPU."""
+    import torch  # late, for the help of commands
+
+    return "paper" if torch.cuda.is_available() else "small"
+
+
+def configure(
+    chosen: Mapping[str, Any],
+    preset: str = "paper",
+    epochs: int | None = None,
+    settings: Mapping[str, Any] | None = None,
+) -> Config:
+    """Make the configuration that somebody asks for.
+
+    Args:
+        chosen: values by dotted name, as options give them.
+        preset: where to start.
+        epochs: of the training, with every schedule scaled to them; None: the preset's.
+        settings: values by dotted name that come after, as `--set` gives them.
+
+    Raises:
+        UserError: for an unknown name or a wrong value.
+    """
+    if preset not in PRESETS:
+        raise UserError(f"there is no preset '{preset}'{nearest(preset, OFFERED)}; use {' or '.join(OFFERED)}")
+    changes = {**chosen, **(settings or {})}
+    if changes.get("method") == "none":
+        changes.setdefault("views.transform", "none")
+    config = PRESETS[preset]()
+    if epochs is not None:
+        change(config, {"training.epochs": epochs})  # refused in the words of the setting
+        config = scale_schedules(config, epochs)
+    return change(config, changes)
+
+
+def scale_schedules(config: Config, epochs: int) -> Config:
+    """Train for another number of epochs with ramp and decay stretched or squeezed to it."""
+    factor = epochs / config.training.epochs
+    return change(
+        config,
+        {
+            "training.epochs": epochs,
+            "objective.ramp_epochs": config.objective.ramp_epochs * factor,
+            "optimizer.decay_epochs": config.optimizer.decay_epochs * factor,
+        },
+    )

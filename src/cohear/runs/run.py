@@ -1,0 +1,343 @@
+"""A run: what stands in its folder, who may write there, and which runs lie where.
+
+A folder with `config.json` is a run; it is finished when it also holds `metrics.json`, which is written last but for
+the pages that are rendered from the rest.
+"""
+
+import os
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal, NotRequired
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_config
+from typing_extensions import TypedDict
+
+from cohear.errors import UserError
+from cohear.evaluation.calibration import Calibration, read_calibration
+from cohear.metrics.tasks import TASKS, Task
+from cohear.runs.config import EVERY_CLIP, Config, Count, Share
+from cohear.runs.predictions import VALIDATION, Predictions, damaged, read_predictions
+from cohear.runtime import disk
+from cohear.runtime.files import explain_disk_errors, parse_json, read_plain, write_json
+
+SCHEMA = 3
+"""Of the folder's files, raised when their meaning changes."""
+_MOST_BYTES = 2**24
+"""Of a JSON file: more than a hundred thousand classes."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """`config.json`: what a run is, written before anything else."""
+
+    config: Config
+    """Resolved."""
+    model: str
+    """The paper's name, the recipe's, or the ablation's."""
+    identity: str
+    experiment: str
+    """What runs on other folds and seeds share."""
+    numerics: int
+    """Of the version that made the run: versions with other numerics give other losses."""
+    data_path: str
+    """As it was given, so that a run that is handed on shows nobody's folders."""
+    dataset: str
+    data_fingerprint: str
+    classes: tuple[str, ...]
+    task: str
+    """What is asked of a clip: `single_label` or `multi_label`."""
+    track: str
+    """How often the run is measured: `every` epoch, a number of epochs, or at the `end`."""
+    contents: dict[str, str] = field(default_factory=dict)
+    """Hashes of what settings name and do not tell: weights to begin with, recorded rooms."""
+    schema_: Annotated[int, Field(alias="schema")] = SCHEMA
+
+    @property
+    def clip_s(self) -> float:
+        """Seconds of a clip."""
+        assert self.config.data.clip_s is not None
+        return self.config.data.clip_s
+
+
+@with_config(ConfigDict(extra="allow", allow_inf_nan=False))
+class Metrics(TypedDict):
+    """`metrics.json`: the numbers of a finished run, and what they are the numbers of."""
+
+    accuracy: Share | None
+    """Share of the clean test clips that are answered rightly; None where none was tested, as are the next three."""
+    n_clips: Count
+    nll: float | None
+    """Nats."""
+    jsd: float | None
+    """Nats, over views of `combination` whatever the run was trained on."""
+    jsd_own: float | None
+    """Nats, over views of the run's own transforms; None for `none`."""
+    fold: int | str
+    n_train_clips: Count
+    n_validation_clips: Count
+    kept_epoch: Count
+    """Whose weights these are, counted from 0."""
+    warnings: list[str]
+    data_notes: list[str]
+
+
+@with_config(ConfigDict(extra="allow"))
+class Environment(TypedDict):
+    """`environment.json`: what a run ran on."""
+
+    python: str
+    packages: dict[str, str]
+    """Versions by name."""
+    earlier_starts: NotRequired[list[dict[str, Any]]]
+    """What it ran on before it was resumed, where that was another."""
+
+
+_RECORD, _METRICS, _ENVIRONMENT = TypeAdapter(Record), TypeAdapter(Metrics), TypeAdapter(Environment)
+
+
+class Run:
+    """A run's folder, read when it is asked for.
+
+    Args:
+        folder: of the run.
+
+    Every property raises `UserError` where its file is missing or damaged.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether it is a run at all."""
+        return (self.folder / "config.json").is_file()
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether everything of it is there."""
+        return (self.folder / "metrics.json").exists()
+
+    @property
+    def is_tested(self) -> bool:
+        """Whether it was tested on a fold; a run on every clip was not."""
+        return self.record.config.fold != EVERY_CLIP
+
+    @property
+    def weights_path(self) -> Path:
+        """Where its weights lie; they may be gone."""
+        return self.folder / "model.safetensors"
+
+    @property
+    def report(self) -> Path:
+        """Its page."""
+        return self.folder / "report.html"
+
+    @cached_property
+    def record(self) -> Record:
+        """What it is."""
+        path = self.folder / "config.json"
+        try:
+            values = parse_json(read_plain(path, _MOST_BYTES))
+            if (schema := values.get("schema")) != SCHEMA:
+                raise UserError(f"'{path}' has format {schema}, this version reads {SCHEMA}; use a matching cohear")
+            return _RECORD.validate_python(values)
+        except (FileNotFoundError, NotADirectoryError) as error:
+            kind = "it has no config.json" if self.folder.is_dir() else "there is no such folder"
+            raise UserError(f"'{self.folder}' is no run ({kind}); give a folder that `cohear train` made") from error
+        except (OSError, ValueError, AttributeError, RecursionError) as error:
+            raise error if isinstance(error, UserError) else damaged(path, first_error(error)) from error
+
+    @property
+    def config(self) -> Config:
+        """Its settings, resolved."""
+        return self.record.config
+
+    @property
+    def fold(self) -> int:
+        """The fold that it was tested on."""
+        fold = self.config.fold
+        return fold if fold != EVERY_CLIP else int(self._tested("accuracy"))  # which refuses it
+
+    @property
+    def accuracy(self) -> float:
+        """Share of the clean test clips that are answered rightly; of a tested run, as are the next ones."""
+        return self._tested("accuracy")
+
+    @property
+    def jsd(self) -> float:
+        """Nats, over views of `combination` whatever the run was trained on."""
+        return self._tested("jsd")
+
+    @property
+    def n_clips(self) -> int:
+        """Test clips."""
+        return self.metrics["n_clips"]
+
+    def _tested(self, name: Literal["accuracy", "jsd"]) -> float:
+        value = self.metrics[name]
+        if value is None:
+            raise UserError(
+                f"'{self.folder}' was trained on every clip, so there are none it was tested on: give runs with a fold"
+            )
+        return value
+
+    @property
+    def task(self) -> Task:
+        """What was asked of each clip."""
+        return TASKS[self.record.task]
+
+    @cached_property
+    def metrics(self) -> Metrics:
+        """Its numbers."""
+        path = self.folder / "metrics.json"
+        if not self.is_finished:
+            raise UserError(f"'{self.folder}' is an unfinished run; go on with it by --resume, or give another")
+        try:
+            return _METRICS.validate_python(parse_json(read_plain(path, _MOST_BYTES)))
+        except (OSError, ValueError, RecursionError) as error:
+            raise damaged(path, first_error(error)) from error
+
+    @cached_property
+    def history(self) -> tuple[dict[str, Any], ...]:
+        """One record per epoch."""
+        path = self.folder / "history.jsonl"
+        try:
+            records = tuple(parse_json(line) for line in read_plain(path).splitlines() if line.strip())
+            if not all(isinstance(record, dict) and isinstance(record.get("epoch"), int) for record in records):
+                raise ValueError("a line has no 'epoch'")
+        except (OSError, ValueError, RecursionError) as error:
+            raise damaged(path, first_error(error)) from error
+        return records
+
+    @cached_property
+    def environment(self) -> dict[str, Any]:
+        """What it ran on."""
+        path = self.folder / "environment.json"
+        try:
+            return dict(_ENVIRONMENT.validate_python(parse_json(read_plain(path))))
+        except (OSError, ValueError, RecursionError) as error:
+            raise damaged(path, first_error(error)) from error
+
+    @cached_property
+    def predictions(self) -> Predictions:
+        """The answers to the test clips."""
+        predictions = read_predictions(self.folder)
+        n_correct = int(predictions.correct.sum())
+        if (len(predictions.paths), n_correct) != (self.n_clips, round(self.accuracy * self.n_clips)):
+            raise damaged(
+                self.folder / "predictions.safetensors",
+                f"{n_correct} of its {len(predictions.paths)} answers are right, and metrics.json says otherwise",
+            )
+        return predictions
+
+    @property
+    def validation(self) -> Predictions | None:
+        """The answers to the validation clips; None where there are none."""
+        return read_predictions(self.folder, VALIDATION) if (self.folder / VALIDATION).exists() else None
+
+    @cached_property
+    def calibration(self) -> Calibration:
+        """What the validation clips taught about its probabilities."""
+        return read_calibration(self.folder)
+
+    @property
+    def title(self) -> str:
+        """Name it in a few words."""
+        config = self.record.config
+        where = f"fold {config.fold}" if self.is_tested else "every clip"
+        return f"{self.record.model} on {self.record.dataset}, {where}, seed {config.seed}"
+
+    def covers(self, track: str) -> bool:
+        """Whether it was, or will be, measured as often as `track` asks."""
+        return covers(self.record.track, track)
+
+    def write_record(self, record: Record) -> None:
+        """Create the folder and write `config.json`."""
+        with explain_disk_errors(self.folder):
+            disk.make_folder(self.folder)
+        write_json(self.folder / "config.json", _RECORD.dump_python(record, mode="json", by_alias=True))
+
+    def write_metrics(self, metrics: dict[str, Any]) -> None:
+        """Write `metrics.json`, by which the run is finished."""
+        write_json(self.folder / "metrics.json", _METRICS.validate_python(metrics))
+
+
+def find_runs(paths: Iterable[Path]) -> list[Run]:
+    """Find runs, finished or not: a path is a run folder, or a folder with run folders somewhere below it.
+
+    Raises:
+        UserError: where a path is no folder.
+    """
+    found: dict[Path, Run] = {}
+    for path in paths:
+        if not path.is_dir():
+            kind = "is a file" if path.exists() else "does not exist"
+            raise UserError(f"'{path}' {kind}: give the folder of a run, or a folder of such folders.")
+        for folder, below, files in os.walk(path):
+            below.sort()
+            if "config.json" in files:
+                found.setdefault(Path(folder).resolve(), Run(folder))
+                below.clear()  # a run holds no runs
+    return list(found.values())
+
+
+def find_finished(paths: Iterable[Path], *, tested: bool = True) -> tuple[list[Run], list[Run]]:
+    """Find finished runs, and the unfinished ones beside them.
+
+    Args:
+        paths: as for `find_runs`; each must hold a finished run.
+        tested: leave out runs on every clip, and refuse one that is given by its own path.
+
+    Raises:
+        UserError: where a path holds no finished run, or a run that was asked for by its path cannot be taken.
+    """
+    finished, unfinished = list[Run](), list[Run]()
+    for path in paths:
+        found = find_runs([path])
+        done = [run for run in found if run.is_finished and (run.is_tested or not tested)]
+        if [run.folder for run in found] == [path] and not done:
+            _ = found[0].metrics  # says that it is unfinished
+            raise UserError(
+                f"'{path}' was trained on every clip, so there are none it was tested on: give runs with a fold"
+            )
+        if not done:
+            others = f", only {len(found)} unfinished or without a test" if found else ""
+            raise UserError(f"'{path}' holds no finished run{others}: give the folder of a run, or a folder with some.")
+        finished += done
+        unfinished += [run for run in found if not run.is_finished]
+    return finished, unfinished
+
+
+def covers(track: str, wanted: str) -> bool:
+    """Whether a run measured as `track` says has everything that `wanted` asks for.
+
+    Example:
+        >>> covers("every", "5"), covers("5", "10"), covers("5", "7"), covers("end", "every")
+        (True, True, False, False)
+    """
+    if track == "every" or wanted in ("end", track):
+        return True
+    return track.isdigit() and wanted.isdigit() and int(wanted) % int(track) == 0
+
+
+def first_error(error: Exception) -> str:
+    """Word what is wrong with a file in one line."""
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    if isinstance(error, FileNotFoundError):
+        return "it is missing"
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
+
+
+def find_readable(parent: Path, data_fingerprint: str) -> list[Run]:
+    """Find the runs of some clips below a folder, which may be missing; what cannot be read is passed over."""
+    found = []
+    for run in find_runs([parent]) if parent.is_dir() else []:
+        with suppress(UserError):
+            if run.record.data_fingerprint == data_fingerprint:
+                found.append(run)
+    return found

@@ -1,0 +1,228 @@
+"""A trained model: what it is and its weights, read from a run's folder or from one packed file.
+
+The packed file, `model.cohear`, is a safetensors file of the network's state; its header holds the description, the
+model card and a checksum. Nothing in it is run, and it is read strictly: what is damaged, unknown or out of range is
+refused in one sentence.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from pydantic import ValidationError
+
+from cohear.errors import UserError
+from cohear.metrics.accuracy import wilson_interval
+from cohear.models import NetworkWithHead
+from cohear.runs.build import build_network
+from cohear.runs.config import Config, DataConfig
+from cohear.runs.description import FORMAT, Description, Expectation, Provenance, first_error
+from cohear.runs.run import Run
+from cohear.runtime.files import read_plain
+from cohear.runtime.sealed_tensors import seal, unseal
+from cohear.training.checkpoints import load_weights
+
+PACKED_SUFFIX = ".cohear"
+MAX_FILE_BYTES = 2**30
+MAX_TEXT_BYTES, MAX_VALUES = 2**22, 100_000
+"""Of a description, for which pydantic keeps an error for each wrong value."""
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedModel:
+    """What a run or a packed file holds; a `ValueError` where its weights do not fit its description."""
+
+    description: Description
+    weights: Mapping[str, np.ndarray]
+    """The state of the network and its head, by name."""
+    card: str = ""
+    """Markdown."""
+
+    def __post_init__(self) -> None:
+        with torch.device("meta"):  # names and shapes alone: what does not fit takes no memory
+            expected = build_network(self.config, len(self.description.classes)).state_dict()
+        if differing := sorted(expected.keys() ^ self.weights.keys()):
+            lack = "lack" if differing[0] in expected else "have an unknown"
+            raise ValueError(f"its weights {lack} {differing[0][:80]!r}")
+        for name, tensor in expected.items():
+            array = self.weights[name]
+            wanted = str(tensor.dtype).removeprefix("torch."), tuple(tensor.shape)
+            if (array.dtype.name, array.shape) != wanted:
+                raise ValueError(
+                    f"its weight {name!r} is {array.dtype} {list(array.shape)}, and not {wanted[0]} {list(wanted[1])}"
+                )
+            if not np.isfinite(array).all():
+                raise ValueError(f"its weight {name!r} is not finite")
+
+    @property
+    def config(self) -> Config:
+        """The part of a configuration that hearing needs."""
+        about = self.description
+        data = DataConfig(
+            sample_rate=about.sample_rate, clip_s=about.clip_s, short=about.short, background=about.background
+        )
+        return Config(data=data, front_end=about.front_end, network=about.network)
+
+    def settings(self) -> dict[str, Any]:
+        """Return the settings by which it hears, and those of its network, by dotted name."""
+        about = self.description
+        parts = {"front_end": about.front_end.model_dump(), "network": about.network.model_dump()}
+        named = {f"{part}.{name}": value for part, values in parts.items() for name, value in values.items()}
+        return {"data.sample_rate": about.sample_rate, **named}
+
+    def hash(self) -> str:
+        """Identify weights and classes, wherever they lie; hexadecimal."""
+        digest = hashlib.blake2b("\n".join(self.description.classes).encode(), digest_size=16)
+        for name, array in sorted(self.weights.items()):
+            digest.update(name.encode() + array.tobytes())
+        return digest.hexdigest()
+
+    def build(self) -> NetworkWithHead:
+        """Make the network, in eval mode on the CPU."""
+        network = build_network(self.config, len(self.description.classes))
+        network.load_state_dict({name: torch.from_numpy(array) for name, array in self.weights.items()})
+        return network.eval()
+
+    def to_bytes(self) -> bytes:
+        """Return the packed file; equal models give equal bytes."""
+        return seal(self.weights, {"description": self.description.model_dump(mode="json"), "card": self.card})
+
+
+def read_model(path: Path) -> TrainedModel:
+    """Read a finished run's folder or a packed file, whatever its name.
+
+    Raises:
+        UserError: where it is neither, or cannot be used.
+    """
+    is_packed = path.is_file() or (path.suffix == PACKED_SUFFIX and not path.is_dir())
+    return read_packed(path) if is_packed else read_run(Run(path))
+
+
+def read_packed(path: Path) -> TrainedModel:
+    """Read a packed file.
+
+    Raises:
+        UserError: where there is none, or it cannot be used.
+    """
+    try:
+        data = read_plain(path, MAX_FILE_BYTES)
+    except OSError as error:
+        raise UserError(
+            f"'{path}' cannot be read ({error.strerror or error}); give a file that `cohear pack` made"
+        ) from error
+    return parse_packed(data, path)
+
+
+def parse_packed(data: bytes, path: str | Path) -> TrainedModel:
+    """Read the bytes of a packed file.
+
+    Args:
+        data: the whole file.
+        path: what messages call it.
+
+    Raises:
+        UserError: where they are damaged, incomplete, of another format, or of something else.
+    """
+    try:
+        weights, values = unseal(data)
+        about, card = values["description"], values["card"]
+        text = json.dumps(about)
+        if about["format"] > FORMAT:
+            raise ValueError("a newer cohear packed it")
+        if max(len(text), len(card)) > MAX_TEXT_BYTES or text.count(",") > MAX_VALUES:
+            raise ValueError("its description is too long")
+        return TrainedModel(Description.model_validate_json(text, strict=True), weights, card)
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"'{path}' is no packed model that can be used ({_reason(error)}); copy it again, or make it anew by "
+            "`cohear pack`"
+        ) from error
+
+
+def read_run(run: Run) -> TrainedModel:
+    """Read a finished run: what it is, its numbers, its weights, and its calibration where there is one.
+
+    Raises:
+        UserError: where it is not finished, or a file of it is damaged.
+    """
+    _ = run.record, run.metrics
+    weights = {name: tensor.contiguous().numpy() for name, tensor in load_network(run).state_dict().items()}
+    try:
+        return TrainedModel(_describe(run), weights)
+    except (ValueError, KeyError, TypeError) as error:  # numbers of `metrics.json` that are none
+        if isinstance(error, UserError):
+            raise
+        raise UserError(f"the run '{run.folder}' cannot be used ({_reason(error)}); train it again") from error
+
+
+def load_network(run: Run) -> NetworkWithHead:
+    """Rebuild a run's network, in eval mode on the CPU.
+
+    Raises:
+        UserError: where the folder is no run, or its weights are missing, damaged or of another network.
+    """
+    network = build_network(run.record.config, len(run.record.classes))
+    load_weights(run.weights_path, network)
+    return network.eval()
+
+
+def _describe(run: Run) -> Description:
+    record, metrics = run.record, run.metrics
+    config = record.config
+    accuracy, n_clips, expected = metrics["accuracy"], metrics["n_clips"], metrics.get("expected")
+    provenance = Provenance(
+        dataset=record.dataset,
+        data_fingerprint=record.data_fingerprint,
+        model=record.model,
+        method=config.method,
+        transform=config.views.transform,
+        preset=config.preset,
+        fold=config.fold,
+        seed=config.seed,
+        epochs=config.training.epochs,
+        kept_epoch=metrics.get("kept_epoch"),
+        precision=config.training.precision,
+        initial_weights=record.contents.get("training.initial_run"),
+        identity=record.identity,
+        n_train_clips=metrics.get("n_train_clips"),
+        n_test_clips=n_clips,
+        accuracy=accuracy,
+        accuracy_interval=None if accuracy is None else wilson_interval(round(accuracy * n_clips), n_clips),
+        nll=metrics.get("nll"),
+        jsd=metrics["jsd"],
+        false_alarms_per_hour=metrics.get("false_alarms_per_hour"),
+        expected=None if expected is None else Expectation(**expected),
+        warnings=tuple(metrics.get("warnings", ())),
+        versions=_versions(run),
+    )
+    return Description(
+        classes=record.classes,
+        sample_rate=config.data.sample_rate,
+        clip_s=record.clip_s,
+        short=config.data.short,
+        front_end=config.front_end,
+        network=config.network,
+        task=record.task,
+        background=config.data.background,
+        calibration=run.calibration,
+        provenance=provenance,
+    )
+
+
+def _versions(run: Run) -> dict[str, str]:
+    """Return the versions that it was made with; without the file that says so it can be used all the same."""
+    if not (run.folder / "environment.json").exists():
+        return {}
+    environment = run.environment
+    return {"python": environment["python"], **environment["packages"]}
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        return f"its description is wrong: {first_error(error)}"
+    return str(error) if isinstance(error, ValueError) else f"it lacks {error}"

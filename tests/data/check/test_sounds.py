@@ -1,0 +1,122 @@
+"""What a check hears: level, clipping and content of every clip, and what training would refuse."""
+
+import numpy as np
+import pytest
+import soundfile
+
+from cohear.data.audio_files import decode
+from cohear.data.check.sounds import SoundMeasures, SoundMeter, listen, survey
+from cohear.data.clips import Clip
+from cohear.data.datasets import Dataset
+from cohear.errors import UserError
+from made_stores import write_m4a
+
+RATE = 8000
+
+
+def measure(waveforms: np.ndarray, *, rate: int = 8000, cuts: tuple[int, ...] = ()) -> SoundMeasures:
+    meter = SoundMeter(rate)
+    for block in np.split(np.atleast_2d(waveforms).astype(np.float32), cuts, axis=1):
+        meter.add(block)
+    return meter.measures()
+
+
+def noise(n: int = 4000, level: float = 0.1, seed: int = 0) -> np.ndarray:
+    return level * np.random.default_rng(seed).standard_normal(n)
+
+
+def steps(n: int = 4000, seed: int = 0) -> np.ndarray:
+    """Return noise of whole 16-bit steps."""
+    return np.round(noise(n, seed=seed) * 32768) / 32768
+
+
+@pytest.mark.parametrize(("waveform", "is_silent"), [
+    (np.zeros(100), True),
+    (np.full(100, 0.2), True),  # a constant is not heard
+    (noise(level=1e-5), True),
+    (noise(level=1e-3), False),
+    (np.stack([np.zeros(4000), noise()]), False),
+], ids=["zeros", "constant", "-100 dB", "-60 dB", "one channel"])  # fmt: skip
+def test_silence_is_what_hardly_moves(waveform, is_silent):
+    assert measure(waveform).is_silent == is_silent
+
+
+def test_clipped_samples_are_counted_in_any_channel_wherever_blocks_end():
+    clipped = np.clip(noise(level=0.8), -1, 1)
+    expected = (np.abs(clipped) == 1).mean()
+    assert expected > 0.1
+    assert measure(np.stack([noise(), clipped]), cuts=(7, 2000)).clipped_share == expected
+    assert measure(0.99 * clipped).clipped_share == 0
+
+
+def test_content_is_that_of_the_samples_and_changes_with_one_of_them_and_the_rate():
+    sound, changed = noise(), noise()
+    changed[2000] += 1e-3
+    content = measure(sound).content
+    assert content == measure(sound, cuts=(20, 3000)).content == measure(np.stack([sound, sound])).content
+    assert len({content, measure(changed).content, measure(sound, rate=44100).content}) == 3
+    assert measure(np.zeros(9)).content is None
+
+
+def infinite() -> np.ndarray:
+    waveform = np.stack([steps(), steps()], axis=1)
+    waveform[1000] = (1e38, -1e38)
+    return waveform
+
+
+@pytest.mark.parametrize("content", [None, b"", b"these are no samples", np.zeros(0), infinite(), steps(40_000)])
+@pytest.mark.parametrize("segment", [(None, None), (0.1, 4.0)], ids=["file", "segment"])
+def test_what_training_refuses_is_refused_in_the_same_words(tmp_path, content, segment):
+    path = tmp_path / "a.wav"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    elif content is not None:
+        soundfile.write(path, content, RATE, subtype="FLOAT")
+        path.write_bytes(path.read_bytes()[:60_000])  # of the last, which is longer, less than half
+    with pytest.raises(UserError) as refused:
+        decode(path, *segment)
+    clip = Clip("a.wav", ("dog",), None, None, *segment)
+    (unusable,) = survey(Dataset("d", tmp_path, (clip,), "table")).unusable
+    assert unusable.reason == str(refused.value).replace(f"{tmp_path}/", "")
+
+
+def test_a_file_is_measured_block_by_block_as_if_whole(tmp_path):
+    n = (1 << 18) + 5000  # more than a block
+    stereo = np.stack([steps(n), np.clip(16 * steps(n, 1), -1, 32767 / 32768)], axis=1)
+    soundfile.write(tmp_path / "a.flac", stereo, 44100)
+    sound = listen(tmp_path / "a.flac")
+    assert (sound.duration_s, sound.sample_rate, sound.n_channels) == (n / 44100, 44100, 2)
+    assert sound.measures.peak == 1
+    assert sound.measures.clipped_share > 0.01
+    soundfile.write(tmp_path / "mono.wav", stereo.mean(axis=1), 44100, subtype="FLOAT")
+    assert listen(tmp_path / "mono.wav").measures.content == sound.measures.content
+
+
+@pytest.mark.parametrize("name", ["whole.wav", "whole.m4a"])
+def test_segments_are_measured_alone_and_known_again_as_files(tmp_path, name):
+    if name == "whole.m4a":
+        write_m4a(tmp_path / name, np.random.default_rng(0).normal(0, 0.1, (2, 2 * 44100)))
+    else:
+        soundfile.write(tmp_path / name, np.concatenate([steps(), steps(seed=1)]), RATE)
+    clips = tuple(Clip(name, ("x",), start_s=s, end_s=e) for s, e in ((None, None), (0.5, 1.0), (9.0, 9.5), (0, 0.25)))
+    found = survey(Dataset("d", tmp_path, clips, "table"))
+    assert [one.clip for one in found.heard] == [clips[0], clips[1], clips[3]]
+    assert "no segment can begin at 9 s" in found.unusable[0].reason
+    part = decode(tmp_path / name, 0.5, 1.0)
+    soundfile.write(tmp_path / "part.wav", part.waveform, part.sample_rate, subtype="FLOAT")
+    assert found.heard[1].sound.duration_s == 0.5
+    assert found.heard[1].sound.measures.content == listen(tmp_path / "part.wav").measures.content
+
+
+def test_a_survey_keeps_the_order_of_the_data_and_names_files_relative_to_it(tmp_path):
+    for index in range(5):
+        soundfile.write(tmp_path / f"{index}.wav", steps(seed=index), RATE)
+    (tmp_path / "2.wav").write_text("no sound")
+    clips = tuple(Clip(f"{index}.wav", ("dog",)) for index in (4, 2, 0, 9, 1, 3))
+    heard_of: list[tuple[int, int]] = []
+    found = survey(Dataset("d", tmp_path, clips, "table"), lambda *progress: heard_of.append(progress))
+    assert [one.clip.path for one in found.heard] == ["4.wav", "0.wav", "1.wav", "3.wav"]
+    broken, missing = found.unusable
+    assert broken.reason.startswith("2.wav cannot be read as sound")
+    assert (broken.is_missing, missing.is_missing, missing.clip.path) == (False, True, "9.wav")
+    assert heard_of == [(n, 6) for n in range(1, 7)]

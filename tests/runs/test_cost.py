@@ -1,0 +1,119 @@
+"""What a run is estimated to cost against what a real one takes, and what is said where memory is too little."""
+
+import pytest
+import torch
+from torch.profiler import ProfilerActivity, profile
+
+from cohear.errors import UserError
+from cohear.runs import cost
+from cohear.runs.config import change
+from cohear.runs.cost import check_memory, estimate_s, explain_out_of_memory, measure_step
+from cohear.runs.execution import execute
+from cohear.runs.plan import Plan
+from cohear.runs.presets import paper
+from runs.made_runs import NONE, ONE_EPOCH, make_plan, make_run
+from tiny import tiny_config
+
+LARGER = {"front_end.hop_length": 40, "front_end.n_mels": 64, "training.batch_size": 24, **ONE_EPOCH}
+"""So that a step takes much more than what is beside it."""
+
+
+def estimated_bytes(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> int:
+    """The least free memory with which a run is not refused, in steps of 1 %."""
+    low, high = 1.0, 1e12
+    while high > 1.01 * low:
+        middle = (low * high) ** 0.5
+        monkeypatch.setattr(cost, "free_bytes", lambda free=int(middle): free)
+        try:
+            check_memory([plan])
+            high = middle
+        except UserError:
+            low = middle
+    monkeypatch.undo()
+    return round(high)
+
+
+def most_bytes(plan: Plan) -> int:
+    """The most that a run of the plan holds at once, by torch's own account of what it allocates."""
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
+        execute(plan)
+    assert profiled.profiler is not None
+    events = [e for e in profiled.profiler.kineto_results.events() if e.name() == "[memory]"]
+    held = most = 0
+    for event in sorted(events, key=lambda e: e.start_ns()):
+        held += event.nbytes()
+        most = max(most, held)
+    return most
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("one_thread")
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"network.width": 0.25},
+        {"network.width": 0.25, "training.precision": "bf16"},
+        {"network.width": 2.0, "front_end.hop_length": 200, "training.batch_size": 6},  # weights are the most of it
+        {"network.name": "timm:resnet10t"},
+    ],
+)
+def test_the_estimate_of_any_network_is_near_what_a_real_run_takes(tones, tmp_path, monkeypatch, changes):
+    plan = make_plan(tones, tmp_path / "run", {**LARGER, **changes})
+    assert 0.65 < estimated_bytes(plan, monkeypatch) / most_bytes(plan) < 1.15
+
+
+def test_weights_of_the_paper_are_counted_as_they_are():
+    # 4.71 million at 50 classes: 16 bytes each, with gradients and moments
+    config = change(paper(), {"data.clip_s": 0.25})
+    assert measure_step(config, 50).weight_bytes == pytest.approx(16 * 4.71e6, rel=2e-3)
+
+
+def test_a_longer_run_takes_longer_and_the_rest_is_arithmetic(tones):
+    once, twice = (make_plan(tones, changes={"training.epochs": n}, track="end") for n in (1, 2))
+    watched = make_plan(tones, changes={"training.epochs": 2}, track="every")
+    assert 0 < estimate_s(once) < estimate_s(twice) < estimate_s(watched)
+    alone = make_plan(tones, changes={"training.epochs": 2, **NONE})
+    assert estimate_s(alone) < estimate_s(twice)
+
+
+def test_what_cannot_fit_is_refused_with_the_settings_that_decide(tones, tmp_path, monkeypatch):
+    plan, larger = make_plan(tones, tmp_path / "a"), make_plan(tones, tmp_path / "b", {"training.batch_size": 12})
+    needs = [estimated_bytes(one, monkeypatch) for one in (plan, larger)]
+    assert needs[0] < needs[1]
+    monkeypatch.setattr(cost, "free_bytes", lambda: sum(needs))
+    check_memory([plan, larger, plan], n_jobs=2)
+    with pytest.raises(UserError, match=r"3 runs side by side .*--jobs"):
+        check_memory([plan, larger, plan], n_jobs=8)
+    monkeypatch.setattr(cost, "free_bytes", lambda: 1000)
+    with pytest.raises(UserError) as refused:
+        execute(plan)
+    for setting in ("training.batch_size (now 6)", "data.clip_s (now 0.6)", "network.width", "training.precision=bf16"):
+        assert setting in str(refused.value)
+    assert not plan.folder.exists()
+    monkeypatch.setattr(cost, "free_bytes", lambda: None)  # nothing is known, nothing is refused
+    check_memory([larger] * 1000, n_jobs=1000)
+
+
+def test_a_finished_run_is_not_refused_for_memory(tones, tmp_path, monkeypatch):
+    make_run(tones, tmp_path, ONE_EPOCH)
+    monkeypatch.setattr(cost, "free_bytes", lambda: 1000)
+    assert make_run(tones, tmp_path, ONE_EPOCH).is_finished
+
+
+@pytest.mark.parametrize(
+    ("place", "culprit"),
+    [("cohear.training.trainer._forward", "training.batch_size"), ("cohear.runs.execution.answer", "data.clip_s")],
+)
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory."), MemoryError()])
+def test_an_allocation_error_says_what_to_change(tones, tmp_path, monkeypatch, place, culprit, error):
+    def fail(*_arguments, **_options):
+        raise error
+
+    monkeypatch.setattr(place, fail)
+    with pytest.raises(UserError, match=rf"make {culprit}.*network\.width.*what was saved before is still"):
+        make_run(tones, tmp_path)
+
+
+def test_other_errors_keep_their_own_words():
+    with pytest.raises(RuntimeError, match="shapes differ"), explain_out_of_memory(tiny_config()):
+        raise RuntimeError("shapes differ")
