@@ -208,7 +208,7 @@ def _note(seen: dict[str, list[str]], event: str, values: tuple[Any, ...]) -> No
     elif event in _RUNS and not _asks_what_runs(event, values):
         seen["ran"].append(f"{event} {values!r:.100}")
     elif event == "exec" and not _is_installed(values[0], sys._getframe(2)):
-        seen["ran"].append(f"exec by {sys._getframe(2).f_code.co_filename}")
+        seen["ran"].append(f"exec by {_installed_as(sys._getframe(2))}")
     elif event.startswith("marshal.") and not sys._getframe(2).f_code.co_filename.startswith("<frozen importlib"):
         seen["ran"].append(event)
     elif event in _CALLS:
@@ -246,8 +246,14 @@ def _is_installed(code: Any, caller: FrameType) -> bool:
     place = caller.f_code.co_filename
     if place.startswith("<frozen importlib"):
         return isinstance(code, CodeType) and is_of_the_system(os.path.realpath(code.co_filename))
+    return _installed_as(caller).startswith(_MAKE_CLASSES)
+
+
+def _installed_as(caller: FrameType) -> str:
+    """Return where a module lies within its environment, wherever that is."""
+    place = caller.f_code.co_filename
     inside = place.partition("site-packages/")[2] or place.rpartition(f"python3.{sys.version_info[1]}/")[2]
-    return inside.startswith(_MAKE_CLASSES)
+    return inside or f".../{Path(place).name}"
 
 
 def _absolute(path: str | bytes | os.PathLike) -> str:
