@@ -252,8 +252,10 @@ def _is_installed(code: Any, caller: FrameType) -> bool:
 def _installed_as(caller: FrameType) -> str:
     """Return where a module lies within its environment, wherever that is."""
     place = caller.f_code.co_filename
-    inside = place.partition("site-packages/")[2] or place.rpartition(f"python3.{sys.version_info[1]}/")[2]
-    return inside or f".../{Path(place).name}"
+    for root in ("site-packages/", f"python3.{sys.version_info[1]}/"):
+        if root in place:
+            return place.rpartition(root)[2]
+    return f".../{Path(place).name}"
 
 
 def _absolute(path: str | bytes | os.PathLike) -> str:
