@@ -18,10 +18,9 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))  # for `reproduction`, which is no part of the package
 
 from cohear.reports.comparison import comparison_tables  # noqa: E402
-from cohear.reports.evaluation_plots import Line, Robustness, corruption_panels  # noqa: E402
 from cohear.reports.experiments import group_runs  # noqa: E402
-from cohear.reports.plots import figure_1  # noqa: E402
-from cohear.reports.tables import to_markdown  # noqa: E402
+from cohear.reports.pages import to_markdown  # noqa: E402
+from cohear.reports.plots import Line, Robustness, corruption_panels, figure_1  # noqa: E402
 from cohear.runs.run import Run, find_finished  # noqa: E402
 from reproduction.grid import Grid, choose  # noqa: E402
 from reproduction.page import page, pictures, summary  # noqa: E402

@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 import cohear
-from cohear.data.audio_files import decode
+from cohear.data.audio_decoding import decode
 from cohear.dsp.rooms import room_responses
 from cohear.evaluation.calibration import UNFITTED
 from cohear.objectives import jensen_shannon_divergence

@@ -20,7 +20,7 @@ from PIL import Image
 
 from cohear import keys
 from cohear.cli import run
-from cohear.data.audio_files import decode
+from cohear.data.audio_decoding import decode
 from cohear.data.audio_writing import write_audio
 from cohear.data.synthetic import Place, made_up_sound
 from cohear.models import LogMel

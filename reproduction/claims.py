@@ -12,8 +12,8 @@ from itertools import pairwise
 from cohear.metrics.paired_tests import PairedTest, holm
 from cohear.reports.comparison import PAPER_TABLE_1
 from cohear.reports.experiments import mean
+from cohear.reports.pages import count_text, nats_text, signed
 from cohear.reports.paired import SIGNIFICANCE
-from cohear.reports.tables import count_text, nats_text, signed
 from cohear.runs.paper import FIGURE_FOLD, TABLE_1
 from reproduction.grid import BEST, MODELS, N_FOLDS, NONE, Grid
 from reproduction.intervals import mean_interval

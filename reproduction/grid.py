@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from cohear.reports.experiments import VARIANTS, Experiment, cell_of, changes, group_runs, preset_text
+from cohear.reports.pages import count_text
 from cohear.reports.paired import Answers, Comparison, answers_of, compare
-from cohear.reports.tables import count_text
 from cohear.runs.paper import TABLE_1
 from cohear.runs.presets import paper
 from cohear.runs.run import Run

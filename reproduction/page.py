@@ -3,12 +3,13 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from cohear.data.wording import no_markdown
 from cohear.metrics.accuracy import standard_error
 from cohear.reports import plots
-from cohear.reports.comparison import PAPER_TABLE_1, missing_folds, warning_sentences
+from cohear.reports.comparison import PAPER_TABLE_1, missing_folds
 from cohear.reports.experiments import VARIANTS, Experiment, preset_text
+from cohear.reports.pages import WARNING, Table, count_text, signed, to_markdown
 from cohear.reports.paired import compare_pairs, paired_table
-from cohear.reports.tables import Table, count_text, no_markdown, signed, to_markdown
 from cohear.runs.identity import NUMERICS
 from cohear.runs.paper import FIGURE_FOLD, HEADLINE
 from reproduction.claims import Finding, Verdict, findings
@@ -69,7 +70,7 @@ def table1(grid: Grid) -> Table:
     ]
     if grid.runs:
         notes += _partial_sentences(grid)
-        notes += warning_sentences(warning for run in grid.runs for warning in run.metrics["warnings"])
+        notes += dict.fromkeys(WARNING + warning for run in grid.runs for warning in run.metrics["warnings"])
     return Table("Table 1", (*_HEADER, "Paper", "its ±", "its gain"), tuple(rows), tuple(notes))
 
 

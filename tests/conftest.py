@@ -1,12 +1,16 @@
 """A cache that is thrown away, and a tiny data set."""
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tiny import write_tones
+
+if hasattr(signal, "SIGHUP"):  # under `nohup` it is ignored, and so it would be by the commands under test
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(autouse=True)

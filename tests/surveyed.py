@@ -3,8 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from cohear.data.check.overview import TrainingForm
-from cohear.data.check.sounds import HeardClip, Sound, SoundMeasures, Survey
+from cohear.data.check.survey import HeardClip, Sound, Survey, TrainingForm
 from cohear.data.clips import Clip, split_labels
 from cohear.data.datasets import Dataset
 
@@ -26,9 +25,11 @@ def heard(
     multi_label: bool = False,
 ) -> HeardClip:
     """Make up a clip that was heard; its content is its own unless given."""
-    measures = SoundMeasures(0.5, is_silent, clipped_share, content or path)
     clip = Clip(path, split_labels(label) if multi_label else (label,), fold, group)
-    return HeardClip(clip, Sound(duration_s, rate, n_channels, 0.0, measures))
+    return HeardClip(
+        clip,
+        Sound(duration_s, rate, n_channels, 0.0, 0.5, is_silent, clipped_share, None if is_silent else content or path),
+    )
 
 
 def dataset_of(clips: Iterable[HeardClip], layout: str = "table", folds_were_made: bool = True) -> Dataset:

@@ -17,7 +17,7 @@ from cohear.runs.config import change, parse_override
 from cohear.runs.execution import execute
 from cohear.runs.plan import Plan, list_clips
 from cohear.runs.presets import small
-from cohear.runs.shown_runs import SoundsGoneError, find_plan
+from cohear.runs.shown_clips import SoundsGoneError, find_plan
 from cohear.transforms import AddRecordedNoise, Chain, Reverb
 from tiny import TINY
 

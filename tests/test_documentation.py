@@ -16,7 +16,7 @@ import torch
 
 import cohear
 from cohear.cli import run
-from cohear.data.audio_files import decode
+from cohear.data.audio_decoding import decode
 from cohear.runs.config import FIELDS, Config, change, parse_override
 from cohear.transforms import TRANSFORMS, parse_recipe
 

@@ -9,7 +9,7 @@ from cohear.errors import UserError
 from cohear.models import LogMel
 from cohear.transforms import Chain, Choose, ClipFacts, Gain, PitchShift, Reverb, SpecAugment
 from cohear.transforms.compose import ChooseParameters
-from cohear.transforms.gain import GainParameters
+from cohear.transforms.level import GainParameters
 from cohear.views import ViewMaker, view_keys
 
 RATE = 8000

@@ -6,21 +6,21 @@ run.metrics["accuracy"], run.classifier, run.report
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from cohear.errors import UserError, nearest
 from cohear.inference.classifier import Classifier, load
-from cohear.reports.run_report import has_sounds, write_run_report, write_untested_report
-from cohear.runs.claims import locked
+from cohear.reports.run_report import has_sounds, write_run_report
 from cohear.runs.config import FIELDS, setting_of
-from cohear.runs.execution import execute
-from cohear.runs.plan import Plan, list_clips
+from cohear.runs.execution import execute, plan_run
+from cohear.runs.identity import locked
+from cohear.runs.plan import Plan
 from cohear.runs.presets import configure, default_preset
 from cohear.runs.run import Run as RunFolder
-from cohear.runs.shown_runs import SoundsGoneError, find_plan, show_test_clips
+from cohear.runs.shown_clips import SoundsGoneError, find_plan, show_test_clips
+from cohear.runtime.machine import process_rank
 
 _log = logging.getLogger(__name__)
 
@@ -44,6 +44,7 @@ def train(
     preset: str | None = None,
     epochs: int | None = None,
     out: str | Path | None = None,
+    crossval: str | Path | None = None,
     resume: bool = False,
     track: str = "every",
     settings: Mapping[str, Any] | None = None,
@@ -57,6 +58,7 @@ def train(
         preset: `paper` or `small`; None: the first on a GPU, the second on a CPU.
         epochs: of the training, with every schedule scaled to them; None: the preset's.
         out: the run folder; None: one below `runs/` whose name says what the run is.
+        crossval: of a run on every clip (`fold="all"`): where `cohear crossval` left its runs.
         resume: whether an unfinished run may go on.
         track: how often clips are measured: `every` epoch, a number of epochs, or at the `end`.
         settings: any setting by its dotted name, as `{"network.width": 0.5}`.
@@ -78,13 +80,14 @@ def train(
             )
     chosen = {names[option]: value for option, value in options.items() if value is not None}
     config = configure(chosen, preset or default_preset(), epochs, settings)
-    listing = list_clips(Path(data), config, {*chosen, *(settings or {})})
-    listing.check(listing.config)
-    plan = Plan(listing.config, listing.decode(), track, out=None if out is None else Path(out))
-    run, was_made = execute(
-        replace(plan, out=plan.folder), resume=resume, on_step=lambda done, total: on_progress(done / total)
-    )
-    if was_made or not run.report.exists():
+    plan = plan_run(
+        Path(data), config, {*chosen, *(settings or {})}, track=track, resume=resume,
+        out=None if out is None else Path(out), crossval=None if crossval is None else Path(crossval),
+    )  # fmt: skip
+    for warning in plan.warnings:
+        _log.warning("%s", warning)
+    run, was_made = execute(plan, resume=resume, on_step=lambda done, total: on_progress(done / total))
+    if process_rank() == 0 and (was_made or not run.report.exists()):
         write_report(run, plan)
     return Run(run.folder)
 
@@ -101,12 +104,10 @@ def write_report(run: RunFolder, plan: Plan | None = None) -> None:
             is at work there.
     """
     with locked(run.folder):
-        if not run.is_tested:
-            write_untested_report(run)
-            return
         samples = ()
         try:
-            samples = show_test_clips(run, plan or find_plan(run))
+            if run.is_tested:
+                samples = show_test_clips(run, plan or find_plan(run))
         except SoundsGoneError as error:
             reason = str(error).rstrip(".")
             if has_sounds(run):

@@ -6,20 +6,21 @@ folder of recorded responses. Recordings are a folder.
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from cohear.data.datasets import sound_files
-from cohear.data.recordings import load_bank, read_recordings, read_responses, response_files, save_bank
+from cohear.data.recordings import load_bank, read_recordings, read_responses, save_bank
 from cohear.dsp.recordings import Recordings
 from cohear.dsp.response_bank import ResponseBank
 from cohear.dsp.simulated_rooms import simulated_bank, simulator_version
 from cohear.errors import UserError, nearest
-from cohear.runtime.files import cache_folder, explain_disk_errors
-from cohear.runtime.locks import waiting_for
+from cohear.runtime.files import cache_folder, explain_disk_errors, waiting_for
 from cohear.transforms import Reverb, Transform, parse_recipe
+
+T = TypeVar("T")
 
 SIMULATED = "simulated"
 _VERSION = 1
@@ -52,7 +53,9 @@ def _room_bank(name: str, others: Mapping[str, Any], sample_rate: int) -> Respon
             f"reverb has bank='{name}', and there is no such file or folder{nearest(name, (SIMULATED,))}; use "
             f"{SIMULATED}, a saved bank or a folder of recorded responses"
         )
-    bank = _bank_on_disk(path, sample_rate, _stamps(response_files(path) if path.is_dir() else [path]))
+    if path.is_dir():
+        return _on_disk(read_responses, path, sample_rate, _stamps(sound_files(path, "impulse responses")))
+    bank = _on_disk(_load_bank, path, sample_rate, _stamps([path]))
     if bank.sample_rate != sample_rate:
         raise UserError(
             f"reverb has bank='{name}', made for {bank.sample_rate} Hz, and the clips have {sample_rate} Hz "
@@ -63,7 +66,7 @@ def _room_bank(name: str, others: Mapping[str, Any], sample_rate: int) -> Respon
 
 def _recordings(name: str, _others: Mapping[str, Any], sample_rate: int) -> Recordings:
     folder = Path(name).expanduser()
-    return _recordings_on_disk(folder, sample_rate, _stamps(sound_files(folder, "recordings")))
+    return _on_disk(read_recordings, folder, sample_rate, _stamps(sound_files(folder, "recordings")))
 
 
 _Stamps = tuple[tuple[int, int, str], ...]
@@ -74,14 +77,15 @@ def _stamps(files: list[Path]) -> _Stamps:
     return tuple((file.stat().st_mtime_ns, file.stat().st_size, str(file)) for file in files)
 
 
-@lru_cache(maxsize=2)
-def _bank_on_disk(path: Path, sample_rate: int, _read: _Stamps) -> ResponseBank:
-    return read_responses(path, sample_rate) if path.is_dir() else load_bank(path)
+@lru_cache(maxsize=4)
+def _on_disk(read: Callable[[Path, int], T], folder: Path, sample_rate: int, _stamps: _Stamps) -> T:
+    return read(folder, sample_rate)
 
 
-@lru_cache(maxsize=2)
-def _recordings_on_disk(folder: Path, sample_rate: int, _read: _Stamps) -> Recordings:
-    return read_recordings(folder, sample_rate)
+def _load_bank(path: Path, _sample_rate: int) -> ResponseBank:
+    from cohear.data.recordings import load_bank
+
+    return load_bank(path)
 
 
 @lru_cache(maxsize=2)

@@ -141,14 +141,6 @@ def test_a_page_is_on_this_machine_alone_unless_another_host_is_given(monkeypatc
     assert len(capsys.readouterr().err.splitlines()) == (1 if alone else 2)
 
 
-def test_refusals_name_what_is_missing(monkeypatch, capsys, tmp_path):
-    assert run(["listen", str(tmp_path / "none")]) == 2
-    assert str(tmp_path / "none") in capsys.readouterr().err
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    assert run(["listen", str(tmp_path)]) == 2
-    assert "pip install 'cohear[app]'" in capsys.readouterr().err
-
-
 def test_gradio_is_kept_offline_and_its_files_are_gone_at_the_end(monkeypatch):
     for name in ("GRADIO_ANALYTICS_ENABLED", "GRADIO_TEMP_DIR", "HF_HUB_OFFLINE", "HF_HUB_DISABLE_TELEMETRY"):
         monkeypatch.setenv(name, "")

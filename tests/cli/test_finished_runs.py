@@ -51,9 +51,8 @@ def test_an_unfinished_run_without_resume_is_refused_and_resume_finishes_it(cohe
     assert not list(copied.rglob("*.partial"))
 
 
-@pytest.mark.parametrize("content", ["{", "[]", "{}", "\x00"])
-def test_damaged_metrics_are_named_with_the_way_out(cohear, tones, copied, trained, content):
-    (copied / "metrics.json").write_text(content)
+def test_damaged_metrics_are_named_with_the_way_out(cohear, tones, copied, trained):
+    (copied / "metrics.json").write_text("{")
     words = ("train", tones, *AS_TRAINED, "--out", copied)
     assert cohear(*words).refuses(copied / "metrics.json", "--resume")
     (copied / "metrics.json").unlink()
@@ -64,9 +63,7 @@ def test_damaged_metrics_are_named_with_the_way_out(cohear, tones, copied, train
 @pytest.mark.parametrize(
     ("changes", "culprit"),
     [
-        ({"numerics": None}, "numerics"),
         ({"schema": 2}, "config.json' has format 2"),
-        ({"numerics": 1, "identity": "0"}, "another version of cohear"),
         ({"identity": "0"}, "another version of cohear, or its config.json was changed"),
     ],
 )
@@ -141,21 +138,9 @@ def test_crossval_compares_with_the_finished_runs_on_the_same_clips_only(cohear,
     assert "other-sounds" not in (runs / "comparison.html").read_text()
 
 
-GRID = ("crossval", "{tones}"), ("reproduce", "table1", "--data", "{tones}")
-
-
-@pytest.mark.parametrize("words", [("train", "{tones}"), *GRID], ids=" ".join)
-def test_what_cannot_fit_in_memory_is_refused_before_it_is_begun(cohear, tones, tmp_path, monkeypatch, words):
+@pytest.mark.parametrize("command", ["train", "crossval"])
+def test_what_cannot_fit_in_memory_is_refused_before_it_is_begun(cohear, tones, tmp_path, monkeypatch, command):
     monkeypatch.setattr(cost, "free_bytes", lambda: 1000)
     monkeypatch.chdir(tmp_path)
-    command, *others = (word.format(tones=tones) for word in words)
-    assert cohear(command, *OPTIONS, *others).refuses("GB", "training.batch_size (now 6)", "network.width (now 0.0625)")
-    assert os.listdir(tmp_path) == []
-    monkeypatch.setattr(cost, "free_bytes", lambda: None)
-
-    def fail(*_arguments: object, **_options: object) -> None:
-        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes")
-
-    monkeypatch.setattr(cost, "_measure", fail)
-    assert cohear(command, *OPTIONS, *others).refuses("memory ran out", "training.batch_size (now 6)")
+    assert cohear(command, tones, *OPTIONS).refuses("GB", "training.batch_size (now 6)", "network.width (now 0.0625)")
     assert os.listdir(tmp_path) == []

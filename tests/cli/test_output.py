@@ -67,23 +67,20 @@ def test_a_library_that_ends_the_process_has_its_say():
 
 
 @needs_full
-@pytest.mark.parametrize("words", [("train", "/nowhere"), ("nonsense",)])
-def test_a_refusal_that_stderr_does_not_take_is_status_2(words):
+def test_a_refusal_that_stderr_does_not_take_is_status_2():
     with open("/dev/full", "w") as full:
-        done = python(COHEAR, *words, stderr=full)
+        done = python(COHEAR, "nonsense", stderr=full)
     assert (done.returncode, done.stdout) == (2, "")
 
 
 def test_a_refusal_with_stderr_closed_is_status_2_and_says_nothing_elsewhere():
-    closing = ["sh", "-c", 'exec "$@" 2>&-', "sh", sys.executable, "-m", "cohear", "train", "/nowhere"]
+    closing = ["sh", "-c", 'exec "$@" 2>&-', "sh", sys.executable, "-m", "cohear", "nonsense"]
     done = subprocess.run(closing, stdout=subprocess.PIPE, check=False)
     assert (done.returncode, done.stdout) == (2, b"")
 
 
-@pytest.mark.parametrize("both", [False, True])
-def test_a_training_goes_on_though_nobody_reads_what_it_says(tones, tmp_path, dead_pipe, both):
-    streams = {"stderr": dead_pipe} | ({"stdout": dead_pipe} if both else {})  # as `2>&1 | tee log` without its tee
+def test_a_training_goes_on_though_nobody_reads_what_it_says(tones, tmp_path, dead_pipe):
+    streams = {"stderr": dead_pipe, "stdout": dead_pipe}  # as `2>&1 | tee log` without its tee
     done = python(COHEAR, "train", tones, *OPTIONS, "--track", "end", "--out", tmp_path / "run", **streams)
     assert done.returncode == 0
     assert {"metrics.json", "report.html"} <= {path.name for path in (tmp_path / "run").iterdir()}
-    assert both or done.stdout.startswith("accuracy ")

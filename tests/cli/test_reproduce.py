@@ -2,7 +2,6 @@
 
 import shutil
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import soundfile
@@ -57,20 +56,14 @@ def test_the_other_plans_are_of_their_own_folds_and_seeds_unless_asked(listed):
     assert listed("figure1", "--esc10") == [
         f"{name} fold 1 seed 0" for name in ("No Augmentation", "Combination", "Combination-BDA", "Combination-CL")
     ]
-    two_seeds = listed("ablations", "--folds", "2", "--seeds", "1,0")
-    assert len(two_seeds) == 14
-    assert "Combination-CL, no ramp fold 2 seed 1" in two_seeds
-    assert len(listed("ablations", "--models", "combination-cl, No Ramp")) == 5
+    ablations = listed("ablations", "--models", "combination-cl, No Ramp", "--folds", "2", "--seeds", "1,0")
+    assert len(ablations) == 2
+    assert "Combination-CL, no ramp fold 2 seed 1" in ablations
     assert listed("controls") == [
         "Combination-CL fold 1 seed 0",  # in float32 by default: a model of the table
         "Combination-CL, bf16 fold 1 seed 0",
         *(f"No Augmentation, three times the epochs fold {fold} seed 0" for fold in range(1, 6)),
         *(f"{name} fold 1 seed {seed}" for seed in (1, 2) for name in ("Combination-CL", "Combination-CL, bf16")),
-    ]
-    assert listed("controls", "--folds", "3,2", "--seeds", "7", "--set", "training.precision=bf16") == [
-        "Combination-CL fold 3 seed 7",
-        "Combination-CL, float32 fold 3 seed 7",
-        *(f"No Augmentation, three times the epochs fold {fold} seed 7" for fold in (3, 2)),
     ]
 
 
@@ -79,72 +72,11 @@ def words_of_a_grid(esc50: Path, out: Path) -> tuple[object, ...]:
     return ("reproduce", "table1", "--data", esc50, *OPTIONS, *changes, "--out", out)
 
 
-@pytest.fixture
-def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A clock on which a second passes whenever somebody looks whether the time is over."""
-    looks = iter(range(10**6))
-    clock = SimpleNamespace(time=lambda: next(looks))
-    for module in ("cohear.cli.reproduce", "cohear.runtime.interrupts"):
-        monkeypatch.setattr(f"{module}.time", clock)
-
-
-def bytes_of(out: Path) -> dict[str, bytes]:
-    names = ("model.safetensors", "predictions.safetensors", "metrics.json", "predictions.csv")
-    return {f"{path.parent.name}/{path.name}": path.read_bytes() for name in names for path in out.glob(f"*/{name}")}
-
-
-def test_a_grid_within_budgets_ends_as_if_it_had_never_stopped(cohear, esc50, tmp_path, hurried):
-    unbroken = cohear(*words_of_a_grid(esc50, tmp_path / "unbroken"))
-    assert unbroken.status == 0
-    words = words_of_a_grid(esc50, tmp_path / "broken")
-    seen: list[int] = []
-    for _ in range(40):
-        said = cohear(*words, "--budget", "9s")
-        assert said.status == 0
-        sentences = [line for line in said.err.splitlines() if line.startswith("the time is used up")]
-        if not sentences:
-            break
-        n_done = len(list((tmp_path / "broken").glob("*/metrics.json")))
-        seen.append(n_done)
-        assert f"{n_done} of 2 runs are finished" in sentences[0]
-        assert bool(said.out) == (n_done > 0)
-    assert seen == sorted(seen)
-    assert set(seen) == {0, 1}
-    assert said.out == unbroken.out
-    assert "\nCombination-CL" in said.out
-    assert "\nNo Augmentation" in said.out
-    assert bytes_of(tmp_path / "broken") == bytes_of(tmp_path / "unbroken")
-    assert len(bytes_of(tmp_path / "broken")) == 8
-    assert cohear(*words, "--list", "--track", "end").out.count("finished") == 2
-    again = cohear(*words, "--skip-bad")
-    assert "2 were finished before" in again.err
-    assert again.out == said.out
-    assert cohear("compare", tmp_path / "broken", "--out", tmp_path / "page.html").out == said.out
-
-
-@pytest.mark.parametrize("jobs", [1, 2])
-def test_a_budget_that_is_over_before_anything_began_is_no_error(cohear, esc50, tmp_path, jobs):
-    said = cohear(*words_of_a_grid(esc50, tmp_path / "runs"), "--budget", "0s", "--jobs", jobs)
+def test_a_budget_that_is_over_before_anything_began_is_no_error(cohear, esc50, tmp_path):
+    said = cohear(*words_of_a_grid(esc50, tmp_path / "runs"), "--budget", "0s")
     assert (said.status, said.out) == (0, "")
     assert "0 of 2 runs are finished" in said.err.splitlines()[-1]
     assert not (tmp_path / "runs").exists()
-
-
-def test_a_run_counts_as_finished_under_any_name_if_it_was_measured_as_often(cohear, tones, trained, tmp_path):
-    words = ("reproduce", "table1", "--data", tones, *OPTIONS, "--models", "Combination-CL", "--folds", 1)
-    words = (*words, "--out", tmp_path)
-
-    def is_finished(*options: object) -> bool:
-        said = cohear(*words, "--list", *options)
-        assert said.status == 0
-        return said.out.splitlines()[1].endswith("finished")
-
-    shutil.copytree(trained, tmp_path / "other name")
-    assert is_finished("--track", "end")
-    assert is_finished("--track", "end", "--skip-bad")
-    assert not is_finished("--track", "every")
-    assert not is_finished("--track", "end", "--set", "data.short=repeat")
-    assert not is_finished("--track", "end", "--epochs", 3)
 
 
 def test_what_cannot_be_made_in_its_place_is_refused_before_anything_is_trained(
@@ -153,7 +85,7 @@ def test_what_cannot_be_made_in_its_place_is_refused_before_anything_is_trained(
     record = Run(trained).record
     usual = tmp_path / readable_name(record.config, record.model, record.identity)
     shutil.copytree(trained, usual)
-    monkeypatch.setattr("cohear.runs.grid.EXECUTORS", {})
+    monkeypatch.setattr("cohear.runs.grid.EXECUTORS", {"local": None})
     assert cohear("crossval", tones, *OPTIONS, "--track", "every", "--out", tmp_path).refuses(usual, "--track end")
 
 

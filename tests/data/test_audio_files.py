@@ -1,8 +1,5 @@
 """Sound files of every kind against what was written; what is wrong with a file is refused by name."""
 
-import errno
-import io
-import os
 import struct
 import sys
 from pathlib import Path
@@ -11,10 +8,10 @@ import numpy as np
 import pytest
 import scipy.signal
 
-from cohear.data import audio_files, media_files, sound_checks
-from cohear.data.audio_files import AUDIO_SUFFIXES, decode, decode_channels, decode_segments, probe, resample
+from cohear.data import audio_files
+from cohear.data.audio_decoding import decode, decode_channels, decode_segments, resample
+from cohear.data.audio_files import probe
 from cohear.errors import UserError
-from faults.fuzz.inputs import CORPUS
 from made_stores import write as write_at
 from made_stores import write_m4a
 
@@ -28,13 +25,6 @@ def write(path: Path, waveform: np.ndarray, sample_rate: int = RATE, **kwargs) -
 def tone(duration_s: float = 1.0, frequency_hz: float = 440.0, sample_rate: int = RATE) -> np.ndarray:
     time_s = np.arange(round(duration_s * sample_rate)) / sample_rate
     return (0.5 * np.sin(2 * np.pi * frequency_hz * time_s)).astype(np.float32)
-
-
-def test_wav_of_16_bits_is_decoded_exactly(tmp_path):
-    steps = np.random.default_rng(0).integers(-32768, 32768, RATE).astype(np.int16)
-    decoded = decode(write(tmp_path / "a.wav", steps))
-    np.testing.assert_array_equal(decoded.waveform * 32768, steps)
-    assert (decoded.sample_rate, decoded.n_channels, decoded.shortfall_s) == (RATE, 1, 0.0)
 
 
 @pytest.mark.parametrize(
@@ -56,21 +46,6 @@ def test_every_format_gives_the_tone_that_was_written(tmp_path, name, kwargs, to
     assert (info.duration_s, info.sample_rate, info.n_channels) == (2.0, decoded.sample_rate, 1)
 
 
-@pytest.mark.parametrize("path", sorted((CORPUS / "audio").iterdir()), ids=lambda path: path.name)
-def test_whole_files_of_every_kind_give_all_of_their_sound(path):
-    assert path.suffix in AUDIO_SUFFIXES
-    audio = decode(path)
-    assert 0.09 <= len(audio.waveform) / audio.sample_rate <= 0.2  # of 0.12 s; codecs pad, and WMA drops its delay
-    assert np.abs(audio.waveform).max() > 0.2
-
-
-def test_channels_are_averaged(tmp_path):
-    left, right = tone(), tone(frequency_hz=1000)
-    decoded = decode(write(tmp_path / "a.wav", np.stack([left, right], axis=1), subtype="FLOAT"))
-    np.testing.assert_allclose(decoded.waveform, (left + right) / 2, atol=1e-7)
-    assert decoded.n_channels == 2
-
-
 @pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.ogg", "a.mp3"])
 def test_segment_equals_that_part_of_the_whole(tmp_path, name):
     noise = np.random.default_rng(1).normal(0, 0.1, 3 * RATE).astype(np.float32)
@@ -86,8 +61,6 @@ def test_segments_that_are_none_are_refused(tmp_path):
     path = write(tmp_path / "a.wav", tone(1.0))
     with pytest.raises(UserError, match=r"a\.wav lasts 1\.00 s, so no segment can begin at 3 s"):
         decode(path, 3.0, 4.0)
-    with pytest.raises(ValueError, match="0 <= start_s < end_s"):
-        decode(path, 0.5, 0.5)
 
 
 def test_resampling_agrees_with_a_chirp_at_the_other_rate():
@@ -116,14 +89,14 @@ def test_m4a_is_decoded_by_pyav(tmp_path):
 def test_segments_of_an_m4a_are_decoded_in_one_pass_that_ends_with_the_last(tmp_path, monkeypatch):
     path = write_m4a(tmp_path / "a.m4a", np.random.default_rng(0).normal(0, 0.1, (2, 6 * 44100)))
     whole, heard = decode(path).waveform, []
-    blocks = media_files.MediaFile.blocks
+    blocks = audio_files.MediaFile.blocks
 
     def noted(self, first, last):
         for place, block in blocks(self, first, last):
             heard.append(block.shape[1])
             yield place, block
 
-    monkeypatch.setattr(media_files.MediaFile, "blocks", noted)
+    monkeypatch.setattr(audio_files.MediaFile, "blocks", noted)
     segments = [(2.5, 3.0), (None, 1.0), (0.5, 2.75), (9.0, 10.0)]
     *given, beyond = decode_segments(path, segments)
     for (start_s, end_s), segment in zip(segments, given, strict=False):
@@ -152,7 +125,7 @@ def bytes_of_wave(sample_rate: int = RATE, n_channels: int = 1, n_bytes: int = 2
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (None, "does not exist"),
+        (None, "cannot be opened"),
         (b"", "is empty"),
         (b"these are words\n" * 20, r"cannot be read as sound .*ffmpeg -i"),
         (bytes_of_wave(sample_rate=0), "cannot be read as sound"),
@@ -179,16 +152,7 @@ def test_samples_that_are_none_are_refused_with_their_place(tmp_path, bad, n_cha
     assert decode(write(tmp_path / "a.wav", waveform, subtype="FLOAT")).waveform.max() == 32768
 
 
-class SickFile(io.FileIO):
-    def readinto(self, _buffer, /):
-        raise OSError(errno.EIO, os.strerror(errno.EIO))
-
-
-def test_a_disk_that_does_not_give_a_file_is_told_of_it(tmp_path, monkeypatch):
-    monkeypatch.setattr(sound_checks, "open", lambda path, _mode: io.BufferedReader(SickFile(path)), raising=False)
-    with pytest.raises(UserError, match=r"a\.wav cannot be opened \(Input/output error\)"):
-        decode(write(tmp_path / "a.wav", tone()))
-    monkeypatch.undo()
-    monkeypatch.setattr(audio_files, "existing", lambda path: path)  # it is gone by the time it is opened again
+def test_a_file_that_goes_while_it_is_opened_is_told_of(tmp_path, monkeypatch):
+    monkeypatch.setattr(audio_files, "_require_content", lambda path: None)
     with pytest.raises(UserError, match=r"b\.wav cannot be read, its disk does not give it"):
         decode(tmp_path / "b.wav")

@@ -5,9 +5,8 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from cohear.data import audio_stream
-from cohear.data.audio_files import decode, resample
-from cohear.data.audio_stream import AudioStream
+from cohear.data import audio_decoding
+from cohear.data.audio_decoding import AudioStream, decode, resample
 from cohear.errors import UserError
 from made_stores import write, write_m4a
 
@@ -28,7 +27,7 @@ def noise(duration_s: float, sample_rate: int, n_channels: int = 1) -> np.ndarra
     ],
 )
 def test_blocks_are_the_whole_file_decoded_and_resampled(tmp_path, monkeypatch, name, sample_rate, n_channels):
-    monkeypatch.setattr(audio_stream, "_BLOCK", 7001)
+    monkeypatch.setattr(audio_decoding, "_STREAM_BLOCK", 7001)
     path, waveforms = tmp_path / name, noise(1.3, sample_rate, n_channels)
     if name == "a.m4a":
         write_m4a(path, waveforms.T, sample_rate)
@@ -39,8 +38,8 @@ def test_blocks_are_the_whole_file_decoded_and_resampled(tmp_path, monkeypatch, 
     assert len(blocks) > 2
     expected = resample(decode(path).waveform, sample_rate, RATE)
     np.testing.assert_allclose(np.concatenate(blocks), expected, atol=1e-6)
-    assert (stream.source_rate, stream.damage, stream.shortfall_s) == (sample_rate, None, 0.0)
-    assert stream.declared_s == pytest.approx(1.3, abs=0.05)
+    assert (stream.info.sample_rate, stream.damage, stream.shortfall_s) == (sample_rate, None, 0.0)
+    assert stream.info.duration_s == pytest.approx(1.3, abs=0.05)
 
 
 def test_memory_does_not_grow_with_the_recording(tmp_path):

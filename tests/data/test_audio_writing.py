@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from cohear.data.audio_files import decode, decode_channels
+from cohear.data.audio_decoding import decode, decode_channels
 from cohear.data.audio_writing import write_audio
 from cohear.errors import UserError
 

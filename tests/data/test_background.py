@@ -42,14 +42,10 @@ def test_clips_are_as_many_as_the_middle_class_and_spread_over_all_recordings():
 
 
 def test_lengths_are_those_of_the_labeled_segments():
-    lengths_s = [0.5, 0.5, 1.0, 9.0] * 2
-    labeled = [segment("a", "xy"[k % 2], 20 * k, 20 * k + s) for k, s in enumerate(lengths_s)]
+    labeled = [segment("a", "xy"[k % 2], 20 * k, 20 * k + s) for k, s in enumerate([0.5, 0.5, 1.0, 9.0] * 2)]
     made = with_background(dataset(*labeled), "none", 2.0, files(a=160))
     cut_s = sorted(round(duration_s(clip, None) or 0, 3) for clip in made.clips if clip.label == "none")
-    assert len(cut_s) == 8  # x has 4 windows, y has 12
-    assert cut_s[:3] == [0.5] * 3
-    assert 0.5 < cut_s[4] <= 1.0
-    assert cut_s[-1] == 2.0
+    assert cut_s == [0.5, 0.5, 1.0, 2.0]
 
 
 def test_clips_have_the_fold_and_the_group_of_the_nearest_segment():
@@ -63,7 +59,7 @@ def test_clips_have_the_fold_and_the_group_of_the_nearest_segment():
 def test_in_multi_label_data_background_has_no_label():
     labeled = (segment("a", "x;y", 0, 1), segment("a", "x", 2, None))
     made = with_background(dataset(*labeled, segment("b", "y", 5, 6)), "none", 1.0, files(a=9, b=9))
-    assert [(clip.path, clip.labels) for clip in made.clips[3:]] == [("b", ())] * 5  # x has 8 windows, y has 2
+    assert [(clip.path, clip.labels) for clip in made.clips[3:]] == [("b", ())] * 2
     empty = dataset(*labeled, Clip("c", ()))
     assert with_background(empty, "none", 1.0, {}).clips == empty.clips
 
@@ -75,7 +71,7 @@ def test_a_label_that_is_there_is_used():
 
 
 def test_without_such_a_label_or_segments_it_is_refused():
-    with pytest.raises(UserError, match=r"'nose' \(did you mean 'noise'\?\)"):
+    with pytest.raises(UserError, match=r"'nose'.* \(did you mean 'noise'\?\)"):
         with_background(dataset(Clip("a", ("frog",)), Clip("b", ("noise",))), "nose", 1.0, {})
     with pytest.raises(UserError, match=r"data\.clip_s"):
         with_background(dataset(segment("a", "x", 0, 4), segment("a", "y", 4, 8)), "none", 5.0, files(a=12))

@@ -4,7 +4,7 @@ import os
 import pytest
 
 from cohear.data.clips import Clip
-from cohear.data.datasets import class_lines, drop_small, imbalance_line, read_dataset
+from cohear.data.datasets import drop_small, read_dataset
 from cohear.errors import UserError
 
 
@@ -82,14 +82,8 @@ def test_recordings_with_label_files_give_segments(tmp_path):
     assert dataset.notes == ("1 recording without labels left out: site2/c.wav",)
     assert read_dataset(tmp_path / "site1" / "a.txt").classes == ("frog", "toad")
     (tmp_path / "site1" / "a.selections.txt").write_text("Begin Time (s)\tEnd Time (s)\tSpecies\n0\t1\tnewt\n")
-    with pytest.raises(UserError, match=r"site1/a.wav#0-1 is marked 'frog' and 'newt'|'newt' and 'frog'"):
+    with pytest.raises(UserError, match=r"site1/a\.wav#0-1 .*('frog' and 'newt'|'newt' and 'frog')"):
         read_dataset(tmp_path)
-
-
-def test_texts_beside_the_sounds_of_classes_are_no_annotations(tmp_path):
-    touch(tmp_path, "dog/a.wav", "cat/a.wav")
-    (tmp_path / "dog" / "a.txt").write_text("recorded in the yard\n")
-    assert read_dataset(tmp_path).layout == "folder"
 
 
 @pytest.mark.parametrize(
@@ -100,7 +94,7 @@ def test_texts_beside_the_sounds_of_classes_are_no_annotations(tmp_path):
         ({"a.wav": "", "b.wav": ""}, ".", "have no labels"),
         ({"dog/a.wav": "", "dog/b.wav": ""}, ".", "only the class 'dog'"),
         ({"train/a.wav": "", "Test/a.wav": ""}, ".", "Test, train, which are no classes"),
-        ({"dog/a.wav": ""}, "dog/a.wav", r"a\.wav is neither a folder nor a table"),
+        ({"dog/a.wav": ""}, "dog/a.wav", r"a\.wav is no data set"),
         ({"a/a.wav": "", "b/b.wav": "", "t.csv": "path,label\na/a.wav,dog\n"}, ".", r"the table t\.csv beside"),
         ({"a.wav": "", "a.selections.txt": "Begin Time (s)\tEnd Time (s)\tSpecies\n"}, ".", "no labeled clips"),
     ],
@@ -113,13 +107,6 @@ def test_what_cannot_be_used_is_refused(tmp_path, files, given, message):
         read_dataset(tmp_path / given)
 
 
-@pytest.mark.parametrize("option", [{"esc10": True}, {"sounds": "."}])
-def test_options_of_other_layouts_are_refused(tmp_path, option):
-    touch(tmp_path, "dog/a.wav", "cat/a.wav")
-    with pytest.raises(UserError, match=r"ESC-50|--sounds"):
-        read_dataset(tmp_path, **option)
-
-
 def test_small_classes_are_dropped_and_named_and_clips_keep_their_other_labels(tmp_path):
     (tmp_path / "t.csv").write_text("path,label\na,x;rare\nb,x;y\nc,y\nd,rarest\ne,\n")
     dataset = read_dataset(tmp_path / "t.csv")
@@ -129,7 +116,7 @@ def test_small_classes_are_dropped_and_named_and_clips_keep_their_other_labels(t
     assert dropped.multi_label
     assert dropped.notes == ("2 classes with fewer than 2 clips left out: rare, rarest",)
     assert drop_small(dataset, 1) is dataset
-    with pytest.raises(UserError, match="at least 3 clips"):
+    with pytest.raises(UserError, match="have 3 clips"):
         drop_small(dataset, 3)
 
 
@@ -146,13 +133,3 @@ def test_links_that_go_round_end(tmp_path):
     dataset = read_dataset(tmp_path)
     assert {clip.path for clip in dataset.clips if clip.path.count("/") == 1} == {"dog/a.wav", "cat/a.wav"}
     assert len(dataset.clips) < 10
-
-
-def test_class_sizes_are_said_and_very_unequal_ones_with_the_way_out():
-    def sets(**n_clips: int) -> list[tuple[str, ...]]:
-        return [(label,) for label, n in n_clips.items() for _ in range(n)]
-
-    assert class_lines(sets(frog=9, toad=3, newt=4)) == ("clips per class: frog 9, newt 4, toad 3",)
-    assert class_lines([("a", "b"), ("a",), ()]) == ("clips per class: a 2, b 1", "clips with none of the labels: 1")
-    assert "--balance" in (imbalance_line(sets(frog=9, toad=3)) or "")
-    assert imbalance_line(sets(frog=8, toad=3)) is None

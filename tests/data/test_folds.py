@@ -1,3 +1,4 @@
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -5,7 +6,7 @@ import pytest
 
 from cohear.data.clips import Clip
 from cohear.data.datasets import Dataset
-from cohear.data.folds import assign_folds, split, split_all, with_folds
+from cohear.data.folds import Split, as_label_sets, assign_folds, split, split_all, with_folds, with_validation
 from cohear.errors import UserError
 
 
@@ -49,13 +50,6 @@ def test_folds_depend_on_the_seed_but_not_on_the_order_of_clips():
     assert (folds != assign_folds(labels, groups, 3, seed=2)).any()
 
 
-def test_folds_of_one_label_stay_as_they_were_recorded():
-    recorded = [4, 3, 1, 4, 4, 3, 4, 3, 2, 4, 3, 1, 2, 1, 2, 4, 3, 1, 2, 1, 2, 1, 1]
-    labels, groups = [f"l{i * i % 7}" for i in range(23)], [f"g{i * 3 % 41 % 23}" for i in range(23)]
-    assert assign_folds(labels, groups, 4, seed=3).tolist() == recorded
-    assert assign_folds([(label,) for label in labels], groups, 4, seed=3).tolist() == recorded
-
-
 def test_each_of_several_labels_is_spread_evenly_and_so_are_clips_without():
     has_label = np.random.default_rng(0).random((400, 8)) < np.linspace(0.02, 0.4, 8)
     labels = [tuple(f"l{k}" for k in np.flatnonzero(row)) for row in has_label]
@@ -70,8 +64,6 @@ def test_fewer_groups_than_folds_is_refused():
         assign_folds(["a", "b", "a"], ["x", "y", "y"], 5, seed=0)
     with pytest.raises(UserError, match=r"'long\.wav'"):
         assign_folds(["x", "y"], ["long.wav", "long.wav"], 2, seed=0)
-    with pytest.raises(ValueError, match="at least two folds"):
-        assign_folds(["a", "b"], ["x", "y"], 1, seed=0)
 
 
 def test_given_folds_are_obeyed_where_every_clip_has_one_and_there_are_two():
@@ -81,15 +73,6 @@ def test_given_folds_are_obeyed_where_every_clip_has_one_and_there_are_two():
         with_folds(dataset(Clip("a", ("x",), 1), Clip("b", ("y",))), 2, seed=0)
     with pytest.raises(UserError, match="fold 4"):
         with_folds(dataset(Clip("a", ("x",), 4), Clip("b", ("y",), 4)), 2, seed=0)
-
-
-def test_split_gives_the_rows_of_both_sides():
-    sides = split(list("xyxyxy"), np.array([1, 1, 2, 2, 3, 3]), list("abcdef"), 2)
-    assert (sides.train.tolist(), sides.test.tolist(), sides.warnings) == ([0, 1, 4, 5], [2, 3], ())
-    with pytest.raises(UserError, match=r"fold 9 .* 1, 2"):
-        split(["x", "y"], np.array([1, 2]), ["a", "b"], 9)
-    sides = split_all(3)
-    assert (sides.train.tolist(), sides.test.tolist(), sides.validation.tolist()) == ([0, 1, 2], [], [])
 
 
 @pytest.mark.parametrize(
@@ -113,3 +96,60 @@ def test_group_on_both_sides_is_a_loud_warning_with_counts():
     (warning,) = sides.warnings
     assert "1 of the 2 test clips of fold 2" in warning
     assert "'a'" in warning
+
+
+def keep_back(labels, groups, share=0.15) -> Split:
+    return with_validation(split_all(len(labels)), labels, groups, share)
+
+
+def one_label(random: np.random.Generator, n: int) -> list[str]:
+    return [f"l{k}" for k in random.geometric(0.4, n)]
+
+
+def several_labels(random: np.random.Generator, n: int) -> list[tuple[str, ...]]:
+    return [tuple(f"l{k}" for k in np.flatnonzero(row)) for row in random.random((n, 7)) < np.linspace(0.01, 0.4, 7)]
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("draw_labels", [one_label, several_labels])
+@pytest.mark.parametrize("n_groups", [25, 300])
+def test_no_group_is_divided_and_no_label_lost(draw_labels, n_groups, seed):
+    random = np.random.default_rng(seed)
+    labels, groups = draw_labels(random, 300), [f"g{i}" for i in random.integers(0, n_groups, 300)]
+    sides = split(["any"] * 300, random.integers(1, 3, 300), groups, 2)
+    kept = with_validation(sides, labels, groups, 0.2)
+    assert sorted([*kept.train, *kept.validation]) == sides.train.tolist()
+    assert kept.test is sides.test
+    assert 0.1 < len(kept.validation) / len(sides.train) <= 0.4
+    train_groups, kept_groups = ({groups[row] for row in rows} for rows in (kept.train, kept.validation))
+    assert not train_groups & kept_groups
+    sets = as_label_sets(labels)
+    trained, all_labels = ({label for row in rows for label in sets[row]} for rows in (kept.train, sides.train))
+    assert trained == all_labels
+
+
+def test_every_class_is_kept_back_alike():
+    labels = [f"l{i % 10}" for i in range(400)]
+    kept = keep_back(labels, [str(i) for i in range(400)])
+    counts = Counter(labels[row] for row in kept.validation)
+    assert len(counts) == 10
+    assert set(counts.values()) <= {5, 6}
+    assert kept.warnings == ()
+
+
+def test_a_class_of_one_recording_stays_in_training():
+    labels = ["x", "y"] * 40 + ["rare"] * 10
+    groups = [str(i) for i in range(80)] + ["site"] * 10
+    kept = keep_back(labels, groups)
+    assert {labels[row] for row in kept.validation} == {"x", "y"}
+    assert len(kept.warnings) == 1
+    assert "'rare'" in kept.warnings[0]
+
+
+def test_where_a_recording_is_too_large_a_part_nothing_is_kept_back():
+    labels, groups = ["x", "y", "z"] * 30, [str(i // 30) for i in range(90)]
+    kept = keep_back(labels, groups)
+    assert (len(kept.train), len(kept.validation)) == (90, 0)
+    (warning,) = kept.warnings
+    assert "3 groups" in warning
+    assert len(keep_back(labels, groups, 0.2).validation) == 30  # at most twice the share

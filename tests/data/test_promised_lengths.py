@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from cohear.data.audio_files import decode, probe
-from cohear.data.audio_stream import AudioStream
+from cohear.data.audio_decoding import AudioStream, decode
+from cohear.data.audio_files import probe
 from cohear.errors import UserError
 from made_stores import write
 
@@ -26,10 +26,8 @@ def cut(path: Path, part: float) -> Path:
     ("name", "kwargs"),
     [
         *((f"a.{suffix}", {}) for suffix in ("wav", "aiff", "au", "w64", "rf64", "mp3", "flac", "caf")),
-        *(("a.wav", {"subtype": subtype}) for subtype in ("PCM_24", "FLOAT", "ULAW", "IMA_ADPCM", "GSM610")),
-        *(("a.w64", {"subtype": subtype}) for subtype in ("PCM_24", "MS_ADPCM")),
-        *(("a.aifc", {"subtype": subtype, "format": "AIFF"}) for subtype in ("IMA_ADPCM", "ALAW")),
-        ("a.wav", {"format": "RF64"}),
+        *(("a.wav", {"subtype": subtype}) for subtype in ("FLOAT", "ULAW", "IMA_ADPCM")),
+        ("a.aifc", {"subtype": "ALAW", "format": "AIFF"}),
     ],
 )
 def test_half_a_file_is_refused_with_its_name(tmp_path, name, kwargs):
@@ -39,12 +37,6 @@ def test_half_a_file_is_refused_with_its_name(tmp_path, name, kwargs):
     cut(path, 0.5)
     with pytest.raises(UserError, match=rf"{name} (gives only [12]\.\d\d of [34]\.\d\d s|is damaged|cannot be read)"):
         decode(path)
-
-
-def test_a_promise_of_several_channels_survives_the_loss_of_the_second_half(tmp_path):
-    for name in ("a.wav", "a.w64", "a.aiff", "a.au"):
-        path = cut(write(tmp_path / name, np.zeros((4 * RATE, 3)), RATE), 0.5)
-        assert probe(path).duration_s == pytest.approx(4, abs=0.01)
 
 
 def test_nearly_whole_file_is_used_and_its_shortfall_told(tmp_path):
@@ -72,7 +64,7 @@ def claiming(path: Path, n_bytes: int, subtype: str = "PCM_16") -> Path:
 @pytest.mark.parametrize(
     ("n_bytes", "subtype"),
     [
-        *((n, "PCM_16") for n in (0xFFFFFFFF, 0xFFFFFFDB, 0x7FFFFFFF, 0x80000000, 0x7FFFFF00, 0x7FFFF000, 0x7FFF0000)),
+        *((n, "PCM_16") for n in (0xFFFFFFFF, 0xFFFFFFDB, 0x80000000, 0x7FFF0000)),
         (0x7FFFF000 // 3 * 3, "PCM_24"),  # as SoX rounds it
     ],
 )
@@ -114,8 +106,3 @@ TAG = b"ID3\x04\x00\x00" + bytes([0, 0, 2, 3]) + bytes(2 * 128 + 3)
 def test_mp3_frames_are_counted(tmp_path, content):
     (tmp_path / "a.mp3").write_bytes(content)
     assert probe(tmp_path / "a.mp3").duration_s == pytest.approx(10 * 1152 / 44100)
-
-
-def test_mp3_with_damage_is_left_to_the_decoder(tmp_path):
-    (tmp_path / "a.mp3").write_bytes(FRAME * 5 + bytes(100) + FRAME * 5)
-    assert probe(tmp_path / "a.mp3").duration_s == soundfile.info(tmp_path / "a.mp3").duration

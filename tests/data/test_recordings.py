@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import safetensors.numpy
-import scipy.signal
 
 from cohear.data.recordings import load_bank, read_recordings, read_responses, save_bank
 from cohear.dsp.response_bank import ResponseBank
@@ -25,22 +24,6 @@ def test_every_sound_of_a_folder_is_read_in_the_order_of_paths_and_resampled(tmp
     np.testing.assert_array_equal(stereo * 32768, np.stack((steps, -steps // 2))[:, :300].mean(0))
     expected = np.sin(2 * np.pi * 500 * np.arange(8_000) / 8_000)
     np.testing.assert_allclose(tone[500:-500], expected[500:-500], atol=1e-4)
-    with pytest.raises(ValueError, match="a sample rate of 0 Hz"):
-        read_recordings(tmp_path, 0)
-
-
-def test_responses_end_in_zeros_and_keep_their_reverberation_time(tmp_path):
-    low = scipy.signal.butter(8, 3000, fs=48000, output="sos")
-    noise = scipy.signal.sosfilt(low, np.random.default_rng(0).standard_normal(24000))
-    response = 0.1 * noise * 10 ** (-3 * np.arange(24000) / 48000 / 0.4)
-    write(tmp_path / "b.wav", response, 48000, subtype="FLOAT")
-    write(tmp_path / "a" / "z.wav", np.float32([1, 0.5, 0.25]), 8000, subtype="FLOAT")
-    bank = read_responses(tmp_path, 8000)
-    assert (bank.names, bank.sample_rate) == (("a/z.wav", "b.wav"), 8000)
-    assert bank.responses[0].tolist() == [1, 0.5, 0.25] + [0] * 3997
-    expected = scipy.signal.resample_poly(response, 1, 6)
-    assert np.abs(bank.responses[1] - expected).max() < 0.01 * np.abs(expected).max()
-    assert bank.rt60_s[1] == pytest.approx(0.4, rel=0.1)  # of one piece of noise
 
 
 @pytest.mark.parametrize("read", [read_recordings, read_responses])
@@ -64,7 +47,7 @@ def test_a_bank_is_read_as_it_was_written_and_nothing_is_left_beside_it(tmp_path
     save_bank(BANK, tmp_path / "rooms.safetensors")
     found = load_bank(tmp_path / "rooms.safetensors")
     assert found == BANK
-    assert (found.names, found.sample_rate, found.hash()) == (BANK.names, 22050, BANK.hash())
+    assert (found.names, found.sample_rate, found.fingerprint) == (BANK.names, 22050, BANK.fingerprint)
     assert [path.name for path in tmp_path.iterdir()] == ["rooms.safetensors"]
     with pytest.raises(UserError, match="nowhere"):
         save_bank(BANK, tmp_path / "nowhere" / "bank")

@@ -32,20 +32,3 @@ def test_files_that_somebody_thought_out_are_read_or_refused(child: ReadingChild
     wrong = {nasty.name: nasty.problem(child.read_place(nasty.reader, nasty.path)) for nasty in nasties(tmp_path)}
     assert len(wrong) >= 80
     assert {name: problem for name, problem in wrong.items() if problem} == {}
-
-
-@pytest.mark.parametrize(
-    ("data", "problem"),
-    [
-        (b"crash", "the process died (SIGSEGV)"),
-        (b"hang", "no answer within 5 s"),
-        (b"eat", "MemoryError in readers.py"),
-        (b"raise", "KeyError in readers.py"),
-    ],
-)
-def test_the_child_survives_a_reader_that_fails_and_tells_how(child: ReadingChild, monkeypatch, data, problem):
-    with monkeypatch.context() as patched:
-        if data == b"hang":
-            patched.setattr("faults.fuzz.reading.LIMIT_S", 5.0)
-        assert str(child.read("failing", Input("x", data)).problem).startswith(problem)
-    assert child.read("failing", Input("x", b"")).problem is None

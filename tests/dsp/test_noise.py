@@ -29,17 +29,6 @@ def test_gaussian_noise_has_the_distribution_that_it_is_named_for():
     assert 4 < np.abs(noise).max() < 6.8
 
 
-def test_samples_and_rows_of_noise_are_independent():
-    noise = gaussian_noise(SOME_KEYS, 40_001)
-    # The standard error of a correlation over 40,000 pairs is 0.005; neighbors come from one pair of uniforms.
-    assert (torch.corrcoef(noise) - torch.eye(5)).abs().max() < 0.02
-    for lag in (1, 2, 3, 4):
-        correlation = torch.corrcoef(torch.stack((noise[0, lag:], noise[0, :-lag])))[0, 1]
-        assert abs(correlation) < 0.02
-        correlation = torch.corrcoef(torch.stack((noise[0, lag:], noise[0, :-lag])).square())[0, 1]
-        assert abs(correlation) < 0.02
-
-
 @pytest.mark.parametrize(("color", "slope_db"), [("white", 0.0), ("pink", -3.0103), ("brown", -6.0206)])
 def test_the_spectrum_falls_with_the_slope_of_its_color(color, slope_db: float):
     noise = colored_noise(SOME_KEYS, 2**17, color, 44100).numpy()

@@ -7,21 +7,6 @@ from cohear.dsp.phase_vocoder import crossfade, fade_window, stretch
 HOP = 512
 
 
-@pytest.mark.parametrize("factor", [0.5, 0.87, 1.19, 2.0])
-def test_a_tone_lasts_longer_at_the_same_pitch_and_level(factor: float):
-    n_samples, n_fft, frequency = 16_000, 512, 0.0621
-    tone = torch.sin(2 * torch.pi * frequency * torch.arange(n_samples, dtype=torch.float64))
-    n_new = round(n_samples * factor)
-    found = stretch(tone[None], np.array([factor]), n_new, n_fft)[0].numpy()
-    middle = slice(4 * n_fft, n_new - 4 * n_fft)
-    n = np.arange(n_new)[middle]
-    # The best fitting sinusoid of that very frequency leaves next to nothing.
-    basis = np.stack((np.cos(2 * np.pi * frequency * n), np.sin(2 * np.pi * frequency * n)), axis=1)
-    amplitudes, *_ = np.linalg.lstsq(basis, found[middle], rcond=None)
-    assert np.hypot(*amplitudes) == pytest.approx(1.0, abs=0.005)
-    assert np.std(found[middle] - basis @ amplitudes) < 0.002
-
-
 def test_a_sweep_keeps_its_level_and_its_course():
     rate, n_samples, n_fft = 16_000, 32_000, 1024
     time_s = torch.arange(n_samples, dtype=torch.float64) / rate
@@ -33,15 +18,6 @@ def test_a_sweep_keeps_its_level_and_its_course():
         first = round(at_s * rate) - 1024
         power = torch.fft.rfft(found[first : first + 2048] * torch.hann_window(2048, dtype=torch.float64), 65536).abs()
         assert power.argmax().item() * rate / 65536 == pytest.approx(300 + 500 * at_s / 1.5, abs=4)
-
-
-def test_sound_goes_on_after_digital_silence():
-    generator = torch.Generator().manual_seed(0)
-    waveform = torch.randn(1, 12_000, generator=generator)
-    waveform[:, 4_000:8_000] = 0.0
-    found = stretch(waveform, np.array([1.25]), 15_000, 256)[0]
-    assert found[5_700:9_300].abs().max() < 1e-5  # the rounding of a Fourier transform of the whole clip
-    assert found[11_000:14_000].std() == pytest.approx(1.0, abs=0.25)
 
 
 def frames_of(signals: list[torch.Tensor]) -> torch.Tensor:

@@ -32,14 +32,6 @@ def test_the_low_band_holds_the_share_that_the_crossover_says(low_frequency: flo
     assert (below - share * waveform)[0, 4_000:-4_000].abs().max() < 2e-4
 
 
-def test_joined_bands_are_the_signal():
-    generator = torch.Generator().manual_seed(0)
-    waveform = torch.randn(1, 16_000, generator=generator, dtype=torch.float64) + tone(0.2 / 16)
-    low = decimate(waveform, 16)
-    high = waveform - interpolate(below_crossover(low), 16)
-    torch.testing.assert_close(join(low, high, 16)[0, 1_000:-1_000], waveform[0, 1_000:-1_000], atol=4e-3, rtol=0)
-
-
 def test_bands_that_do_not_agree_keep_their_level_where_they_cross():
     generator = torch.Generator().manual_seed(0)
     first, second = torch.randn(2, 4, 160_000, generator=generator, dtype=torch.float64).unbind()

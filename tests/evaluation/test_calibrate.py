@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import expit, log_expit, log_softmax
 
-from cohear.evaluation.calibration import UNFITTED, Calibration, calibrate
+from cohear.evaluation.calibration import Calibration, calibrate
 from cohear.metrics.calibration import expected_calibration_error
 from cohear.metrics.tasks import MULTI_LABEL, SINGLE_LABEL, Task
 
@@ -67,8 +67,3 @@ def test_of_few_clips_no_temperature_is_fitted():
     assert whole.temperature > 1.5
     assert (part.temperature, part.n_clips) == (1.0, 29)
     assert part.thresholds
-
-
-def test_without_clips_nothing_is_fitted():
-    nothing = np.zeros((0, 4), np.float16)
-    assert _fit(SINGLE_LABEL, nothing, np.zeros(0, np.int64), 0.9) == UNFITTED

@@ -83,11 +83,6 @@ def test_filters_are_those_of_scipy(name, side):
         np.testing.assert_allclose(filtered[:, middle], expected[:, middle], atol=2e-3)
 
 
-def test_a_low_pass_beyond_half_the_sample_rate_leaves_the_sound():
-    sounds = torch.from_numpy(_sounds(800))
-    assert torch.equal(BY_NAME["low-pass"].apply(sounds, KEYS, 1, 8000), sounds)
-
-
 def test_clipping_and_attenuation_have_the_levels_of_the_table():
     sounds = _sounds()
     peaks = [np.abs(_apply(BY_NAME["clipping"], sounds, severity)).max(axis=1) for severity in SEVERITIES]

@@ -11,14 +11,12 @@ import pytest
 import torch
 from torch import nn
 
-from cohear.evaluation.fixed_views import FixedViews
-from cohear.evaluation.measure import Answers, NotFiniteError, answer, score
-from cohear.evaluation.shown_clips import show_clips
+from cohear.evaluation.measure import Answers, FixedViews, NotFiniteError, answer, score
 from cohear.metrics.tasks import MULTI_LABEL, SINGLE_LABEL
 from cohear.objectives import LIKELIHOODS
-from cohear.runs.build import build_view_maker
+from cohear.runs.build import build_view_maker, waveform_reader
 from cohear.runs.presets import change
-from cohear.runs.resident_clips import waveform_reader
+from cohear.runs.shown_clips import show_clips
 from tiny import open_store, tiny_config
 
 CPU = torch.device("cpu")
@@ -117,7 +115,7 @@ def answer_together(networks: list[nn.Module], of_each: list[FixedViews], stops:
 
 def test_processes_answer_some_batches_each_and_all_have_the_answers_of_one(tones, views, monkeypatch):
     for batch_clips in (4, 16, 18):  # five batches, two, and one for two processes
-        monkeypatch.setattr("cohear.evaluation.fixed_views.BATCH_CLIPS", batch_clips)
+        monkeypatch.setattr("cohear.evaluation.measure.BATCH_CLIPS", batch_clips)
         alone = answer(Loudness(), make_views(tones), SINGLE_LABEL)
         parts = [make_views(tones), make_views(tones)]
         for together in answer_together([Loudness(), Loudness()], parts, [False, False]):

@@ -21,8 +21,7 @@ from cohear.evaluation.robustness import (
 from cohear.metrics.tasks import MULTI_LABEL, SINGLE_LABEL
 from cohear.models import LogMel
 from cohear.objectives import jensen_shannon_divergence
-from cohear.runs.build import build_front_end
-from cohear.runs.resident_clips import waveform_reader
+from cohear.runs.build import build_front_end, waveform_reader
 from cohear.transforms import pitch_shift
 from tiny import open_store, tiny_config
 

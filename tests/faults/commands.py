@@ -62,7 +62,7 @@ def warm_up() -> None:
     """Import and make in this process what commands would import and make: 500 rooms among it."""
     import torch
 
-    from cohear.cli import evaluate, export, grids, listen, pack, predict, show, train  # noqa: F401
+    from cohear.cli import grids, pack, predict, show, train  # noqa: F401
     from cohear.transforms.reverb import Reverb, _aligned_bank
     from tiny import SAMPLE_RATE
 
@@ -148,9 +148,9 @@ def before_each_step(act: Callable[[int, int, Any], None]) -> None:
 
 def checkpoint_each_step() -> None:
     """Let a training of this process write a checkpoint after every step."""
-    from cohear.training import checkpoint_files
+    from cohear.training import checkpoints
 
-    checkpoint_files.INTERVAL_S = 0.0
+    checkpoints.INTERVAL_S = 0.0
 
 
 def results_of(folder: Path) -> dict[str, bytes]:

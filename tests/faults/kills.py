@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cohear.training.checkpoint_files import parse_checkpoint
+from cohear.training.checkpoints import parse_checkpoint
 from faults.commands import (
     Ended,
     Note,

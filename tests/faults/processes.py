@@ -8,17 +8,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from faults.commands import (
-    Ended,
-    Note,
-    before_each_step,
-    checkpoint_each_step,
-    difference,
-    fresh,
-    results_of,
-    run_forked,
-    warm_up,
-)
+from faults import commands
+from faults.commands import Ended, Note, before_each_step, fresh, run_forked
 from faults.disk_steps import record_steps
 from faults.tally import Tally
 from tiny import OPTIONS, write_tones
@@ -28,7 +19,7 @@ STATUSES = {signal.SIGTERM: 143, signal.SIGINT: 130, signal.SIGHUP: 129}
 
 def trials(scratch: Path, quick: bool) -> Iterator[Tally]:
     """Ask trainings to leave, and begin one while another is at work."""
-    warm_up()
+    commands.warm_up()
     words = ("train", write_tones(scratch / "tones", n_clips=2), *OPTIONS, "--track", "end", "--resume")
     unbroken = fresh(scratch / "unbroken")
 
@@ -37,7 +28,7 @@ def trials(scratch: Path, quick: bool) -> Iterator[Tally]:
 
     ended = _train(words, unbroken, count)
     assert ended.status == 0, ended.err
-    steps, wanted = ended.noted("step"), results_of(unbroken)
+    steps, wanted = ended.noted("step"), commands.results_of(unbroken)
     yield _between_steps(scratch, words, wanted, steps[1 :: 4 if quick else 1])
     yield _within_a_step(scratch, words, wanted, steps[2 :: 5 if quick else 2])
     yield _one_folder(scratch, words, wanted, 1 if quick else 3)
@@ -50,7 +41,7 @@ def _train(words: tuple[object, ...], folder: Path, prepare: Callable[[Note], No
 
 def _going_on(words: tuple[object, ...], folder: Path, wanted: dict[str, bytes]) -> str | None:
     again = _train(words, folder, lambda _note: None)
-    return again.problem or difference(results_of(folder), wanted)
+    return again.problem or commands.difference(commands.results_of(folder), wanted)
 
 
 def _between_steps(scratch: Path, words: tuple[object, ...], wanted: dict[str, bytes], steps: list[int]) -> Tally:
@@ -91,7 +82,7 @@ def _within_a_step(scratch: Path, words: tuple[object, ...], wanted: dict[str, b
 
             def hang(_note: Note, step: int = step, folder: Path = folder) -> None:
                 interrupts._PATIENCE_S = interrupts._IMPATIENCE_S = 0.1
-                checkpoint_each_step()
+                commands.checkpoint_each_step()
                 before_each_step(lambda its, *_: _never_return(folder / "hangs") if its == step else None)
 
             def insist(pid: int, number: int = number, folder: Path = folder) -> None:
@@ -125,7 +116,7 @@ def _one_folder(scratch: Path, words: tuple[object, ...], wanted: dict[str, byte
             before_each_step(lambda its, *_: _wait_beside(folder, (folder / "gone").exists) if its == step else None)
 
         first, second = _both(folder, command, hold, command)
-        problem = first.problem or difference(results_of(folder), wanted) or second.refusal_problem
+        problem = first.problem or commands.difference(commands.results_of(folder), wanted) or second.refusal_problem
         silent = None if "another process is working on" in second.last_line else f"it says: {second.last_line}"
         tally.judge(f"try {index + 1}", problem or silent)
     return tally

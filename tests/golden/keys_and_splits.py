@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 
 from cohear import keys
-from cohear.data.folds import assign_folds, split
-from cohear.data.validation import with_validation
+from cohear.data.folds import assign_folds, split, with_validation
 from cohear.metrics.tasks import task_of
 from cohear.training.batches import Batch, Items, balanced_visits, epoch_batches, sampling_classes
 

@@ -4,16 +4,13 @@ import csv
 import io
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 import pytest
 
 from cohear.data.annotations import is_audacity, is_raven, read_audacity, read_raven
 from cohear.data.clips import Clip
-from cohear.errors import UserError
 from cohear.inference.answers import Heard, Prediction
 from cohear.inference.tables import (
     CSV_COLUMNS,
@@ -29,7 +26,7 @@ from cohear.inference.tables import (
 ROWS = [Prediction(0.0, 1.5, 'frog, "green"', 0.91234567), Prediction(7261.0001, 7262.25, "Kröte", 0.5)]
 
 
-def test_csv_is_read_again_whatever_the_names_hold():
+def test_csv_and_json_are_read_again_whatever_the_names_hold():
     path = Path('a "pond", june/1.wav')
     text = csv_line(CSV_COLUMNS) + "".join(csv_row(path, row) for row in ROWS)
     read = list(csv.DictReader(io.StringIO(text)))
@@ -41,19 +38,9 @@ def test_csv_is_read_again_whatever_the_names_hold():
         "probability": "0.9123",
     }
     assert read[1]["label"] == "Kröte"
-
-
-def test_json_lines_are_objects_with_the_columns_of_the_table():
-    first, second = (json_row(Path("a/1.wav"), row) for row in ROWS)
-    assert json.loads(first) == {
-        "path": "a/1.wav",
-        "start_s": 0.0,
-        "end_s": 1.5,
-        "label": 'frog, "green"',
-        "probability": 0.912346,
-    }
-    assert "Kröte" in second
-    assert second.count("\n") == 1
+    assert json.loads(json_row(path, ROWS[0])) == {
+        "path": str(path), "start_s": 0.0, "end_s": 1.5, "label": 'frog, "green"', "probability": 0.912346,
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("format", ["audacity", "raven"])
@@ -107,16 +94,3 @@ def test_there_is_no_file_before_all_windows_have_passed_nor_where_there_are_non
     passing.close()
     assert list(keep_embeddings(windows(EMBEDDINGS[:0]), tmp_path / "b.npy")) == []
     assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
-def test_a_full_disk_is_told(tmp_path, monkeypatch):
-    monkeypatch.setattr("cohear.inference.tables.replacing", full_disk)
-    with pytest.raises(UserError, match="the disk is full"):
-        list(keep_embeddings(windows(EMBEDDINGS), tmp_path / "a.npy"))
-
-
-@contextmanager
-def full_disk(_path: Path) -> Iterator[BinaryIO]:
-    with open("/dev/full", "wb", buffering=0) as file:
-        yield file

@@ -79,7 +79,7 @@ def test_real_clips_are_within_a_thousandth_of_a_decibel_of_librosa(esc50):
 
 @pytest.mark.parametrize(("f_min", "f_max"), [(4000.0, 4000.0), (8000.0, 4000.0), (0.0, 40000.0), (-1.0, None)])
 def test_bands_out_of_range_are_refused(f_min, f_max):
-    with pytest.raises(ValueError, match="choose 0 <= f_min < f_max <= 22050"):
+    with pytest.raises(ValueError, match=r"f_min.*f_max.*22050"):
         LogMel(f_min=f_min, f_max=f_max)
 
 

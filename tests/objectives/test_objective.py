@@ -130,7 +130,7 @@ def test_what_cannot_be_compared_is_refused_in_words(batch):
     logits, labels, _ = batch
     with pytest.raises(UserError, match="jsdd"):
         ConsistencyObjective(divergence="jsdd")
-    with pytest.raises(ValueError, match="an embedding is none"):
+    with pytest.raises(ValueError, match="embedding"):
         ConsistencyObjective(representation="embedding")
-    with pytest.raises(ValueError, match="pass `embeddings`"):
+    with pytest.raises(ValueError, match="embeddings"):
         ConsistencyObjective(divergence="l2", representation="embedding")(logits, labels)

@@ -2,10 +2,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from cohear.errors import UserError
 from cohear.reports.comparison import PAPER_TABLE_1, comparison_tables, method_rows
 from cohear.reports.experiments import group_runs
-from cohear.reports.tables import to_text
+from cohear.reports.pages import to_text
 from cohear.runs.paper import TABLE_1
 from run_folders_made import read_runs
 
@@ -69,17 +68,6 @@ def test_the_paper_stands_beside_its_own_models_on_its_own_data_only(tmp_path, w
         "Combination-CL": "86.22%±0.12 +2.63%",
         "Combination-CL, no ramp": "-",
     }
-
-
-def test_an_experiment_that_lacks_folds_is_named(tmp_path, write_run):
-    grid = {("none", "none"): {(1, 0): 10, (2, 0): 8}, ("bda", "combination"): {(2, 0): 4}}
-    notes = comparison_tables(_write_grid(tmp_path, write_run, grid))[0].notes
-    assert any(note.startswith("Combination-BDA has only fold 2 of the 2 folds") for note in notes)
-
-
-def test_no_runs_make_no_table():
-    with pytest.raises(UserError, match="at least one"):
-        comparison_tables([])
 
 
 def test_the_paper_prints_the_averages_that_its_text_states():

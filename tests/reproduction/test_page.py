@@ -1,7 +1,6 @@
 import re
-import subprocess
+import runpy
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -88,9 +87,9 @@ def test_the_same_run_twice_is_refused(tmp_path, write_grid):
 
 
 @pytest.mark.slow
-def test_the_command_writes_the_page_and_its_pictures(tmp_path, write_grid):
+def test_the_command_writes_the_page_and_its_pictures(tmp_path, write_grid, monkeypatch):
     write_grid(tmp_path / "runs", N_WRONG, folds=(1,), models=HEADLINE, n_epochs=3, tracked=True)
-    command = [sys.executable, "-m", "reproduction", tmp_path / "runs", "--out", tmp_path / "table.md"]
-    subprocess.run(command, cwd=Path(__file__).parents[2], check=True, capture_output=True)
+    monkeypatch.setattr(sys, "argv", ["reproduction", str(tmp_path / "runs"), "--out", str(tmp_path / "table.md")])
+    runpy.run_module("reproduction", run_name="__main__")
     text = (tmp_path / "table.md").read_text()
     assert all((tmp_path / name).exists() and f"({name})" in text for name in ("table-figure1-train.svg",))

@@ -24,6 +24,7 @@ def make_plan(
 ) -> Plan:
     """Plan a tiny run; `options` are of the plan."""
     listing = list_clips(data, tiny_config(changes), {*TINY_SETTINGS, *changes})
+    listing.check(listing.config)
     return Plan(listing.config, listing.decode(), track, out=out, **options)
 
 

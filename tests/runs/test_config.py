@@ -5,10 +5,10 @@ import pytest
 
 from cohear.errors import UserError
 from cohear.objectives import linear_ramp, step_decay
-from cohear.runs.build import build_schedule, method_items
+from cohear.runs.build import build_schedule
 from cohear.runs.config import Config, change, differences, parse_override, setting_values
-from cohear.runs.identity import identify, identify_experiment, readable_name
-from cohear.runs.paper import ABLATIONS, CONTROLS, HEADLINE, TABLE_1, PaperModel, find_models, model_name, split_names
+from cohear.runs.identity import identify, identify_experiment, model_name, readable_name
+from cohear.runs.paper import ABLATIONS, CONTROLS, HEADLINE, TABLE_1, PaperModel, find_models, split_names
 from cohear.runs.presets import paper, small
 from cohear.training.batches import epoch_batches, n_steps
 
@@ -50,12 +50,6 @@ def test_thirteen_models_bear_the_papers_names():
     ]
     assert all(model_name(model.configure(Config())) == model.name for model in TABLE_1)
     assert [model.name for model in HEADLINE] == ["No Augmentation", "Combination", "Combination-BDA", "Combination-CL"]
-
-
-def test_methods_are_values():
-    assert method_items("none", 2) == ((0,),)
-    assert method_items("standard", 2) == ((0,), (1,), (2,))
-    assert method_items("bda", 2) == method_items("consistency", 2) == ((0, 1, 2),)
 
 
 @pytest.mark.parametrize(

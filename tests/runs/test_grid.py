@@ -1,25 +1,25 @@
 """Grids: what they plan, what they skip, and that one failure does not take the others along."""
 
-import json
-import shutil
+import signal
 from collections.abc import Sequence
 from itertools import count
+from multiprocessing import active_children, get_context
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from cohear.errors import UserError
-from cohear.runs.claims import locked
 from cohear.runs.config import change
 from cohear.runs.execution import execute
+from cohear.runs.executors import run_local
 from cohear.runs.grid import check_places, is_done, plan_grid, run_grid
 from cohear.runs.paper import ABLATIONS, CONTROLS, TABLE_1, PaperModel, find_models
 from cohear.runs.plan import Plan, Prepared, list_clips
 from cohear.runs.run import Run
 from cohear.runtime.interrupts import Interrupted
 from runs.made_runs import stop_after
-from tiny import TINY_SETTINGS, tiny_config, write_tones
+from tiny import TINY_SETTINGS, tiny_config
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -126,25 +126,6 @@ def test_a_run_that_fails_is_named_and_the_others_are_finished(prepared, tmp_pat
     assert [path.name for path in plans[0].folder.iterdir()] == ["thesis.txt"]
 
 
-def test_a_folder_in_which_another_process_works_is_left_to_it(prepared, tmp_path):
-    (plan,) = grid(prepared, tmp_path, MODELS[:1], (1,))
-    plan.folder.mkdir()
-    with locked(plan.folder), pytest.raises(UserError, match="another process"):
-        run_grid([plan])
-    assert [run.folder for run in run_grid([plan])] == [plan.folder]
-
-
-@pytest.mark.slow
-def test_a_grid_goes_on_with_runs_of_a_data_set_given_by_another_path(tmp_path):
-    found = []
-    for name in ("here", "there"):
-        plans = grid(prepare(write_tones(tmp_path / name)), tmp_path / "runs", folds=(1,))
-        run_grid(plans)
-        found.append([json.loads((plan.folder / "metrics.json").read_text()) for plan in plans])
-    assert found[0] == found[1]
-    assert len(list((tmp_path / "runs").iterdir())) == 2
-
-
 def one_run(data: Prepared, parent: Path, name: str, track: str) -> Plan:
     model = PaperModel(name, "consistency", "combination", (("objective.consistency_weight", 7.5),))
     (plan,) = grid(data, parent, [model], (1,), track=track)
@@ -187,16 +168,38 @@ def test_a_grid_leaves_at_the_deadline_and_ends_in_the_same_bytes(prepared, tmp_
     assert list(map(contents, plans)) == list(map(contents, unbroken))
 
 
-@pytest.mark.slow
-def test_an_unfinished_run_that_came_without_its_checkpoint_begins_again(prepared, tmp_path, hurried):
-    (plan,), (unbroken,) = (grid(prepared, tmp_path / name, MODELS[:1], (1,)) for name in ("broken", "unbroken"))
-    assert run_grid([plan], deadline_s=hurried.time() + 4) == []
-    shutil.rmtree(plan.folder / "checkpoint")
-    run_grid([plan, unbroken])
-    assert contents(plan) == contents(unbroken)
-
-
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_a_deadline_that_is_over_begins_nothing(prepared, tmp_path, n_jobs):
     assert run_grid(grid(prepared, tmp_path), n_jobs=n_jobs, deadline_s=0.0) == []
     assert list(tmp_path.iterdir()) == []
+
+
+def give_up(_share: float, _n_finished: int) -> None:
+    raise KeyError("given up")
+
+
+def press_ctrl_c(_share: float, _n_finished: int) -> None:
+    signal.raise_signal(signal.SIGINT)
+
+
+def nothing_more(_run: Run, _plan: Plan) -> None:
+    """A lambda does not travel between processes."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("on_progress", "error"), [(give_up, KeyError), (press_ctrl_c, Interrupted)])
+def test_a_grid_that_ends_early_leaves_processes_alone_that_are_not_its_own(prepared, tmp_path, on_progress, error):
+    context = get_context("spawn")
+    asked, answer = context.Pipe()
+    other = context.Process(target=answer.poll, args=(None,))  # until something is sent
+    other.start()
+    try:
+        with pytest.raises(error):
+            run_local(grid(prepared, tmp_path), 2, on_progress, nothing_more, None)
+    finally:
+        asked.send("leave")
+        other.join()
+    assert other.exitcode == 0
+    for process in active_children():  # they have been told to leave
+        process.join(100)
+    assert not active_children()

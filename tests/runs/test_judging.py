@@ -54,7 +54,7 @@ def test_of_its_own_data_its_test_fold_is_judged(tones, run):
 
 
 @pytest.mark.parametrize(
-    ("fold", "n_clips", "warning"), [(2, 9, "these clips were"), ("all", 18, "9 of these 18 clips")]
+    ("fold", "n_clips", "warning"), [(2, 9, "9 of these 9 clips"), ("all", 18, "9 of these 18 clips")]
 )
 def test_training_clips_are_judged_only_aloud(tones, run, fold, n_clips, warning):
     clips = choose_clips(run, tones, fold)

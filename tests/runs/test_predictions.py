@@ -15,7 +15,6 @@ from cohear.runs.predictions import (
     TABLE,
     VALIDATION,
     Predictions,
-    join_predictions,
     read_predictions,
     round_predictions,
     write_predictions,
@@ -90,31 +89,21 @@ def test_several_labels_are_kept_and_written_as_sets(tmp_path):
     assert (second["label"], second["predicted"], second["probability"]) == ("", CLASSES[1], "")
 
 
-def test_parts_are_joined_in_their_order(tmp_path):
-    given = answered()
-    both = join_predictions([given, given])
-    assert both.paths == given.paths * 2
-    assert both.correct.tolist() == given.correct.tolist() * 2
-
-
 @pytest.mark.parametrize(
     "damage",
     [
         lambda content: b"",
         lambda content: content[:60],
         lambda content: content[:-1],
-        lambda content: content + b"more",
         lambda content: b"\x80\x04K\x01.",  # a pickle
         lambda content: b"\xff" * 8 + content[8:],
         lambda content: content.replace(b'"clips"', b'"clipz"'),
         lambda content: content.replace(b"classes", b"clazzes"),
-        lambda content: content.replace(b'"predicted"', b'"predicton"'),
-        lambda content: content.replace(b'"F16"', b'"F61"'),
         lambda content: content.replace(b'[\\"bird', b'[[\\"bird'),
         lambda content: content.replace("Hühner".encode(), b"H\xff\xffhner"),
         *(lambda content, i=i: content[:i] + bytes([content[i] ^ 4]) + content[i + 1 :] for i in range(0, 60, 15)),
     ],
-    ids=range(16),
+    ids=range(13),
 )
 def test_a_damaged_file_is_named(tmp_path, damage):
     write_predictions(tmp_path, answered())
@@ -159,9 +148,4 @@ def test_what_does_not_go_together_is_refused(tmp_path, changes):
     assert read_predictions(tmp_path).correct.tolist() == [True, True, True, False]
     write({**whole, **changes})
     with pytest.raises(UserError, match="is damaged"):
-        read_predictions(tmp_path)
-
-
-def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(UserError, match=PREDICTIONS):
         read_predictions(tmp_path)

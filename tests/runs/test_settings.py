@@ -1,9 +1,9 @@
-"""Each field says what it can change, and a tiny run holds it to that."""
+"""Each field says what it can change, and the losses and weights of two tiny epochs hold it to that."""
 
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from safetensors.numpy import load_file
@@ -11,7 +11,10 @@ from safetensors.numpy import load_file
 from cohear.runs.config import FIELDS, Config, change, setting_of, setting_values
 from cohear.runs.execution import execute
 from cohear.runs.plan import Plan, list_clips
-from cohear.runs.run import Run
+from cohear.runs.run import Record
+from cohear.runtime.interrupts import Interrupted
+from cohear.training.checkpoints import read_newest
+from runs.made_runs import stop_after
 from tiny import TINY_SETTINGS, write_classes
 
 pytestmark = [pytest.mark.usefixtures("one_thread"), pytest.mark.slow]
@@ -19,7 +22,9 @@ pytestmark = [pytest.mark.usefixtures("one_thread"), pytest.mark.slow]
 BASE = {
     **TINY_SETTINGS,
     "front_end.hop_length": 100,
-    "training.batch_size": 24,
+    "training.batch_size": 120,  # an epoch is one step
+    "training.epochs": 3,
+    "views.transform": "masking",
     "data.clip_s": 0.6,
     "data.validation_share": 0.3,
     "objective.ramp_epochs": 0.0,
@@ -63,8 +68,8 @@ OTHER: dict[str, Any] = {
     "optimizer.weight_decay": 0.1,
     "optimizer.decay_factor": 0.5,
     "optimizer.decay_epochs": 3.0,
-    "training.epochs": 3,
-    "training.batch_size": 12,
+    "training.epochs": 2,
+    "training.batch_size": 60,
     "training.precision": "bf16",
     "training.initial_run": None,  # a run that the test makes
     "training.balance": "sampling",
@@ -83,43 +88,58 @@ NOT_HERE = {
     "data.sounds": "a folder of classes has no table",
     "data.esc10": "these data are not ESC-50",
     "training.compile": "needs a compiler, and minutes",
+    "data.skip_bad": "all files are good; tests/data/test_store.py and tests/cli/test_refused_data.py have bad ones",
+    "training.on_nonfinite": "all losses are finite; tests/training/test_nonfinite.py has others",
 }
 """Settings that these data cannot show."""
 
 
-@pytest.fixture(scope="module")
-def sounds(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = write_classes(tmp_path_factory.mktemp("classes"), n_clips=18)
-    for path in sorted((folder / "tone2").iterdir())[:2]:
-        path.unlink()  # so that classes are of unequal size
-    return folder
+AT_THE_END = {"training.epochs", "training.patience", "training.threshold_precision", "data.background"}
+"""Settings that show in whole runs only."""
+
+
+class Made(NamedTuple):
+    record: Record
+    outcome: Any
+    """Everything that came of it but times."""
+    folder: Path
 
 
 class Runs:
-    """Makes a run of each configuration once."""
+    """Makes a run of each configuration once: the first two steps of it, or all."""
 
     def __init__(self, sounds: Path, folder: Path) -> None:
-        self.sounds, self.folder, self._made = sounds, folder, dict[str, Run]()
+        self.sounds, self.folder, self._made = sounds, folder, dict[str, Made]()
 
-    def make(self, settings: Mapping[str, Any]) -> Run:
-        key = json.dumps(settings, sort_keys=True)
+    def make(self, settings: Mapping[str, Any], *, whole: bool = False) -> Made:
+        key = json.dumps([settings, whole], sort_keys=True)
         if key not in self._made:
             listing = list_clips(self.sounds, change(Config(), settings), settings)
             plan = Plan(listing.config, listing.decode(), "end", out=self.folder / str(len(self._made)))
-            self._made[key] = execute(plan)[0]
+            self._made[key] = Made(plan.record, (_whole if whole else _two_steps)(plan), plan.folder)
         return self._made[key]
 
 
-@pytest.fixture(scope="module")
-def runs(sounds: Path, tmp_path_factory: pytest.TempPathFactory) -> Runs:
-    return Runs(sounds, tmp_path_factory.mktemp("runs"))
+def _two_steps(plan: Plan) -> Any:
+    with pytest.raises(Interrupted):
+        execute(plan, on_step=stop_after(2))
+    found = read_newest(plan.folder)[0]
+    losses = [found.progress["sums"], *({**its, "duration_s": 0} for its in found.progress["history"])]
+    return losses, {name: array.tobytes() for name, array in found.tensors.items()}
 
 
-def outcome(run: Run) -> dict[str, Any]:
-    """Everything that came of a run but times: losses, weights, answers, thresholds."""
-    history = [{k: v for k, v in r.items() if k not in ("duration_s", "first_step_s")} for r in run.history]
+def _whole(plan: Plan) -> Any:
+    run = execute(plan)[0]
     files = {p.name: {n: a.tobytes() for n, a in load_file(p).items()} for p in run.folder.glob("*.safetensors")}
-    return {"history": history, "thresholds": run.calibration.to_json(), **files}
+    return [{**record, "duration_s": 0} for record in run.history], run.calibration.to_json(), files
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
+    sounds = write_classes(tmp_path_factory.mktemp("classes"), n_clips=18)
+    for path in sorted((sounds / "tone2").iterdir())[:2]:
+        path.unlink()  # so that classes are of unequal size
+    return Runs(sounds, tmp_path_factory.mktemp("runs"))
 
 
 def test_every_setting_has_a_say_and_another_value():
@@ -133,11 +153,11 @@ def test_every_setting_has_a_say_and_another_value():
 def test_a_setting_changes_what_it_says(runs: Runs, name: str):
     value = OTHER[name]
     if name == "training.initial_run":
-        value = str(runs.make({**BASE, "seed": 5}).folder)
-    beside = {**BASE, **BESIDE.get(name, {})}
-    before, after = runs.make(beside), runs.make({**beside, name: value})
+        value = str(runs.make({**BASE, "seed": 5}, whole=True).folder)
+    beside, whole = {**BASE, **BESIDE.get(name, {})}, name in AT_THE_END
+    before, after = runs.make(beside, whole=whole), runs.make({**beside, name: value}, whole=whole)
     same_identity = before.record.identity == after.record.identity
-    same_outcome = outcome(before) == outcome(after)
+    same_outcome = before.outcome == after.outcome
     effect = setting_of(name).effect
     if effect == "result":
         assert not same_identity
@@ -148,7 +168,7 @@ def test_a_setting_changes_what_it_says(runs: Runs, name: str):
         assert same_outcome or not same_clips
     else:
         assert same_identity
-        assert same_outcome  # `computation` too: nothing here is not finite
+        assert same_outcome
 
 
 @pytest.mark.parametrize("method", ["none", "standard", "bda"])
@@ -158,4 +178,4 @@ def test_a_setting_that_a_method_does_not_look_at_is_no_other_run(runs: Runs, me
     ignored = {name: OTHER[name] for name in FIELDS if method not in setting_of(name).methods}
     after = runs.make({**settings, **ignored, "objective.representation": "probabilities"})
     assert before.record.identity == after.record.identity
-    assert outcome(before) == outcome(after)
+    assert before.outcome == after.outcome

@@ -5,7 +5,6 @@ import pickle
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -45,19 +44,6 @@ def test_nohup_is_obeyed():
             assert request.signal_number is None
     finally:
         signal.signal(signal.SIGHUP, before)
-
-
-def test_outside_the_main_thread_the_request_stays_empty():
-    found: list[bool] = []
-
-    def work() -> None:
-        with stop_on_signals() as request:
-            found.append(request.is_made)
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    thread.join()
-    assert found == [False]
 
 
 def test_an_interruption_travels_between_processes_and_is_taken_for_no_error():

@@ -1,17 +1,15 @@
-"""Gradients of single steps, and losses of an epoch, by one process or by two: what a global batch gives in either.
+"""Gradients of single steps, batch norm frozen, by one process or by two: what a global batch gives in either.
 
 Run by itself, or by torchrun, it writes what the first process has to a folder; `compare` runs both and compares.
 """
 
 import copy
 import functools
-import json
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -24,7 +22,7 @@ from cohear.models import VGG, LogMel
 from cohear.objectives import ClassificationObjective, ConsistencyObjective
 from cohear.training import trainer
 from cohear.training.batches import Batch, Items, epoch_batches
-from cohear.training.plan import TrainingClips, TrainingPlan, Watch
+from cohear.training.plan import TrainingClips
 from cohear.transforms import Choose, ClipFacts, PitchShift, Reverb
 from cohear.views import ViewMaker
 
@@ -80,33 +78,18 @@ def batches() -> Iterator[tuple[str, str, Batch]]:
                 yield method, f"{method}, {n_items} {'item' if n_items == 1 else 'items'}", batch
 
 
-def gradients(fabric: Fabric, *, frozen: bool) -> dict[str, Tensor]:
+def gradients(fabric: Fabric) -> dict[str, Tensor]:
     """Compute the gradients of every step from the same weights, through the trainer's own step."""
     found = {}
     for method, name, batch in batches():
         objective, model = METHODS[method][1](), network()
         optimizer = torch.optim.AdamW(model.parameters())
         module, _ = fabric.setup(trainer._Step(model, objective), optimizer)
-        module.train(not frozen)
+        module.eval()
         losses, share = trainer._forward(module, view_maker(), clips(), SEED, 0, batch, 2.0, fabric)
         fabric.backward(losses.total * share)
         found |= {f"{name}/{of}": weights.grad.clone() for of, weights in model.named_parameters()}  # pyright: ignore
     return found
-
-
-def train(model: VGG, fabric: Fabric, folder: Path, watch: Watch) -> list[dict[str, Any]]:
-    """Train for three epochs of three steps, batch norm and all, and return the history."""
-    plan = TrainingPlan(
-        items=THREE_VIEWS,
-        objective=ConsistencyObjective(),
-        n_epochs=3,
-        batch_size=15,
-        seed=SEED,
-        learning_rate=lambda _epoch: 1e-3,
-        consistency_weight=lambda _epoch: 2.0,
-        weight_decay=0.01,
-    )
-    return trainer.train(model, view_maker(), clips(), plan, folder, fabric, watch, identity="ranks")
 
 
 def environment() -> dict[str, str]:
@@ -115,57 +98,29 @@ def environment() -> dict[str, str]:
     return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(paths).rstrip(os.pathsep)}
 
 
-def compare(folder: Path) -> dict[str, dict[str, float]]:
-    """Run one process, and two of torchrun, and tell how far apart they are.
-
-    Returns:
-        By `frozen` and `training` (batch norm) the largest relative difference of a parameter's gradient, by step; by
-        `frozen, all weights` and `training, all weights` that of all of them as one vector; by `losses` the relative
-        difference of an epoch's loss, batch norm training, by epoch.
-    """
+def compare(folder: Path) -> dict[str, float]:
+    """Run one process, and two of torchrun; return the largest relative difference of a gradient, by step."""
     for number in (1, 2):
         torchrun = [*("-m", "torch.distributed.run"), "--standalone", f"--nproc-per-node={number}"] * (number > 1)
-        into = folder / str(number)
-        into.mkdir(parents=True)
-        command = [sys.executable, *torchrun, str(Path(__file__)), str(into)]
+        command = [sys.executable, *torchrun, str(Path(__file__)), str(folder / f"{number}.safetensors")]
         done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=600, check=False)
         if done.returncode:
             raise RuntimeError(f"{number} processes ended with {done.returncode}: {done.stderr[-2000:]}")
-    found = {}
-    for kind in ("frozen", "training"):
-        one, two = (load_file(folder / str(number) / f"{kind}.safetensors") for number in (1, 2))
-        assert one.keys() == two.keys()
-        found[kind] = _worst([(name.split("/")[0], one[name], two[name]) for name in one])
-        steps = {name.split("/")[0] for name in one}
-        found[f"{kind}, all weights"] = _worst([(step, *(_joined(of, step) for of in (one, two))) for step in steps])
-    one, two = (json.loads((folder / str(number) / "losses.json").read_text()) for number in (1, 2))
-    found["losses"] = {f"epoch {i}": abs(b / a - 1) for i, (a, b) in enumerate(zip(one, two, strict=True))}
-    return found
-
-
-def _worst(pairs: list[tuple[str, Tensor, Tensor]]) -> dict[str, float]:
-    """Return the largest relative difference of any pair, by step; the first of a pair is the reference."""
+    one, two = (load_file(folder / f"{number}.safetensors") for number in (1, 2))
+    assert one.keys() == two.keys()
     found: dict[str, float] = {}
-    for step, one, two in pairs:
-        difference = float((two - one).norm() / one.norm())
+    for name, of_one in one.items():
+        step, difference = name.split("/")[0], float((two[name] - of_one).norm() / of_one.norm())
         found[step] = float(np.maximum(difference, found.get(step, 0.0)))  # NaN stays, where `max` may pass over it
     return found
 
 
-def _joined(gradients: dict[str, Tensor], step: str) -> Tensor:
-    return torch.cat([gradient.flatten() for name, gradient in gradients.items() if name.startswith(f"{step}/")])
-
-
-def _main(folder: Path) -> None:
+def _main(file: Path) -> None:
     fabric = Fabric(accelerator="cpu", devices=int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
     fabric.launch()
-    for kind in ("frozen", "training"):
-        found = gradients(fabric, frozen=kind == "frozen")
-        if fabric.is_global_zero:
-            save_file({name: gradient.contiguous() for name, gradient in found.items()}, folder / f"{kind}.safetensors")
-    losses = [epoch["loss"] for epoch in train(network(), fabric, folder, Watch(lambda *_: {}))]
+    found = gradients(fabric)
     if fabric.is_global_zero:
-        (folder / "losses.json").write_text(json.dumps(losses))
+        save_file({name: gradient.contiguous() for name, gradient in found.items()}, file)
     if fabric.world_size > 1:
         torch.distributed.destroy_process_group()
 

@@ -17,11 +17,11 @@ from safetensors.torch import save_file
 
 from cohear.errors import UserError
 from cohear.runtime.interrupts import Interrupted
-from cohear.training import checkpoint_files
+from cohear.training import checkpoints
 from training.small_training import N_STEPS, run
 from training.test_trainer import LOSSES, PATIENT
 
-_read_plain = checkpoint_files.read_plain
+_read_plain = checkpoints.read_plain
 
 
 def refusal(folder: Path, fabric: Fabric, **options: Any) -> str:
@@ -50,9 +50,9 @@ def _main(folder: Path) -> None:
         with suppress(Interrupted):
             run(folder / "resumed", **options, stop_at=step if rank == 1 else None)
             raise AssertionError("it went on")
-    checkpoint_files.read_plain = stale
+    checkpoints.read_plain = stale
     said = {"unreadable": refusal(folder / "resumed", fabric)}
-    checkpoint_files.read_plain = stale if rank == 1 else _read_plain
+    checkpoints.read_plain = stale if rank == 1 else _read_plain
     found["resumed"] = run(folder / "resumed", **options)[1]
     said["statistics"] = refusal(folder / "spoiled", fabric, spoil_at=N_STEPS if rank == 1 else None)
     for name, weights in found.items():

@@ -79,9 +79,3 @@ def test_a_clip_that_is_drawn_again_has_other_views_and_standard_sees_the_same_a
     assert n_draws in (12, 13)
     assert sorted(view for clip, view in seen if clip == lone) == list(range(1 + 2 * n_draws))
     assert {n for (_, view), n in seen.items() if view > 0} == {1}
-
-
-def test_draws_depend_on_seed_and_epoch_alone():
-    assert cells(BATCHED) == cells(BATCHED)
-    assert cells(BATCHED) != cells(BATCHED, epoch=1)
-    assert cells(BATCHED) != cells(BATCHED, seed=2)

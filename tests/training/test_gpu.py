@@ -9,12 +9,11 @@ import torch
 
 from cohear import keys
 from cohear.metrics.tasks import SINGLE_LABEL
-from cohear.runs.build import build_front_end, build_network, build_schedule, build_transform
+from cohear.runs.build import ResidentClips, _resident, build_front_end, build_network, build_schedule, build_transform
 from cohear.runs.config import Config, parse_override
 from cohear.runs.execution import execute
 from cohear.runs.plan import Plan, list_clips
 from cohear.runs.presets import change
-from cohear.runs.resident_clips import ResidentClips, _resident
 from cohear.runtime.devices import make_fabric
 from cohear.tensors import on_device
 from cohear.training.plan import TrainingClips, Watch

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -125,9 +126,10 @@ def test_it_is_said_aloud_once(caplog):
     history = history_of([*STUCK, 2.303, 2.303])
     for n_epochs in range(1, len(history) + 1):
         warn_of_epoch(history[:n_epochs], math.log(10))
-    assert [record.getMessage()[:25] for record in caplog.records] == ["the network has collapsed"]
+    assert len(caplog.records) == 1
+    assert "collapsed" in caplog.records[0].getMessage()
     warn_of_epoch([*history_of([2.0]), {"epoch": 1, "classification": 1.0, "n_steps": 9, "n_skipped": 2}], 2.3)
-    assert "in 2 of 9 steps, which were dropped (first in epoch 1)" in caplog.records[-1].getMessage()
+    assert re.search(r"\b2 of 9 steps.*epoch 1\b", caplog.records[-1].getMessage())
 
 
 VALIDATION_LOSSES = (0.9, 0.5, 0.7, 0.5, 0.6, 0.1)

@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from cohear.training.checkpoint_files import read_newest
+from cohear.training.checkpoints import read_newest
 from tiny import TINY
 from training.ranks import METHODS, compare, environment
 
@@ -61,7 +61,5 @@ def test_what_ends_one_process_ends_the_other_in_the_same_words(resumed):
 
 def test_two_processes_have_the_gradients_of_one_where_batch_norm_is_frozen(tmp_path):
     found = compare(tmp_path)
-    assert {step.split(",")[0] for step in found["frozen"]} == set(METHODS)
-    assert max(found["frozen"].values()) <= 1e-5
-    # Where it trains, each process has the statistics of its half of a batch, except of a batch of one item.
-    assert 1e-3 < max(found["training, all weights"].values()) < 1
+    assert {step.split(",")[0] for step in found} == set(METHODS)
+    assert max(found.values()) <= 1e-5

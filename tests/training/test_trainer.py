@@ -7,7 +7,7 @@ from torch import nn
 
 from cohear.objectives import BERNOULLI, ConsistencyObjective
 from cohear.runtime.interrupts import Interrupted
-from cohear.training.checkpoint_files import checkpoint_paths
+from cohear.training.checkpoints import checkpoint_paths
 from cohear.training.together import synchronize_batch_norm
 from training.small_training import N_CLASSES, N_CLIPS, is_same, run
 

@@ -17,10 +17,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from cohear import keys
 from cohear.objectives import BERNOULLI, CATEGORICAL, ClassificationObjective, ConsistencyObjective
-from cohear.runs.build import build_front_end, build_network, build_schedule, build_transform
+from cohear.runs.build import ResidentClips, build_front_end, build_network, build_schedule, build_transform
 from cohear.runs.config import Config
 from cohear.runs.presets import change, small
-from cohear.runs.resident_clips import ResidentClips
 from cohear.tensors import on_device
 from cohear.training.batches import Batch
 from cohear.training.nonfinite import FiniteSteps, summands

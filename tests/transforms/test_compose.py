@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from cohear import keys
-from cohear.transforms import Chain, Choose, PitchShift, Reverb
+from cohear.transforms import Choose, PitchShift, Reverb
 from cohear.transforms.compose import ChooseParameters
 
 PITCH = PitchShift(semitones=(-1.0, 1.0, 2.0), sample_rate=8000)
@@ -26,15 +26,8 @@ def test_choose_applies_to_each_clip_the_member_that_was_drawn_for_it(waveforms:
         torch.testing.assert_close(changed[clip], everything[chosen][clip])
 
 
-def test_chain_applies_its_members_in_order(waveforms: torch.Tensor):
-    transform = Chain((REVERB, PITCH))
-    parameters = transform.draw(SOME_KEYS)
-    expected = PITCH.apply(REVERB.apply(waveforms, parameters.members[0]), parameters.members[1])
-    assert torch.equal(transform.apply(waveforms, parameters), expected)
-
-
 def test_parameters_of_an_unknown_kind_are_refused_by_name():
     data = Choose((PITCH, REVERB)).draw(SOME_KEYS).to_json()
     data["members"][1]["kind"] = "EchoParameters"
-    with pytest.raises(ValueError, match="parameters of the unknown kind 'EchoParameters': give what to_json wrote"):
+    with pytest.raises(ValueError, match="'EchoParameters'"):
         ChooseParameters.from_json(data)

@@ -6,7 +6,7 @@ from benchmarks import pitch_quality as quality
 from cohear.transforms import pitch_shift
 
 SAMPLE_RATE = 44100
-SHIFTS = (*quality.PAPER_SHIFTS, *np.random.default_rng(0).uniform(-2.5, 2.5, 30).round(3))
+SHIFTS = (*quality.PAPER_SHIFTS, *np.random.default_rng(0).uniform(-2.5, 2.5, 5).round(3))
 
 
 def shifted(signals: list[np.ndarray], semitones: float, sample_rate: int = SAMPLE_RATE) -> list[np.ndarray]:
@@ -43,43 +43,14 @@ def test_every_shift_is_in_tune_clean_level_sharp_and_free_of_aliases(semitones:
         assert quality.alias_db(output, alias, SAMPLE_RATE) <= -80
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("semitones", [-2.5, -0.4, 1.3, 2.5])
-def test_noise_keeps_its_color(semitones: float):
-    # A dip where the bands of the vocoder cross would be a stamp on every shifted clip, however small its share of
-    # the whole level. Bands are a third of an octave; of the lowest, twelve clips hold six hundred samples' worth.
-    noise = [quality.white_noise(SAMPLE_RATE, seed=seed) for seed in range(12)]
-    ratio = 2 ** (semitones / 12)
-    before, after = (
-        np.mean([np.abs(np.fft.rfft(clip[SAMPLE_RATE : 4 * SAMPLE_RATE])) ** 2 for clip in clips], axis=0)
-        for clips in (noise, shifted(noise, semitones))
-    )
-    frequencies_hz = np.fft.rfftfreq(3 * SAMPLE_RATE, 1 / SAMPLE_RATE)
-    for low_hz in 80 * 2 ** (np.arange(22) / 3):
-        band = (frequencies_hz >= low_hz) & (frequencies_hz < low_hz * 2 ** (1 / 3))
-        # Shifted down, the same energy lies in a narrower band; up, in a wider one of which the top is cut off.
-        assert abs(10 * np.log10(after[band].mean() / before.mean() * ratio)) < 0.8
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("semitones", [-1.0, 2.5])
-def test_tones_are_clean_wherever_the_two_bands_of_the_vocoder_meet(semitones: float):
-    shifted_hz = np.linspace(460, 790, 36)  # the crossover falls from 517 to 689 Hz
-    tones = [quality.tone(hz / 2 ** (semitones / 12), SAMPLE_RATE, phase=i) for i, hz in enumerate(shifted_hz)]
-    for hz, output in zip(shifted_hz, shifted(tones, semitones), strict=True):
-        found = quality.tone_quality(output, hz, SAMPLE_RATE)
-        assert abs(found.level_db) <= 0.1
-        assert found.residual_db <= -75
-
-
 @pytest.mark.parametrize(
     ("sample_rate", "semitones"),
     [
         (22_050, 7.31),
         *(
             pytest.param(rate, semitones, marks=pytest.mark.slow)
-            for rate in (8_000, 11_025, 16_000, 32_000, 48_000, 96_000)
-            for semitones in (-12.0, -3.3, 5.1, 12.0)
+            for rate in (8_000, 16_000, 48_000)
+            for semitones in (-12.0, -3.3, 12.0)
         ),
     ],
 )

@@ -3,46 +3,31 @@
 import re
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from cohear.dsp.response_bank import ResponseBank
 from cohear.errors import UserError
-from cohear.registry import Registry
 from cohear.transforms import (
     TRANSFORMS,
     AddNoise,
     Chain,
     Choose,
-    Clipping,
     Gain,
-    HighPass,
-    LowPass,
     PitchShift,
     Reverb,
     SpecAugment,
-    TimeShift,
     parse_recipe,
-    recipes,
 )
 
 RATE = 22050
-PITCH, REVERB, NOISE = PitchShift(sample_rate=RATE), Reverb(sample_rate=RATE), AddNoise(sample_rate=RATE)
+PITCH, REVERB = PitchShift(sample_rate=RATE), Reverb(sample_rate=RATE)
 MEANT = {
     "none": None,
     "pitch": PITCH,
-    "reverb": REVERB,
     "masking": SpecAugment(),
     "combination": Choose((PITCH, REVERB)),
-    "noise": NOISE,
-    "gain": Gain(),
-    "clipping": Clipping(),
-    "high-pass": HighPass(sample_rate=RATE),
-    "low-pass": LowPass((2000.0, 0.45 * RATE), sample_rate=RATE),
-    "time-shift": TimeShift(sample_rate=RATE),
     "reverb,pitch": Choose((REVERB, PITCH)),
     "noise(snr_db=0..20)+pitch,reverb+masking": Choose(
         (Chain((AddNoise((0, 20), sample_rate=RATE), PITCH)), Chain((REVERB, SpecAugment())))
@@ -69,10 +54,8 @@ def test_a_recipe_makes_what_it_says_and_is_written_so(text: str):
     ("spelled", "written"),
     [
         (" pitch , reverb ", "combination"),
-        ("pitch()", "pitch"),
         ("noise( snr_db = 5.0 .. 30 )", "noise"),
         ("masking(fill=-80.0,band_masks=0..1)", "masking(band_masks=0..1, fill=-80)"),
-        ("noise(snr_db=1e1..10)", "noise(snr_db=10)"),
         ("reverb(bank=rooms/)", "reverb(bank=rooms/)"),
         ('reverb(bank = "Bob\'s rooms, (old)")+gain', 'reverb(bank="Bob\'s rooms, (old)")+gain'),
         ("recorded-noise(recordings='a b')", "recorded-noise(recordings='a b')"),
@@ -92,24 +75,18 @@ def test_two_spellings_are_one_recipe(spelled: str, written: str):
         ("pitch reverb", "reverb"),
         ("noise(snr_db=3", "snr_db"),
         ("revreb", "'reverb'"),
-        ("combinatoin", "'combination'"),
         ("none,pitch", "'none'"),
         ("combination(semitones=1)", "combination"),
         ("combination+masking+gain", r"masking\+gain"),
         ("noise(snr=3)", "'snr_db'"),
         ("pitch(sample_rate=8000)", "semitones"),
         ("noise(snr_db=1, snr_db=2)", "snr_db"),
-        ("noise(snr_db=)", "noise"),
         ("noise(color=red)", "'white'"),
         ("noise(snr_db=20..0)", "noise"),
-        ("noise(snr_db=nan)", "snr_db"),
         ("noise(snr_db=1|2)", r"1\.\.2"),
         ("pitch(semitones=-2..2)", r"1\|2"),
-        ("pitch(semitones=40)", "40 semitones"),
-        ("masking(band_masks=1.5)", "band_masks"),
         ("low-pass(cutoff_hz=200000)", "low-pass"),
         ("recorded-noise", r"recordings='a folder/'"),
-        ("recorded-noise(recordings=a/, snr_db=9..3)", "recorded-noise"),
     ],
 )
 def test_what_makes_no_sense_is_refused_in_one_sentence_that_names_it(text: str, named: str):
@@ -136,21 +113,6 @@ def test_what_is_named_is_read_once_the_recipe_is_built():
     recipe.build(RATE, {ResponseBank: read})
     assert asked == [("halls", {"n_rooms": 50}, RATE)]
     assert recipe.text(names_sounds=False) == "reverb(n_rooms=50)+gain"
-
-
-def test_a_transform_of_another_package_is_one_like_ours(monkeypatch: pytest.MonkeyPatch):
-    @dataclass(frozen=True)
-    class Louder(Gain):
-        factor: int = 2
-        is_loud: bool = False
-
-    members: dict[str, Any] = {"louder": Louder, "gain": Gain, "x": 3}
-    monkeypatch.setattr(recipes, "TRANSFORMS", Registry("transform", "none", members))
-    recipe = parse_recipe("louder(factor=3, is_loud=true)+gain")
-    assert recipe.build(8000) == Chain((Louder(factor=3, is_loud=True), Gain()))
-    assert str(recipe) == "louder(factor=3, is_loud=true)+gain"
-    with pytest.raises(UserError, match="'x'"):
-        parse_recipe("x")
 
 
 def test_the_papers_recipes_are_read_without_torch():

@@ -13,15 +13,15 @@ import numpy as np
 from jaxtyping import Float32
 
 from cohear import keys
-from cohear.data.audio_files import decode, probe, resample
+from cohear.data.audio_decoding import decode, resample
+from cohear.data.audio_files import probe
 from cohear.data.clips import Clip
-from cohear.data.datasets import read_dataset
 from cohear.data.decoding import fit
 from cohear.data.synthetic import LOWEST_SAMPLE_RATE, PLACES, VOICES, made_up_sound
 from cohear.errors import UserError
 from cohear.inference.classifier import Classifier
+from cohear.inference.recordings import run_dataset
 from cohear.runs.predictions import read_predictions
-from cohear.runs.run import Run
 
 MAX_DURATION_S = 600.0
 """Seconds of a recording."""
@@ -73,10 +73,6 @@ def excerpt_of_file(
     origin = f"{len(audio.waveform) / audio.sample_rate:.2f} s at {audio.sample_rate} Hz"
     if audio.n_channels > 1:
         origin += f", the mean of {audio.n_channels} channels"
-    if audio.shortfall_s:
-        origin += f", {audio.shortfall_s:.2f} s less than it declares"
-    if start_s is not None:
-        origin += f", from {start_s:g} s of the recording on"
     waveform = resample(audio.waveform, audio.sample_rate, classifier.sample_rate)
     return take_excerpt(classifier, waveform, path.name, origin)
 
@@ -116,7 +112,7 @@ def examples(classifier: Classifier, path: Path) -> tuple[str, dict[str, Take]]:
     Returns:
         Whose sounds they are, in words, and how to get at most ten of them, each of another label, by label.
     """
-    clips = _test_clips(path) if path.is_dir() else {}
+    clips = _test_clips(path)
     if clips:
         labels = sorted(clips)
         chosen = labels[:: -(-len(labels) // MOST_EXAMPLES)]
@@ -127,9 +123,7 @@ def examples(classifier: Classifier, path: Path) -> tuple[str, dict[str, Take]]:
 def _test_clips(run: Path) -> dict[str, tuple[Path, Clip]]:
     """Return the folder of the sounds and a test clip, by label; nothing where the data are gone."""
     try:
-        record, tested = Run(run).record, read_predictions(run).paths
-        options = record.config.data
-        dataset = read_dataset(Path(record.data_path), esc10=options.esc10, sounds=options.sounds)
+        dataset, tested = run_dataset(run), read_predictions(run).paths
     except UserError:
         return {}
     names = {name for row in tested for name in (row, row.rpartition("#")[0])}  # a window is named after its clip

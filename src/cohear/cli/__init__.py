@@ -21,18 +21,18 @@ from cohear.runtime.interrupts import Interrupted, leave_on_signals
 from cohear.runtime.machine import is_out_of_memory
 
 COMMANDS = {
-    "demo": ("demo", "Try it on made-up sounds, without any data."),
+    "demo": ("grids", "Try it on made-up sounds, without any data."),
     "check": ("check", "Say what is in labeled sounds, and what is wrong."),
     "train": ("train", "Train a classifier on labeled sounds."),
-    "crossval": ("train", "Train once per fold and average."),
-    "reproduce": ("reproduce", "Measure the paper's table, figure or ablations."),
+    "crossval": ("grids", "Train once per fold and average."),
+    "reproduce": ("grids", "Measure the paper's table, figure or ablations."),
     "compare": ("show", "Compare finished runs: table, paired tests, page."),
     "report": ("show", "Write the page of runs anew."),
-    "evaluate": ("evaluate", "Judge runs: calibration, consistency, robustness."),
+    "evaluate": ("show", "Judge runs: calibration, consistency, robustness."),
     "predict": ("predict", "Print what a classifier hears in recordings."),
     "pack": ("pack", "Pack a run into one file to pass on."),
-    "export": ("export", "Write a classifier as one ONNX file."),
-    "listen": ("listen", "Open a page to hear views, and what it says of each."),
+    "export": ("pack", "Write a classifier as one ONNX file."),
+    "listen": ("predict", "Open a page to hear views, and what it says of each."),
     "augment": ("augment", "Change a sound, to hear what transforms do."),
 }
 """Each command: the module of this room that has a function of its name, and what the list of commands says of it."""
@@ -108,7 +108,8 @@ def main(arguments: list[str] | None = None) -> None:
 def run(arguments: list[str]) -> int:
     """Run the command line in this process and return its status."""
     log = logging.getLogger("cohear")
-    log.handlers, log.level = [SayHandler()], logging.INFO
+    log.handlers = [SayHandler()]
+    log.setLevel(logging.INFO)
     try:
         status = app(arguments, prog_name="cohear", standalone_mode=False)
         print(end="", flush=True)
@@ -143,7 +144,7 @@ def _explain(error: BaseException) -> tuple[int, str]:
         place = f" at '{error.filename}'" if error.filename else ""
         return 2, f"cohear: the disk fails{place} ({error.strerror}); see to it, then give the same command again"
     if is_out_of_memory(error):
-        remedy = "take a model of shorter clips (data.clip_s) or fewer feature maps (network.width)"
+        remedy = "take a model of shorter clips (data.clip_s) or a smaller network"
         return 2, f"cohear: the memory ran out; close other programs, or {remedy}"
     if not hasattr(error, "format_message"):  # as all have that typer finds wrong with options and arguments
         return 1, ""

@@ -6,7 +6,6 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from cohear.cli import options
 from cohear.cli.progress import say
 from cohear.errors import UserError
 
@@ -20,7 +19,7 @@ def augment(
     pitch: Annotated[float | None, typer.Option(metavar="SEMITONES")] = None,
     shift: Annotated[float | None, typer.Option(metavar="SECONDS")] = None,
     reverb: Annotated[float | None, typer.Option(metavar="RT60_S")] = None,
-    response: options.File = None,
+    response: Annotated[Path | None, typer.Option(metavar="FILE")] = None,
     noise: Annotated[float | None, _Db] = None,
     noise_color: Literal["white", "pink", "brown"] = "white",
     high_pass: Annotated[float | None, _Hz] = None,
@@ -69,7 +68,7 @@ def augment(
     import torch
 
     from cohear import transforms
-    from cohear.data.audio_files import decode_channels
+    from cohear.data.audio_decoding import decode_channels
     from cohear.data.recordings import read_sound
     from cohear.dsp.response_bank import ResponseBank
     from cohear.keys import key

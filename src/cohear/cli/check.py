@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from cohear.data.check.check import Check, Finding
 
 
-@options.takes_settings(*options.CLIPS)
+@options.takes_settings("data.background", *options.CLIPS)
 def check(
     asked: options.Asked,
     data: options.Data,
-    html: options.File = None,
+    html: Annotated[Path | None, typer.Option(metavar="FILE", callback=options.written(".html"))] = None,
     json_out: options.Json = None,
-    groups: Annotated[Path | None, typer.Option(metavar="FILE.csv")] = None,
+    groups: Annotated[Path | None, typer.Option(metavar="FILE.csv", callback=options.written(".csv"))] = None,
 ) -> None:
     """Listen to a data set and say what is in it, what is wrong with it, and whether training can start.
 
@@ -41,13 +41,10 @@ def check(
         groups: Write a table to train on: path, label and group. A group holds the clips that belong together by
             their group or file, by their names, or because they sound the same.
     """
-    from cohear.cli.finish import check_file
-    from cohear.data.check.check import Finding
+    from cohear.data.check.check import Finding, can_train
     from cohear.reports.check_report import to_screen
     from cohear.runs.data_check import check_data
 
-    for path, suffix in ((html, ".html"), (json_out, ".json"), (groups, ".csv")):
-        check_file(path, suffix)
     if groups is not None and groups.exists() and data.exists() and groups.samefile(data):
         raise UserError(f"--groups '{groups}' would write over the data; give it another name")
     try:
@@ -61,7 +58,7 @@ def check(
         _write_groups(found, groups)
     if str(json_out) != "-":
         print(to_screen(found, min(80, max(40, shutil.get_terminal_size().columns))))
-    if not found.can_train:
+    if not can_train(found.findings):
         raise UserError(f"training cannot start on '{data}'; mend what is marked as an error and check again")
 
 

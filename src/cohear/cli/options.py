@@ -12,19 +12,16 @@ import typer
 
 from cohear.cli.progress import say
 from cohear.errors import UserError
-from cohear.runs.config import FIELDS, Config, parse_override, setting_of, setting_values
+from cohear.runs.config import FIELDS, Config, check_track, parse_override, setting_of, setting_values
 from cohear.runs.presets import OFFERED, configure, default_preset
 
 
-def check_track(track: str | None) -> str | None:
-    """Return a `--track` that can be followed.
-
-    Raises:
-        typer.BadParameter: for anything but `every`, `end` or a number of epochs.
-    """
-    if track in (None, "every", "end") or (track.isascii() and track.isdigit() and int(track) > 0):
-        return track
-    raise typer.BadParameter(f"{track} is not known; use every, end, or a number of epochs such as 5")
+def _check_track(track: str | None) -> str | None:
+    try:
+        check_track(track or "every")
+    except UserError as error:
+        raise typer.BadParameter(str(error)) from error
+    return track
 
 
 def parse_budget_s(text: str) -> float:
@@ -55,20 +52,42 @@ def parse_numbers(text: str) -> list[int]:
     return list(dict.fromkeys(map(int, words)))
 
 
+def written(suffix: str) -> Callable[[Path | None], Path | None]:
+    """Return what refuses, before the work, a file that could not be written after it; `-` is no file.
+
+    Args:
+        suffix: in which its name must end.
+    """
+
+    def check(path: Path | None) -> Path | None:
+        from cohear.runtime.files import check_writable
+
+        if path is not None and str(path) != "-":
+            if path.suffix.lower() != suffix:
+                raise UserError(f"'{path}' cannot be written: its name must end in {suffix}, as in '{path}{suffix}'")
+            if path.is_dir() or not path.parent.is_dir():
+                wrong = "a folder stands there" if path.is_dir() else "its folder does not exist"
+                raise UserError(f"'{path}' cannot be written: {wrong}; choose another name")
+            check_writable(path.parent)
+        return path
+
+    return check
+
+
 Data = Annotated[Path, typer.Argument(metavar="DATA")]
 Run = Annotated[Path, typer.Argument(metavar="RUN")]
 Jobs = Annotated[int, typer.Option(min=1, metavar="N")]
 Out = Annotated[Path, typer.Option(metavar="DIR")]
-Track = Annotated[str | None, typer.Option(metavar="every|N|end", callback=check_track)]
-File = Annotated[Path | None, typer.Option(metavar="FILE")]
-Json = Annotated[Path | None, typer.Option("--json", metavar="FILE")]
+Track = Annotated[str | None, typer.Option(metavar="every|N|end", callback=_check_track)]
+Page = Annotated[Path, typer.Option(metavar="FILE", callback=written(".html"))]
+Json = Annotated[Path | None, typer.Option("--json", metavar="FILE", callback=written(".json"))]
 Numbers = Annotated[Sequence[int] | None, typer.Option(metavar="N,N,...", parser=parse_numbers)]
 
-CLIPS = ("data.background", "data.sounds", "data.esc10", "data.skip_bad", "data.drop_small")
+CLIPS = ("data.sounds", "data.esc10", "data.skip_bad", "data.drop_small")
 """Settings by which a command chooses its clips."""
 TRAINING = (
     *("method", "views.transform", "seed", "data.validation_share", "training.balance", "training.patience"),
-    *("training.on_nonfinite", "training.initial_run", *CLIPS),
+    *("training.on_nonfinite", "training.initial_run", "data.background", *CLIPS),
 )
 """Settings by which a command chooses how it trains."""
 
@@ -167,7 +186,7 @@ def _option(name: str) -> inspect.Parameter:
     field, setting = FIELDS[name], setting_of(name)
     assert setting.option
     assert field.description
-    words = _words(field.annotation)
+    words = tuple(map(str, get_args(field.annotation))) if get_origin(field.annotation) is Literal else ()
     kind: Any = bool if field.annotation is bool else int if field.annotation is int else str
     option = typer.Option(
         setting.option,
@@ -178,8 +197,3 @@ def _option(name: str) -> inspect.Parameter:
     return inspect.Parameter(
         _parameter(name), inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, option]
     )
-
-
-def _words(annotation: Any) -> tuple[str, ...]:
-    """Return the words that a setting may be, where it is one of a few."""
-    return tuple(map(str, get_args(annotation))) if get_origin(annotation) is Literal else ()

@@ -1,7 +1,7 @@
-"""`cohear predict`: what a trained classifier hears."""
+"""`cohear predict` and `cohear listen`: what a trained classifier hears, as a table or on a page to try it."""
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
 from itertools import chain
 from pathlib import Path
@@ -14,7 +14,7 @@ from cohear.cli.progress import progress_bar, say
 from cohear.errors import UserError
 
 if TYPE_CHECKING:
-    from cohear.data.audio_stream import AudioStream
+    from cohear.data.audio_decoding import AudioStream
     from cohear.inference.answers import Heard, Prediction
     from cohear.inference.classifier import Classifier
 
@@ -68,7 +68,7 @@ def predict(
         )
     import torch
 
-    from cohear.data.audio_stream import AudioStream
+    from cohear.data.audio_decoding import AudioStream
     from cohear.inference.answers import join_windows
     from cohear.inference.classifier import load
     from cohear.inference.recordings import find_recordings, output_paths
@@ -92,6 +92,12 @@ def predict(
         if len(recordings) > 1:  # else it is the command's own error
             say(f"{what}: {error}")
 
+    def followed(windows: "Iterator[Heard]", stream: AudioStream, index: int) -> "Iterator[Heard]":
+        for window in windows:
+            share = min(1.0, window.end_s / stream.info.duration_s) if stream.info.duration_s else 0.0
+            update((index + share) / len(recordings), stream.path.name)
+            yield window
+
     with nullcontext(lambda *_: None) if scrolls else progress_bar("listening") as update:
         for index, recording in enumerate(recordings):
             try:
@@ -106,7 +112,7 @@ def predict(
                     is_header_due = False
                     _say_what_is_missing(classifier, threshold, events)
                     stdout.write(csv_line(CSV_COLUMNS) if format == "csv" else "")
-                windows = _followed(chain([first], heard), stream, update, index, len(recordings))
+                windows = followed(chain([first], heard), stream, index)
                 windows = keep_embeddings(windows, kept[index]) if kept else windows
                 rows = (row for window in windows for row in reporting.report(window))
                 _write(join_windows(rows) if events else rows, stream, format, tracks[index] if tracks else stdout)
@@ -120,14 +126,52 @@ def predict(
         raise UserError(f"{len(errors)} of {len(recordings)} files could not be heard to their end, as said above")
 
 
-def _followed(
-    windows: "Iterator[Heard]", stream: "AudioStream", update: Callable[[float, str], None], index: int, n_streams: int
-) -> "Iterator[Heard]":
-    """Pass the windows of one of several recordings on, and say how far all have been heard."""
-    for window in windows:
-        share = min(1.0, window.end_s / stream.declared_s) if stream.declared_s else 0.0
-        update((index + share) / n_streams, stream.path.name)
-        yield window
+def listen(
+    run: options.Run,
+    host: Annotated[str, typer.Option(metavar="NAME")] = "127.0.0.1",
+    port: Annotated[int | None, typer.Option(min=0, max=65535, metavar="N", show_default="7860, or a free one")] = None,
+    open_browser: Annotated[bool, typer.Option("--open/--no-open")] = True,
+) -> None:
+    """Open a page on which a classifier listens: to your sounds, and to what you do to them.
+
+    Drop a sound, record one, or take an example. It is heard as it is, higher or lower, in a room and with gaps, by as
+    much as three sliders say; the probabilities and the divergence of the four answers follow at once.
+
+    The page is on this machine alone and needs no network. Ctrl-C ends it. It needs the extra: pip install
+    'cohear[app]'.
+
+    cohear listen runs/my-run
+
+    cohear listen runs/my-run --port 8000 --no-open
+
+    Args:
+        run: A finished run folder, or a .cohear file.
+        host: Address to answer at; any but the default lets others in.
+        port: Port to answer at; 0: a free one.
+        open_browser: Open the page in a browser.
+    """
+    from importlib.util import find_spec
+
+    if find_spec("gradio") is None:
+        raise UserError("`cohear listen` needs Gradio, which is not installed; run pip install 'cohear[app]'")
+
+    import cohear
+    from cohear.app import server
+    from cohear.app.page import build_page
+    from cohear.app.sounds import examples
+
+    classifier = cohear.load(run)
+    with server.take_port(host, port) as listener, server.offline_gradio() as uploads:
+        page = build_page(classifier, run.resolve().name, *examples(classifier, run))
+        address = server.address_of(listener, host)
+        if not server.is_loopback(listener):
+            say("whoever reaches this machine can use the page; sounds can be recorded on this machine alone")
+        say(f"listening at {address} (Ctrl-C ends it)")
+        if open_browser:
+            import webbrowser
+
+            webbrowser.open(address)
+        server.serve(page, listener, host, uploads)
 
 
 def _write(rows: "Iterable[Prediction]", stream: "AudioStream", format: Format, place: Any) -> None:
@@ -141,7 +185,7 @@ def _write(rows: "Iterable[Prediction]", stream: "AudioStream", format: Format, 
             place.write(as_text(stream.path, row))
         place.flush()
         return
-    top_hz = min(stream.source_rate, stream.sample_rate) / 2
+    top_hz = min(stream.info.sample_rate, stream.sample_rate) / 2
     text = audacity_track(rows) if format == "audacity" else raven_table(rows, stream.path, top_hz)
     with explain_disk_errors(place):
         place.parent.mkdir(parents=True, exist_ok=True)

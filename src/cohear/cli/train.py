@@ -1,17 +1,15 @@
-"""`cohear train`: one run; `cohear crossval`: one model on every fold."""
+"""`cohear train`: one run."""
 
 import shlex
-from dataclasses import replace
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from cohear.cli import options
 from cohear.cli.progress import format_s, progress_bar, say
 from cohear.data.wording import counted
-from cohear.errors import UserError
-from cohear.runs.config import EVERY_CLIP
 from cohear.runtime.interrupts import how_to_go_on
 from cohear.runtime.machine import process_rank
 
@@ -47,26 +45,16 @@ def train(
         track: When accuracy and divergence of training and test clips are measured: after every epoch, every N-th, or
             at the end.
     """
-    config = asked.config
-    if config.fold != EVERY_CLIP and crossval is not None:
-        raise UserError("--crossval tells what to expect of a run on every clip; give it with --fold all only")
-
     from cohear.cli.grids import decode
-    from cohear.runs.claims import check_folder, check_place
     from cohear.runs.cost import estimate_s
-    from cohear.runs.execution import execute
-    from cohear.runs.plan import Plan, list_clips
+    from cohear.runs.execution import execute, plan_run
     from cohear.runs.run import Run
 
-    listing = list_clips(data, config, asked.chosen)
-    listing.check(listing.config)
-    if out is not None and process_rank() == 0 and not Run(out).is_begun:
-        check_place(out)
-    plan = Plan(listing.config, decode(listing), track or "every", out=out, crossval=crossval)
-    plan = replace(plan, out=plan.folder)
+    plan = plan_run(
+        data, asked.config, asked.chosen, track=track or "every", out=out, crossval=crossval, resume=resume,
+        decode=decode,
+    )  # fmt: skip
     run, config, split = Run(plan.folder), plan.config, plan.split
-    if process_rank() == 0:  # the others would find what the first one has begun
-        check_folder(run, plan.record, resume=resume)
     for warning in plan.warnings:
         say(f"WARNING: {warning}")
     epochs = counted(config.training.epochs, "epoch")
@@ -87,47 +75,24 @@ def train(
         return
 
     from cohear.api import write_report  # late: the pages know all rooms, and weights need none of them
-    from cohear.cli.finish import result_text
 
     if was_made or not run.report.exists():
         write_report(run, plan)
-    if not was_made and not run.weights_path.exists():
-        say(f"its weights, {run.weights_path.name}, are gone; remove metrics.json beside them to make them again")
-    print(result_text(run.metrics) + ("" if was_made else " (finished before)"))
+    print(_result_text(run.metrics) + ("" if was_made else " (finished before)"))
     say(f"report: {run.report}")
 
 
-@options.takes_settings(*options.TRAINING, elsewhere={"fold": "`cohear train --fold` for one fold"})
-def crossval(
-    asked: options.Asked,
-    data: options.Data,
-    out: options.Out = Path("runs"),
-    jobs: options.Jobs = 1,
-    track: options.Track = "every",
-) -> None:
-    """Train once per fold and average: mean accuracy with its standard error.
-
-    Finished runs are kept, an unfinished one goes on.
-
-    cohear crossval my_sounds/ --method bda --jobs 2
-
-    Args:
-        asked: settings.
-        data: Labeled sounds, as `cohear train` takes them.
-        out: The folder of the run folders.
-        jobs: Runs side by side, each with its share of the cores.
-        track: When accuracy and divergence are measured: after every epoch, every N-th, or at the end.
-    """
-    from cohear.cli.grids import decode, run_plans
-    from cohear.runs.claims import check_parent
-    from cohear.runs.grid import plan_grid
-    from cohear.runs.paper import PaperModel, model_name
-    from cohear.runs.plan import list_clips
-
-    listing = list_clips(data, asked.config, asked.chosen)
-    config = listing.config
-    listing.check(config)
-    check_parent(out)
-    prepared = decode(listing)
-    model = PaperModel(model_name(config), config.method, config.views.transform)
-    run_plans(plan_grid(prepared, [model], prepared.folds, [config.seed], out, track), jobs)
+def _result_text(metrics: Mapping[str, Any]) -> str:
+    """Say how good a finished run is, or what to expect of it."""
+    if metrics["accuracy"] is not None:
+        several = {"mean average precision": "mean_average_precision", "F1": "f1_micro"}
+        more = [f", {what} {metrics[name]:.2%}" for what, name in several.items() if metrics.get(name) is not None]
+        return (
+            f"accuracy {metrics['accuracy']:.2%} on {metrics['n_clips']} clips of fold {metrics['fold']}, "
+            f"Jensen-Shannon divergence {metrics['jsd']:.4f} nats{''.join(more)}"
+        )
+    expected, trained = metrics["expected"], f"trained on {metrics['n_train_clips']} clips"
+    if expected is None:
+        return f"{trained}; cross-validate the same settings, and name its folder by --crossval, to know what to expect"
+    error = "" if expected["standard_error"] is None else f" ± {expected['standard_error']:.2%}"
+    return f"{trained}; expect an accuracy of {expected['accuracy']:.2%}{error}, as cross-validation found"

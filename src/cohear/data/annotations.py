@@ -13,7 +13,7 @@ from pathlib import Path, PureWindowsPath
 
 from cohear.data.audio_files import is_audio
 from cohear.data.clips import Clip
-from cohear.data.tables import Row, SoundFolder, csv_rows, read_text
+from cohear.data.tables import WAY_OUT, Row, SoundFolder, csv_rows, read_text
 from cohear.errors import UserError
 
 _RAVEN_TIMES = ("begin time (s)", "end time (s)")
@@ -122,13 +122,11 @@ def _raven_recording(folder: SoundFolder, row: Row) -> str:
         stem = _RAVEN_NAME.sub("", row.table.stem)
         if found := _recording(folder.root, stem):
             return found
-        raise row.refused(
-            f"there is no 'Begin File', nor a recording {stem}.wav (or .flac, .mp3, ...) beside the table"
-        )
+        raise row.refused(f"there is no 'Begin File', nor a recording {stem}.wav (.flac, .mp3, ...) beside the table")
     for there in (name, full_path) if full_path.startswith("/") else (name,):
         if os.path.isfile(folder.root / (path := folder.inside(row, there))):  # a name too long is none
             return path
-    raise row.refused(f"{name} is not in {folder.root}: {folder.way_out}", "Begin File")
+    raise row.refused(f"{name} is not in {folder.root}: {WAY_OUT}", "Begin File")
 
 
 def _recording(root: Path, stem: str) -> str | None:

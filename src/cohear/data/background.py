@@ -5,7 +5,6 @@ A classifier without it gives every sound one of its labels.
 
 import dataclasses
 import math
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
@@ -13,8 +12,7 @@ import numpy as np
 from cohear import keys
 from cohear.data.audio_files import AudioInfo
 from cohear.data.clips import Clip
-from cohear.data.datasets import Dataset
-from cohear.data.decoding import window_starts
+from cohear.data.datasets import Dataset, count_clips
 from cohear.data.headers import duration_s
 from cohear.data.wording import counted, quoted
 from cohear.errors import UserError, nearest
@@ -22,19 +20,15 @@ from cohear.errors import UserError, nearest
 _MARGIN_S = 0.1
 """Seconds kept from a labeled segment: annotators cut close, and rooms ring on."""
 
-_N_NAMED = 8
-"""Labels that an error names."""
-
 
 def with_background(dataset: Dataset, name: str, clip_s: float, files: Mapping[str, AudioInfo]) -> Dataset:
     """Return the data set with clips of 'none of these', where it has none yet; a note says what stands for it.
 
     Where `name` is one of its labels, that label stands for it, and in multi-label data the clips without a label do.
     Otherwise clips are cut from the recordings that have labeled segments, nowhere nearer to one than a tenth of a
-    second, spread evenly over what is left: as many as the class in the middle has (by number of clips, after cutting
-    into windows) or as many as fit, and as long as the labeled segments are, at most `clip_s`. Recordings without a
-    labeled segment are not used: perhaps nobody listened to them. A clip has the fold and the group of the segment
-    nearest to it.
+    second, spread evenly over what is left: as many as the class in the middle has or as many as fit, and as long as
+    the labeled segments are, at most `clip_s`. Recordings without a labeled segment are not used: perhaps nobody
+    listened to them. A clip has the fold and the group of the segment nearest to it.
 
     Args:
         dataset: with every labeled segment that is known: nothing dropped yet.
@@ -50,16 +44,12 @@ def with_background(dataset: Dataset, name: str, clip_s: float, files: Mapping[s
     if n_unlabeled := sum(not clip.labels for clip in dataset.clips):
         return dataset.with_note(f"clips without a label ({n_unlabeled}) stand for 'none of these'")
     if not any(clip.is_segment for clip in dataset.clips):
-        raise UserError(
-            f"{dataset.name} has no label '{name}'{nearest(name, dataset.classes)}, and no segments of recordings "
-            f"between which background could be cut: its labels are {quoted(dataset.classes, _N_NAMED)}."
-        )
+        guess = nearest(name, dataset.classes) or f": its labels are {quoted(dataset.classes)}"
+        raise UserError(f"{dataset.name} has no label '{name}', and no segments to cut background between{guess}.")
     clips = _cut(dataset, () if dataset.multi_label else (name,), clip_s, files)
     if not clips:
-        raise UserError(
-            f"the labeled segments of {dataset.name} leave no {clip_s:g} s without a label, {_MARGIN_S:g} s away from "
-            f"them: choose shorter clips by --set data.clip_s, or label some background '{name}' yourself."
-        )
+        remedy = f"choose shorter clips by --set data.clip_s, or label some background '{name}' yourself"
+        raise UserError(f"the labeled segments of {dataset.name} leave no {clip_s:g} s between them: {remedy}.")
     cut = f"{counted(len(clips), 'clip')} of 'none of these' cut from the unlabeled parts of recordings with labels"
     return dataclasses.replace(dataset, clips=(*dataset.clips, *clips)).with_note(cut)
 
@@ -69,7 +59,8 @@ def _cut(dataset: Dataset, labels: tuple[str, ...], clip_s: float, files: Mappin
     # Of a segment whose file does not say how long it is, as if it were one clip.
     lengths_s = [duration_s(clip, files.get(clip.path)) or clip_s for clip in dataset.clips]
     places = list(_places(dataset, clip_s, files))
-    n = min(len(places), _middle_size(dataset, lengths_s, clip_s))
+    n_of_label = list(count_clips(clip.labels for clip in dataset.clips).values())
+    n = min(len(places), math.ceil(np.median(n_of_label)))
     if not n:
         return []
     # As long as the labeled segments, lest what fills up short clips tell background from them.
@@ -108,12 +99,3 @@ def _free_parts(labeled: Sequence[Clip], file_s: float) -> Iterator[tuple[float,
 
 def _end_s(clip: Clip) -> float:
     return math.inf if clip.end_s is None else clip.end_s
-
-
-def _middle_size(dataset: Dataset, lengths_s: Sequence[float], clip_s: float) -> int:
-    """Return the number of clips, or windows, of the class in the middle."""
-    counts = Counter[str]()
-    for clip, length_s in zip(dataset.clips, lengths_s, strict=True):
-        for label in clip.labels:
-            counts[label] += len(window_starts(round(1000 * length_s), round(1000 * clip_s)))
-    return math.ceil(np.median(list(counts.values())))

@@ -119,9 +119,7 @@ def drop_small(dataset: Dataset, n_clips: int) -> Dataset:
     if not small:
         return dataset
     if len(counts) - len(small) < 2:
-        raise UserError(
-            f"of the classes of {dataset.name} fewer than two have at least {n_clips} clips: choose a smaller number."
-        )
+        raise UserError(f"fewer than two classes of {dataset.name} have {n_clips} clips: choose a smaller number.")
     clips = tuple(
         dataclasses.replace(clip, labels=kept)
         for clip in dataset.clips
@@ -178,11 +176,9 @@ def class_lines(label_sets: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
         ('clips per class: frog 2, toad 1', 'clips with none of the labels: 1')
     """
     ranked = count_clips(label_sets).most_common()
-    n_most, n_fewest = ranked[0][1], ranked[-1][1]
-    if n_most == n_fewest:
-        line = f"{len(ranked)} classes of {n_most} clips each"
-    else:
-        line = f"clips per class: {some([f'{label} {n}' for label, n in ranked], _N_NAMED)}"
+    line = f"clips per class: {some([f'{label} {n}' for label, n in ranked], _N_NAMED)}"
+    if ranked[0][1] == ranked[-1][1]:
+        line = f"{len(ranked)} classes of {ranked[0][1]} clips each"
     n_without = sum(not label_set for label_set in label_sets)
     return (line, f"clips with none of the labels: {n_without}") if n_without else (line,)
 
@@ -241,10 +237,10 @@ def _read_file(path: Path, sounds: Path | None) -> Dataset:
         return Dataset(path.stem, root, clips, "table", multi_label=multi_label)
     if suffix == ".txt" and is_audacity(path):
         return Dataset(path.stem, root, tuple(read_audacity(path, sounds)), "annotations")
-    raise UserError(
-        f"{path} is neither a folder nor a table: give a folder with one sub-folder per class, a table "
-        "(CSV, TSV, JSONL), a Raven selection table, or an Audacity label track beside its recording."
+    allowed = (
+        "a folder of one sub-folder per class, a table (CSV, TSV, JSONL), a Raven table or an Audacity label track"
     )
+    raise UserError(f"{path} is no data set: give {allowed}.")
 
 
 def _read_folder(path: Path) -> Dataset:
@@ -264,9 +260,7 @@ def _read_folder(path: Path) -> Dataset:
     clips = tuple(Clip(file.as_posix(), (file.parts[0],)) for file in sounds if len(file.parts) > 1)
     classes = {file.parts[0] for file in sounds if len(file.parts) > 1}
     if not clips:
-        remedy = (
-            "put those of each class into a sub-folder of its own, or write a table with the columns path and label"
-        )
+        remedy = "put those of each class into a sub-folder, or write a table with the columns path and label"
         raise UserError(f"the sounds of {path} have no labels: {remedy}.")
     if {name.lower() for name in classes} <= _SPLIT_NAMES:
         remedy = "give one of them, or write a table with the columns path, label and fold"

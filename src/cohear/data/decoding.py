@@ -5,9 +5,8 @@ longer: the middle is taken. Shorter: filled up.
 """
 
 import os
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -15,7 +14,8 @@ from typing import Literal, TypeVar
 import numpy as np
 from jaxtyping import Float32, Int16, Int64
 
-from cohear.data.audio_files import DecodedAudio, decode_segments, is_media, resample
+from cohear.data.audio_decoding import DecodedAudio, decode_segments, resample
+from cohear.data.audio_files import is_media
 from cohear.data.clips import Clip
 from cohear.data.wording import counted, some
 from cohear.errors import UserError
@@ -53,10 +53,6 @@ class StoreSettings:
     short: Short = "pad"
     """How shorter recordings are filled up."""
 
-    def __post_init__(self) -> None:
-        if self.sample_rate <= 0 or self.n_samples <= 0:
-            raise ValueError(f"a store needs sample_rate > 0 and clip_s > 0, not {self.sample_rate} and {self.clip_s}")
-
     @property
     def n_samples(self) -> int:
         """Length of every clip in samples."""
@@ -70,10 +66,6 @@ class Decoded:
     clip_id: str
     duration_s: float
     """Its length, seconds."""
-    sample_rate: int
-    """That of its file, Hz."""
-    n_channels: int
-    """Channels of its file."""
     shortfall_s: float
     """Seconds that its file declares but does not hold."""
     n_rows: int
@@ -111,23 +103,17 @@ class DecodingReport:
     def lines(self) -> tuple[str, ...]:
         """Say it in lines of text, one per thing that happened."""
         clip_s, rate = self.settings.clip_s, self.settings.sample_rate
-        windowed = [clip.n_rows for clip in self.decoded if clip.n_rows > 1]
         beyond_s = [clip.duration_s - clip_s for clip in self.decoded if clip.n_rows == 1]
         filled_s = [-seconds for seconds in beyond_s if seconds < -_UNSAID_S]
         cropped_s = [seconds for seconds in beyond_s if seconds > _UNSAID_S]
-        rates = Counter(clip.sample_rate for clip in self.decoded if clip.sample_rate != rate)
         lines = [f"{counted(len(self.decoded), 'clip')} decoded to {clip_s:g} s at {rate} Hz"]
-        if windowed:
-            cut = f"{len(windowed)} of them, longer than {1.5 * clip_s:g} s, cut into {sum(windowed)} windows"
-            lines.append(f"{cut}; the windows of a file stay together")
+        if windowed := [clip.n_rows for clip in self.decoded if clip.n_rows > 1]:
+            lines.append(f"{len(windowed)} cut into {sum(windowed)} windows, which stay together")
         if filled_s:
             how = "padded with silence" if self.settings.short == "pad" else "repeated"
             lines.append(f"{len(filled_s)} {how} (by up to {max(filled_s):.2f} s)")
         if cropped_s:
             lines.append(f"{len(cropped_s)} cropped to the middle (by up to {max(cropped_s):.2f} s)")
-        lines += [f"{n_clips} resampled from {other} Hz" for other, n_clips in sorted(rates.items())]
-        if n_mixed := sum(clip.n_channels > 1 for clip in self.decoded):
-            lines.append(f"{n_mixed} mixed to mono")
         if silent := [clip.clip_id for clip in self.decoded if clip.n_silent]:
             lines.append(f"{len(silent)} with silence from end to end: {some(silent, _N_NAMED)}")
         short = [clip for clip in self.decoded if clip.shortfall_s]
@@ -155,24 +141,20 @@ def in_order(clips: Sequence[Clip], work: Callable[[Sequence[Clip]], Sequence[Ou
         clips: of a data set.
         work: called with clips of one file, returns what becomes of each.
     """
-    together: dict[str | int, list[int]] = {}
+    groups: dict[str | int, list[int]] = {}
     for index, clip in enumerate(clips):
-        together.setdefault(clip.path if is_media(clip.path) else index, []).append(index)
-    group_of = {index: group for group, indices in together.items() for index in indices}
+        groups.setdefault(clip.path if is_media(clip.path) else index, []).append(index)
     n_threads = min(_MOST_THREADS, os.cpu_count() or 1)
+    ahead, waiting, following = list(groups.values()), dict[int, Outcome](), 0
     with ThreadPoolExecutor(n_threads) as pool:
-        begun: dict[str | int, Future[dict[int, Outcome]]] = {}
-        for index in range(len(clips)):
-            for ahead in range(index, min(index + 2 * n_threads, len(clips))):
-                if (group := group_of[ahead]) not in begun:
-                    begun[group] = pool.submit(
-                        lambda indices: dict(zip(indices, work([clips[i] for i in indices]), strict=True)),
-                        together[group],
-                    )
-            outcomes = begun[group_of[index]].result()
-            yield outcomes.pop(index)
-            if not outcomes:
-                del begun[group_of[index]]
+        for first in range(0, len(ahead), 4 * n_threads):
+            some_groups = ahead[first : first + 4 * n_threads]
+            outcomes = pool.map(lambda indices: work([clips[index] for index in indices]), some_groups)
+            for indices, outcome in zip(some_groups, outcomes, strict=True):
+                waiting.update(zip(indices, outcome, strict=True))
+                while following in waiting:
+                    yield waiting.pop(following)
+                    following += 1
 
 
 def _rows(clip: Clip, audio: DecodedAudio, settings: StoreSettings) -> DecodedClip:
@@ -192,8 +174,6 @@ def _rows(clip: Clip, audio: DecodedAudio, settings: StoreSettings) -> DecodedCl
         done=Decoded(
             clip_id=clip.id,
             duration_s=len(audio.waveform) / audio.sample_rate,
-            sample_rate=audio.sample_rate,
-            n_channels=audio.n_channels,
             shortfall_s=audio.shortfall_s,
             n_rows=len(rows),
             n_silent=int((~waveforms.any(axis=1)).sum()),

@@ -12,7 +12,6 @@ import numpy as np
 from cohear.data.audio_files import AudioInfo, probe
 from cohear.data.clips import Clip
 from cohear.data.datasets import Dataset
-from cohear.data.wording import duration_text
 from cohear.errors import UserError
 
 
@@ -78,13 +77,11 @@ def clip_s_line(durations_s: Sequence[float], clip_s: float) -> str:
 
     Example:
         >>> clip_s_line([0.5, 2, 30], 2)
-        'clips of 2 s, which hold 2 of 3 sounds (0.50 s to 30 s) whole; --set data.clip_s chooses another length'
+        'clips of 2 s, which hold 2 of 3 sounds whole; --set data.clip_s chooses another length'
     """
     n_held = sum(duration_s <= clip_s for duration_s in durations_s)
-    held = "every sound" if n_held == len(durations_s) else f"{n_held} of {len(durations_s)} sounds"
-    shortest, longest = (duration_text(f(durations_s)) for f in (min, max))
-    between = shortest if shortest == longest else f"{shortest} to {longest}"
-    return f"clips of {clip_s:g} s, which hold {held} ({between}) whole; --set data.clip_s chooses another length"
+    held = f"{n_held} of {len(durations_s)} sounds whole"
+    return f"clips of {clip_s:g} s, which hold {held}; --set data.clip_s chooses another length"
 
 
 def choose_sample_rate(rates: Sequence[int], wanted: int) -> int:
@@ -112,16 +109,14 @@ def sample_rate_line(rates: Sequence[int], sample_rate: int) -> str:
 
     Example:
         >>> sample_rate_line([8000, 8000], 8000)
-        'sounds are heard at 8000 Hz, the rate of every file'
+        'sounds are heard at 8000 Hz; --set data.sample_rate chooses another rate'
     """
     n_more, n_less = sum(rate > sample_rate for rate in rates), sum(rate < sample_rate for rate in rates)
     line = f"sounds are heard at {sample_rate} Hz"
-    if not n_more and not n_less:
-        return f"{line}, the rate of every file"
     if n_more:
         line += f"; what lies above {sample_rate / 2:g} Hz is lost in {n_more} of {len(rates)} files"
     if n_less:
-        line += f"; {n_less} of {len(rates)} files have less (from {min(rates)} Hz)"
-    if 0 < n_less < len(rates):
-        line += ", by which alone a classifier may know them"
+        line += (
+            f"; {n_less} of {len(rates)} files have less (from {min(rates)} Hz), by which a classifier may know them"
+        )
     return f"{line}; --set data.sample_rate chooses another rate"

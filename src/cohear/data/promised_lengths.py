@@ -51,7 +51,7 @@ def promised_n_samples(path: Path, file: soundfile.SoundFile) -> int:
     if not found or not length:
         return file.frames
     n_promised, n_there = int(found[1]), int(found[2] or length[1])
-    if n_promised <= n_there or _is_unknown(n_promised):
+    if n_promised <= n_there or not n_there or _is_unknown(n_promised):
         return file.frames
     return file.frames * n_promised // n_there
 

@@ -11,7 +11,7 @@ from jaxtyping import Float32
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from cohear.data.audio_files import decode, resample
+from cohear.data.audio_decoding import decode, resample
 from cohear.data.datasets import sound_files
 from cohear.dsp.recordings import Recordings
 from cohear.dsp.response_bank import ResponseBank
@@ -34,8 +34,6 @@ def read_recordings(folder: str | Path, sample_rate: int) -> Recordings:
         UserError: where there is no such folder, it holds no sound file or something else beside them, or a file is
             silent or cannot be decoded.
     """
-    if sample_rate <= 0:
-        raise ValueError(f"a sample rate of {sample_rate} Hz: give a positive number")
     return Recordings([read_sound(path, sample_rate) for path in sound_files(Path(folder), "recordings")], sample_rate)
 
 
@@ -58,21 +56,12 @@ def read_responses(folder: str | Path, sample_rate: int) -> ResponseBank:
             cannot be decoded or is silent.
     """
     folder = Path(folder)
-    paths = response_files(folder)
+    paths = sound_files(folder, "impulse responses")
     waveforms = [read_sound(path, sample_rate) for path in paths]
     responses = np.zeros((len(waveforms), max(map(len, waveforms))), np.float32)
     for row, waveform in zip(responses, waveforms, strict=True):
         row[: len(waveform)] = waveform
     return ResponseBank(responses, sample_rate, tuple(path.relative_to(folder).as_posix() for path in paths))
-
-
-def response_files(folder: Path) -> list[Path]:
-    """List what `read_responses` reads.
-
-    Raises:
-        UserError: where there is no such folder, it holds no sound file or something else beside them.
-    """
-    return sound_files(folder, "impulse responses")
 
 
 def read_sound(path: Path, sample_rate: int) -> Float32[np.ndarray, " time"]:
@@ -116,10 +105,6 @@ def load_bank(path: str | Path) -> ResponseBank:
                 raise ValueError("it holds something else")
             responses = archive.get_tensor("responses")
         return ResponseBank(responses, int(described["sample_rate"]), tuple(json.loads(described["names"])))
-    except FileNotFoundError as error:
-        raise UserError(f"'{path}' does not exist; give a bank of responses that save_bank wrote") from error
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         reason = str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
-        raise UserError(
-            f"'{path}' cannot be used as a bank of responses ({reason}); copy or save it again, or give another"
-        ) from error
+        raise UserError(f"'{path}' cannot be used as a bank of responses ({reason}); save it again") from error

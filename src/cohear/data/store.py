@@ -17,7 +17,6 @@ from jaxtyping import Float32, Int64, UInt64
 
 from cohear import keys
 from cohear.data.clips import join_labels, segment_id
-from cohear.data.content_hashes import content_hashes
 from cohear.data.datasets import Dataset
 from cohear.data.decoding import FULL_SCALE, DecodingReport, StoreSettings
 from cohear.data.store_files import (
@@ -25,12 +24,12 @@ from cohear.data.store_files import (
     StoreFiles,
     bad_files,
     build_store,
+    content_hashes,
     is_outdated,
     read_store,
 )
 from cohear.errors import UserError
-from cohear.runtime.files import explain_disk_errors
-from cohear.runtime.locks import waiting_for
+from cohear.runtime.files import explain_disk_errors, waiting_for
 
 _VERSION = 1
 """Raised whenever decoding changes."""
@@ -120,15 +119,8 @@ class Store:
 
     @cached_property
     def folds(self) -> Int64[np.ndarray, " clip"]:
-        """Each row's fold.
-
-        Raises:
-            ValueError: where the data set has no folds.
-        """
-        folds = [clip.fold for clip in self.clips if clip.fold is not None]
-        if len(folds) < len(self.clips):
-            raise ValueError("not every clip of this store has a fold; open it from with_folds(dataset, ...)")
-        return np.array(folds, np.int64)
+        """Each row's fold; a data set has them `with_folds`."""
+        return np.array([clip.fold for clip in self.clips], np.int64)
 
     @property
     def groups(self) -> list[str]:

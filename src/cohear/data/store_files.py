@@ -1,10 +1,13 @@
-"""The folder of a store: written whole, looked at before it is used, and read row by row."""
+"""The folder of a store: written whole, looked at before it is used, read row by row. And what is in sounds' files."""
 
+import hashlib
 import json
 import os
 import shutil
+import stat
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import astuple
 from pathlib import Path
 from typing import NamedTuple
@@ -15,9 +18,13 @@ from jaxtyping import Float32, Int16, Int64
 from cohear.data.clips import Clip
 from cohear.data.datasets import Dataset
 from cohear.data.decoding import Decoded, DecodedClip, DecodingReport, StoreSettings, decode_clips, in_order
-from cohear.data.sound_checks import require_disk
+from cohear.data.wording import some
 from cohear.errors import UserError
 from cohear.runtime import disk
+from cohear.runtime.files import remove_partials, replacing, waiting_for
+
+MISSING = "missing"
+"""Stands for the content of a file that cannot be read."""
 
 _WAVEFORMS, _DESCRIPTION = "waveforms.int16", "store.json"
 _N_NAMED = 3
@@ -72,10 +79,8 @@ class RowFile:
         return values
 
     def _unreadable(self, reason: str) -> UserError:
-        return UserError(
-            f"the decoded sounds in '{self.path}' cannot be read ({reason}); see to the disk and give the command "
-            "again, with --resume where a run was begun"
-        )
+        remedy = "see to the disk and give the command again, with --resume where a run was begun"
+        return UserError(f"the decoded sounds in '{self.path}' cannot be read ({reason}); {remedy}")
 
 
 class StoreFiles(NamedTuple):
@@ -177,21 +182,93 @@ def is_outdated(report: DecodingReport, dataset: Dataset) -> bool:
 
 def bad_files(dataset: Dataset, skipped: Sequence[tuple[str, str]]) -> UserError:
     """Name the first clips that cannot be used."""
-    reasons = [reason for _, reason in skipped]
+    reasons = [reason.rstrip(".") for _, reason in skipped]
     if len(reasons) == len(dataset.clips):
         return UserError(f"not one clip of {dataset.name} can be used; the first: {reasons[0]}")
-    more = f" | and {len(reasons) - _N_NAMED} more" if len(reasons) > _N_NAMED else ""
-    return UserError(
-        f"{len(reasons)} of {len(dataset.clips)} clips cannot be used (--skip-bad trains without them): "
-        f"{' | '.join(reasons[:_N_NAMED])}{more}"
-    )
+    cannot = f"{len(reasons)} of {len(dataset.clips)} clips cannot be used (--skip-bad trains without them)"
+    return UserError(f"{cannot}: {some(reasons, _N_NAMED)}")
 
 
 def _decode_all(root: Path, clips: Sequence[Clip], settings: StoreSettings) -> Iterator[DecodedClip | UserError]:
     def outcomes(its_clips: Sequence[Clip]) -> list[DecodedClip | UserError]:
         decoded = decode_clips(root, its_clips, settings)
         if any(isinstance(outcome, UserError) for outcome in decoded):
-            require_disk(root / its_clips[0].path)
+            _require_disk(root / its_clips[0].path)
         return decoded
 
     return in_order(clips, outcomes)
+
+
+def _require_disk(path: Path) -> None:
+    """Refuse to go on where a disk fails, and no damage of the file, is why it cannot be used.
+
+    Decoders do not tell them apart, so the file is read once more: others of the same disk would be given up too.
+
+    Args:
+        path: of a file that could not be used; where it is none, or is not there, nothing is said.
+
+    Raises:
+        UserError: what the disk says.
+    """
+    try:
+        if stat.S_ISREG(os.stat(path).st_mode):
+            with open(path, "rb") as file:
+                while file.read(1 << 20):
+                    pass
+    except OSError as error:
+        if disk.is_gone(error):
+            remedy = "see to it, or leave that file out, then give the same command again"
+            raise UserError(f"the disk fails at '{path}' ({error.strerror}): {remedy}.") from error
+
+
+def content_hashes(root: Path, paths: Sequence[str], cache_dir: Path) -> dict[str, str]:
+    """Hash the contents of files (BLAKE2b, 128 bits).
+
+    Args:
+        root: the folder to which the paths are relative.
+        paths: the files; a file that cannot be read is `MISSING`.
+        cache_dir: where the hashes are remembered, with each file's size and time of last change.
+    """
+    name = hashlib.blake2b(str(root.resolve()).encode(), digest_size=16).hexdigest()
+    index_path = cache_dir / f"contents-{name}.json"
+    with waiting_for(Path(f"{index_path}.lock"), "is reading these files"):
+        index = _read_index(index_path)
+        stamps = {path: _stamp(root / path) for path in dict.fromkeys(paths)}
+        changed = [path for path, stamp in stamps.items() if stamp and index.get(path, [])[:2] != stamp]
+        with ThreadPoolExecutor() as pool:  # hashing lets other threads run
+            hashes = dict(zip(changed, pool.map(lambda path: _hash_file(root / path), changed), strict=True))
+        index |= {path: [*(stamps[path] or ()), content] for path, content in hashes.items() if content}
+        if changed:
+            remove_partials(cache_dir, index_path.name)
+            with replacing(index_path) as file:
+                disk.write(file, json.dumps(index).encode())
+    is_there = {path for path, stamp in stamps.items() if stamp and hashes.get(path, MISSING)}
+    return {path: index[path][2] if path in is_there else MISSING for path in stamps}
+
+
+def _read_index(path: Path) -> dict[str, list]:
+    """Read the remembered hashes; a damaged index only means hashing again."""
+    try:
+        index = json.loads(path.read_text("utf-8"))
+        return {name: kept for name, kept in index.items() if isinstance(kept, list) and len(kept) == 3}
+    except (FileNotFoundError, ValueError, AttributeError):
+        return {}
+
+
+def _stamp(path: Path) -> list[int] | None:
+    """Return size (bytes) and time of last change (ns), None where there is no readable file."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    is_readable = stat.S_ISREG(status.st_mode) and os.access(path, os.R_OK)
+    return [status.st_size, status.st_mtime_ns] if is_readable else None
+
+
+def _hash_file(path: Path) -> str | None:
+    """Return the hash of a file; None where its disk does not give it, which is not remembered."""
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+    except OSError:
+        return None

@@ -27,6 +27,9 @@ from cohear.runtime.files import read_plain
 
 _REQUIRED, _OPTIONAL = ("path", "label"), ("fold", "group", "start", "end")
 
+WAY_OUT = "put the sounds beneath it, or name the folder to which paths are relative by --sounds DIR"
+"""What to do where a sound is not in the folder."""
+
 _MOST = 10**9
 """Of a number: more than thirty years in seconds, and more folds than clips."""
 
@@ -112,12 +115,6 @@ class SoundFolder:
     def __init__(self, table: Path, chosen: Path | None = None, own: Path | None = None) -> None:
         self.root = Path(os.path.abspath(chosen or own or table.parent))
         """The folder to which paths are relative; it may itself be reached by a link."""
-        self.way_out = (
-            "put the sounds beneath it, or name their folder by --sounds DIR, to which paths are relative then"
-        )
-        """What to do where a sound is not in the folder."""
-        if chosen is not None:
-            self.way_out = "paths are relative to the folder that --sounds names and must lie beneath it"
         self._real_folder = cache(os.path.realpath)  # links of a folder are followed once for all files in it
 
     def inside(self, row: Row, name: str) -> str:
@@ -144,7 +141,7 @@ class SoundFolder:
         except ValueError:  # a NUL, or half a character
             raise row.refused(f"no file can be named '{name}', correct it") from None
         if not Path(real).is_relative_to(self._real_folder(self.root)):
-            raise row.refused(f"'{name}' lies outside {self.root}, links followed: {self.way_out}")
+            raise row.refused(f"'{name}' lies outside {self.root}, links followed: {WAY_OUT}")
         within = posixpath.relpath(path, self.root)
         return posixpath.relpath(real, self._real_folder(self.root)) if within.startswith("..") else within
 

@@ -1,6 +1,11 @@
-"""How sentences count and list: `1 clip`, `2 classes`, `'frog', 'toad' and 3 more`."""
+"""How sentences count and list: `1 clip`, `2 classes`, `'frog', 'toad' and 3 more`; and names within Markdown."""
 
+import re
 from collections.abc import Sequence
+
+MARKUP_OF_SENTENCES = re.compile(r"[*\[\]]|<(?=[A-Za-z/!?])|&(?=[#A-Za-z])")
+"""What begins Markdown or HTML within a sentence; code in ours is without any of these."""
+_MARKUP = re.compile(rf"[\\`~|]|(?<![^\W_])_|_(?![^\W_])|{MARKUP_OF_SENTENCES.pattern}")
 
 
 def counted(n: int, one: str, many: str = "") -> str:
@@ -32,6 +37,16 @@ def quoted(labels: Sequence[str], n_named: int = 5) -> str:
         "'frog', 'toad' and 1 more"
     """
     return some([f"'{label}'" for label in labels], n_named)
+
+
+def no_markdown(text: str) -> str:
+    r"""Write a name on one line, so that nothing in it is Markdown or HTML.
+
+    Example:
+        >>> print(no_markdown("a | *b* <i>, p < 0.05"))
+        a \| \*b\* \<i>, p < 0.05
+    """
+    return _MARKUP.sub(r"\\\g<0>", " ".join(text.split()))
 
 
 def duration_text(seconds: float) -> str:

@@ -33,16 +33,11 @@ class Recordings:
 
     def __post_init__(self) -> None:
         for waveform in self.waveforms:
-            if waveform.ndim != 1 or not len(waveform) or waveform.dtype != np.float32:
-                raise ValueError(
-                    f"a recording of shape {waveform.shape} and type {waveform.dtype}: give one row of float32 samples"
-                )
-            if not np.isfinite(waveform).all():
-                raise ValueError("a recording with NaN or infinite samples: give finite samples")
+            is_row = waveform.ndim == 1 and len(waveform) and waveform.dtype == np.float32
+            if not is_row or not np.isfinite(waveform).all():
+                raise ValueError(f"a recording {waveform.dtype} {waveform.shape}: give a row of finite float32 samples")
         if not len(self.waveforms) or self.sample_rate <= 0:
-            raise ValueError(
-                f"{len(self.waveforms)} recordings at {self.sample_rate} Hz: give at least one, and a positive rate"
-            )
+            raise ValueError(f"{len(self.waveforms)} recordings at {self.sample_rate} Hz: give one, at a positive rate")
         object.__setattr__(self, "waveforms", tuple(np.array(waveform) for waveform in self.waveforms))
         digest = hashlib.blake2b(np.array([self.sample_rate, *map(len, self.waveforms)], "<i8").tobytes())
         for waveform in self.waveforms:

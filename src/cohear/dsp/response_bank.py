@@ -35,10 +35,8 @@ class ResponseBank:
     def __post_init__(self) -> None:
         responses = np.array(self.responses, np.float32, order="C")
         if responses.ndim != 2 or not responses.size or len(self.names) != len(responses):
-            raise ValueError(
-                f"responses of shape {responses.shape} with {len(self.names)} names: give at least one response of at "
-                "least one sample, [n, R], and one name for each"
-            )
+            given = f"responses of shape {responses.shape} with {len(self.names)} names"
+            raise ValueError(f"{given}: give at least one, [n, R], and one name for each")
         for name, response in zip(self.names, responses, strict=True):
             if not np.isfinite(response).all() or not response.any():
                 raise ValueError(f"response {name} is silent or not finite: leave it out")
@@ -51,14 +49,10 @@ class ResponseBank:
         return len(self.responses)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, ResponseBank) and (self.hash(), self.names) == (other.hash(), other.names)
+        return isinstance(other, ResponseBank) and (self.fingerprint, self.names) == (other.fingerprint, other.names)
 
     def __hash__(self) -> int:
-        return hash((self.hash(), self.names))
-
-    def hash(self) -> str:
-        """Identify what is heard, 32 hexadecimal digits: equal hashes, equal responses, order and sample rate."""
-        return self._digest
+        return hash((self.fingerprint, self.names))
 
     @cached_property
     def rt60_s(self) -> Float64[np.ndarray, " response"]:
@@ -66,7 +60,8 @@ class ResponseBank:
         return decay_times_s(self.responses, self.sample_rate)
 
     @cached_property
-    def _digest(self) -> str:
+    def fingerprint(self) -> str:
+        """What is heard, 32 hexadecimal digits: equal where responses, their order and sample rate are."""
         # Shape and rate belong to it: the same bytes in other rows or at another rate are other rooms.
         digest = hashlib.blake2b(f"{self.responses.shape} {self.sample_rate}".encode(), digest_size=16)
         digest.update(self.responses.astype("<f4", copy=False).data)

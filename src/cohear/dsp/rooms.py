@@ -85,14 +85,9 @@ def check_rooms(n: int, rt60_range: tuple[float, float], sample_rate: int) -> No
     Raises:
         ValueError: if not n >= 1, 0.1 <= shortest <= longest <= 10 s, and sample rate >= 8000 Hz.
     """
-    if n < 1:
-        raise ValueError(f"{n} room responses: give at least 1")
-    if not 0.1 <= rt60_range[0] <= rt60_range[1] <= 10.0:
-        raise ValueError(
-            f"reverberation times from {rt60_range[0]:g} to {rt60_range[1]:g} s: give 0.1 <= shortest <= longest <= 10"
-        )
-    if sample_rate < 8000:
-        raise ValueError(f"a sample rate of {sample_rate} Hz for room responses: give at least 8000 Hz")
+    if n < 1 or not 0.1 <= rt60_range[0] <= rt60_range[1] <= 10.0 or sample_rate < 8000:
+        given = f"{n} room responses from {rt60_range[0]:g} to {rt60_range[1]:g} s at {sample_rate} Hz"
+        raise ValueError(f"{given}: give at least one, 0.1 <= shortest <= longest <= 10, and at least 8000 Hz")
 
 
 def reverberation_time(response: Float[Tensor, " tap"] | Float[np.ndarray, " tap"], sample_rate: int) -> float:
@@ -116,10 +111,7 @@ def reverberation_time(response: Float[Tensor, " tap"] | Float[np.ndarray, " tap
     samples = torch.as_tensor(response, dtype=torch.float64).detach().cpu().numpy()
     time_s = float(decay_times_s(samples[None], sample_rate)[0])
     if not math.isfinite(time_s):
-        raise ValueError(
-            "a response whose decay from -5 to -35 dB takes less than three samples has no reverberation time: "
-            "give one that is neither silent nor a bare impulse"
-        )
+        raise ValueError("a silent response or a bare impulse has no reverberation time: give another")
     return time_s
 
 

@@ -6,8 +6,6 @@ is corrected as that of made-up rooms is.
 """
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib import metadata
 from types import ModuleType
 
@@ -56,12 +54,18 @@ def simulated_bank(
     absorptions = rooms.absorptions(targets_s)
     n_taps = math.ceil(rt60_range[1] * sample_rate)
     responses = np.zeros((n, n_taps), np.float32)
-    with _one_thread(simulator):
+    # On one thread, since rounding depends on their number; and nothing seeded is left behind.
+    n_threads = simulator.constants.get("num_threads")
+    simulator.constants.set("num_threads", 1)
+    try:
         for room in range(n):
             seeds = keys.random_bits(keys.fold_in(room_keys[room], keys.hash_text("simulation")), 2)
             simulator.random.seed(numpy=int(seeds[0]), libroom=int(seeds[1]))
             reverberation = _reverberation(simulator, rooms, room, float(absorptions[room]), sample_rate)[:n_taps]
             responses[room, : len(reverberation)] = reverberation
+    finally:
+        simulator.constants.set("num_threads", n_threads)
+        simulator.random.seed()
     # Room by room, so that a response does not depend on how many others there are.
     exact = [
         corrected(torch.from_numpy(response)[None], target_s[None], sample_rate)[0].numpy()
@@ -79,22 +83,8 @@ def simulator_version() -> str:
     try:
         return metadata.version("pyroomacoustics")
     except metadata.PackageNotFoundError:
-        raise UserError(
-            "simulated rooms need pyroomacoustics, which is not installed: install it with pip install "
-            "'cohear[rooms]', or use made-up rooms"
-        ) from None
-
-
-@contextmanager
-def _one_thread(simulator: ModuleType) -> Iterator[None]:
-    """Compute on one thread, since rounding depends on their number, and leave nothing seeded behind."""
-    n_threads = simulator.constants.get("num_threads")
-    simulator.constants.set("num_threads", 1)
-    try:
-        yield
-    finally:
-        simulator.constants.set("num_threads", n_threads)
-        simulator.random.seed()
+        remedy = "install it with pip install 'cohear[rooms]', or use made-up rooms"
+        raise UserError(f"simulated rooms need pyroomacoustics, which is not installed: {remedy}") from None
 
 
 def _reverberation(

@@ -14,14 +14,14 @@ from torch import Tensor, nn
 
 from cohear.data.store import Store
 from cohear.evaluation.corruptions import N_ROOMS
-from cohear.evaluation.fixed_views import EVALUATION_SEED, FixedViews
-from cohear.evaluation.measure import answer
+from cohear.evaluation.measure import EVALUATION_SEED, FixedViews, answer
 from cohear.metrics.tasks import Task
 from cohear.models import LogMel
 from cohear.transforms import PitchShift, Reverb, SpecAugment, Transform
 from cohear.views import ViewMaker
 
 Kind = Literal["pitch", "reverb", "masking"]
+NAMES: dict[Kind, str] = {"pitch": "pitch", "reverb": "rooms", "masking": "masks"}
 UNITS: dict[Kind, str] = {"pitch": "semitones", "reverb": "s RT60", "masking": "widest mask, share"}
 
 

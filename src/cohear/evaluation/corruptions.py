@@ -18,9 +18,8 @@ from cohear.dsp.noise import Color
 from cohear.dsp.transform_coder import code
 from cohear.tensors import Waveforms, on_device
 from cohear.transforms import AddNoise, Clipping, Gain, HighPass, LowPass, Reverb, TimeShift, pitch_shift
-from cohear.transforms.clipping import ClippingParameters
 from cohear.transforms.filters import HighPassParameters, LowPassParameters
-from cohear.transforms.gain import GainParameters
+from cohear.transforms.level import ClippingParameters, GainParameters
 from cohear.transforms.noise import AddNoiseParameters
 from cohear.transforms.reverb import ReverbParameters
 from cohear.transforms.time_shift import TimeShiftParameters

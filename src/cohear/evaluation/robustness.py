@@ -19,8 +19,7 @@ from torch import Tensor, nn
 
 from cohear.data.store import Store
 from cohear.evaluation.corruptions import CORRUPTIONS, SEVERITIES
-from cohear.evaluation.fixed_views import BATCH_CLIPS
-from cohear.evaluation.measure import check_answers
+from cohear.evaluation.measure import BATCH_CLIPS, check_answers
 from cohear.metrics.tasks import Task
 
 Right = Bool[np.ndarray, "corruption severity clip"]

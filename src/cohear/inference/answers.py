@@ -84,7 +84,7 @@ def choose_reporting(
         reason = "no label's answers were right often enough" if calibration.is_fitted else "there were none"
         raise UserError(
             "events need thresholds, which are fitted on the validation clips of a run, and for this classifier "
-            f"{reason}; give a threshold for all labels, such as 0.5"
+            f"{reason}; give one for all labels, such as --threshold 0.5"
         )
     own: Mapping[str, Threshold] = {}
     if threshold is not None:

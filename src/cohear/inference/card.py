@@ -4,16 +4,20 @@ The card is Markdown. It states what the run's folder holds and nothing else: wh
 """
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import jinja2
 
+from cohear.data.wording import no_markdown
+from cohear.evaluation.measure import N_VIEWS
 from cohear.metrics.calibration import calibration_error_by_chance, expected_calibration_error
 from cohear.metrics.tasks import TASKS
+from cohear.objectives import largest_divergence
 from cohear.runs.description import Description, Provenance
-from cohear.runs.predictions import PREDICTIONS, Predictions, damaged, read_predictions
-from cohear.runs.run import Run
+from cohear.runs.predictions import PREDICTIONS, Predictions, read_predictions
+from cohear.runs.run import Run, damaged
 from cohear.runs.trained_model import TrainedModel, read_run
 
 _TRAINED = {
@@ -31,41 +35,6 @@ _CHANGED = {
 }
 
 
-@dataclass(frozen=True)
-class _Row:
-    """How one label fared on the test clips."""
-
-    label: str
-    n_clips: int
-    n_answers: int
-    n_right: int
-    threshold: float | None
-
-    @property
-    def found(self) -> float | None:
-        """Share of its clips that were answered with it; None where it has none."""
-        return self.n_right / self.n_clips if self.n_clips else None
-
-    @property
-    def right(self) -> float | None:
-        """Share of its answers that were true; None where there are none."""
-        return self.n_right / self.n_answers if self.n_answers else None
-
-
-@dataclass(frozen=True)
-class _Tested:
-    """What the answers to the test clips say."""
-
-    rows: tuple[_Row, ...]
-    commonest: float | None
-    """Share of the commonest label; None for several labels per clip, as the mean probability of the answers."""
-    mean_probability: float | None
-    mean_average_precision: float | None
-    """Of several labels per clip."""
-    calibration_error: float
-    error_by_chance: float
-
-
 def pack_run(folder: Path, notes: str = "") -> TrainedModel:
     """Gather what is needed to use a finished run, and what is known of it.
 
@@ -77,13 +46,13 @@ def pack_run(folder: Path, notes: str = "") -> TrainedModel:
         UserError: where there is no finished run, a file of it is damaged, or its network cannot be used.
     """
     model = read_run(Run(folder))
-    about = model.description
+    about = model.description.without_places()
     predictions = read_predictions(folder) if (folder / PREDICTIONS).exists() else None
     n_clips = about.provenance.n_test_clips if about.provenance else 0
     if predictions and (predictions.classes, len(predictions.paths)) != (about.classes, n_clips):
         raise damaged(folder / PREDICTIONS, "it is of another run")
     n_parameters = sum(parameter.numel() for parameter in model.build().parameters())
-    return replace(model, card=model_card(about, n_parameters, predictions, notes))
+    return replace(model, description=about, card=model_card(about, n_parameters, predictions, notes))
 
 
 def model_card(model: Description, n_parameters: int, predictions: Predictions | None, notes: str = "") -> str:
@@ -97,11 +66,13 @@ def model_card(model: Description, n_parameters: int, predictions: Predictions |
     """
     about = model.provenance
     assert about is not None, "what was never trained has no card"
+    is_several = TASKS[model.task].most_labels(len(model.classes)) > 1
     return _TEMPLATES.get_template("model_card.md").render(
         model=model,
         about=about,
         calibration=model.calibration,
-        is_several=TASKS[model.task].most_labels(len(model.classes)) > 1,
+        is_several=is_several,
+        largest_jsd=largest_divergence(N_VIEWS, 2 if is_several else len(model.classes)),
         labels=", ".join(map(_name, model.classes)),
         trained=_TRAINED[about.method].format(_CHANGED.get(about.transform, f"changed by {about.transform}")),
         epochs=_epochs(about),
@@ -118,35 +89,35 @@ def _epochs(about: Provenance) -> str:
     return f"{about.kept_epoch + 1} of {about.epochs} epochs, after which the validation loss was lowest"
 
 
-def _tested(model: Description, predictions: Predictions) -> _Tested:
+def _tested(model: Description, predictions: Predictions) -> dict[str, Any]:
+    """Return what the answers to the test clips say: of all, and of each label.
+
+    The share of the commonest label is None for several labels per clip, the mean average precision for one.
+    """
     n_classes, task = len(model.classes), predictions.task
     truth, answered = (task.truth(part, n_classes) for part in (predictions.labels, predictions.predicted))
     logits = task.logits(predictions.log_probabilities)
-    shown, answers = (
-        task.probabilities(logits, model.calibration.temperature),
-        task.answers(predictions.predicted, n_classes),
-    )
-    sure, right = shown[answers], truth[answers]
-    is_of_one = task.most_labels(n_classes) == 1
-    thresholds = model.calibration.thresholds
-    rows = tuple(
-        _Row(
-            label,
-            n_clips=int(truth[:, k].sum()),
-            n_answers=int(answered[:, k].sum()),
-            n_right=int((truth & answered)[:, k].sum()),
-            threshold=thresholds[label].probability if label in thresholds else None,
-        )
+    answers = task.answers(predictions.predicted, n_classes)
+    sure = task.probabilities(logits, model.calibration.temperature)[answers]
+    n_clips, n_answers, n_right = (its.sum(axis=0).tolist() for its in (truth, answered, truth & answered))
+    rows = [
+        {
+            "label": label,
+            "n_clips": n_clips[k],
+            "n_answers": n_answers[k],
+            "found": n_right[k] / n_clips[k] if n_clips[k] else None,
+            "right": n_right[k] / n_answers[k] if n_answers[k] else None,
+            "threshold": model.calibration.thresholds.get(label),
+        }
         for k, label in enumerate(model.classes)
-    )
-    return _Tested(
-        rows,
-        commonest=max(row.n_clips for row in rows) / len(truth) if is_of_one else None,
-        mean_average_precision=task.scores(logits, truth).get("mean_average_precision"),
-        mean_probability=float(sure.mean()) if is_of_one else None,
-        calibration_error=expected_calibration_error(sure, right),
-        error_by_chance=calibration_error_by_chance(sure),
-    )
+    ]
+    return {
+        "rows": rows,
+        "commonest": max(n_clips) / len(truth) if task.most_labels(n_classes) == 1 else None,
+        "mean_average_precision": task.scores(logits, truth).get("mean_average_precision"),
+        "calibration_error": expected_calibration_error(sure, truth[answers]),
+        "error_by_chance": calibration_error_by_chance(sure),
+    }
 
 
 def _name(text: str) -> str:
@@ -156,25 +127,8 @@ def _name(text: str) -> str:
     return f"{fence} {line} {fence}" if "`" in line else f"`{line}`"
 
 
-def _cell(text: str) -> str:
-    return _name(text).replace("|", "\\|")
-
-
-def _text(text: str) -> str:
-    """Write text so that nothing in it is Markdown."""
-    return re.sub(r"([\\`*_\[\]<>#|~&])", r"\\\1", " ".join(text.split()))
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f}%"
-
-
 def _share(share: float | None) -> str:
     return "-" if share is None else f"{100 * share:.0f}%"
-
-
-def _threshold(probability: float | None) -> str:
-    return "-" if probability is None else f"{probability:.3f}"
 
 
 _TEMPLATES = jinja2.Environment(
@@ -185,5 +139,4 @@ _TEMPLATES = jinja2.Environment(
     lstrip_blocks=True,
     keep_trailing_newline=True,
 )
-_TEMPLATES.filters |= {"name": _name, "cell": _cell, "text": _text}
-_TEMPLATES.filters |= {"percent": _percent, "share": _share, "threshold": _threshold}
+_TEMPLATES.filters |= {"name": _name, "text": no_markdown, "percent": "{:.1%}".format, "share": _share}

@@ -6,14 +6,14 @@ from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from os import PathLike
 from pathlib import Path
-from typing import TypeVar, overload
+from typing import TypedDict, TypeVar, Unpack, overload
 
 import numpy as np
 import torch
 from jaxtyping import Float, Float32
 from torch import Tensor
 
-from cohear.data.audio_stream import AudioStream
+from cohear.data.audio_decoding import AudioStream
 from cohear.data.decoding import fit
 from cohear.errors import UserError
 from cohear.evaluation.measure import check_answers
@@ -36,6 +36,15 @@ _SHORTEST_HOP_S = 0.01
 Made = TypeVar("Made")
 
 
+class _How(TypedDict, total=False):
+    """How windows are cut and reported."""
+
+    top: int | None
+    hop_s: float | None
+    threshold: float | None
+    events: bool
+
+
 @dataclass(frozen=True)
 class Classifier:
     """Front end and network, with what they need to be used rightly."""
@@ -47,26 +56,11 @@ class Classifier:
     """In eval mode, on the device of the front end."""
 
     @overload
-    def predict(
-        self,
-        sound: str | Path,
-        *,
-        top: int | None = None,
-        hop_s: float | None = None,
-        threshold: float | None = None,
-        events: bool = False,
-    ) -> list[Prediction]: ...
+    def predict(self, sound: str | Path, **how: Unpack[_How]) -> list[Prediction]: ...
 
     @overload
     def predict(
-        self,
-        sound: Sequence[str | Path] | GivenWaveforms,
-        *,
-        sample_rate: int | None = None,
-        top: int | None = None,
-        hop_s: float | None = None,
-        threshold: float | None = None,
-        events: bool = False,
+        self, sound: Sequence[str | Path] | GivenWaveforms, *, sample_rate: int | None = None, **how: Unpack[_How]
     ) -> list[Prediction] | list[list[Prediction]]: ...
 
     def predict(

@@ -8,7 +8,6 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import cast
@@ -18,14 +17,14 @@ import torch
 from jaxtyping import Float32
 from torch import Tensor, nn
 
-from cohear.data.audio_files import decode, resample
-from cohear.data.datasets import Dataset, read_dataset
+from cohear.data.audio_decoding import decode, resample
 from cohear.data.decoding import fit
+from cohear.data.wording import counted
 from cohear.errors import UserError
 from cohear.inference.classifier import Classifier
+from cohear.inference.recordings import run_dataset
 from cohear.models.log_mel import POWER_FLOOR
 from cohear.objectives import LIKELIHOODS
-from cohear.runs.run import Run
 
 OPSET = 20
 """Of ONNX's operations; the first with a Fourier transform of any length along any axis."""
@@ -91,7 +90,7 @@ def to_onnx(classifier: Classifier) -> bytes:
         node.ClearField("metadata_props")  # places in the source, with the folders of whoever exports
         node.ClearField("doc_string")
     model.ClearField("metadata_props")
-    facts = {**classifier.about.model_dump(mode="json"), "cohear_version": version("cohear")}
+    facts = {**classifier.about.without_places().model_dump(mode="json"), "cohear_version": version("cohear")}
     for name, value in facts.items():
         model.metadata_props.add(key=name, value=json.dumps(value, ensure_ascii=False))
     return model.SerializeToString()
@@ -145,59 +144,56 @@ def _quiet() -> Iterator[None]:
         logger.setLevel(level)
 
 
-@dataclass(frozen=True)
-class CheckSounds:
-    """What both are asked about."""
-
-    waveforms: Float32[np.ndarray, "batch time"]
-    """As long as the classifier's clips."""
-    description: str
-    """What they are, as `32 clips of ESC-10`."""
-    why_made_up: str | None = None
-    """Why they are no real clips; None where they are."""
-
-
-@dataclass(frozen=True)
-class Agreement:
-    """How the answers of an exported file compare with PyTorch's."""
-
-    largest_difference: float
-    """Between two probabilities of the same label for the same sound, 0 to 1."""
-    n_same: int
-    """Sounds of which both say the same likeliest label."""
-
-    @property
-    def is_close(self) -> bool:
-        """Whether the file may be used; not where a probability is no number."""
-        return self.largest_difference <= MAX_DIFFERENCE
-
-
-def check_sounds(path: Path, classifier: Classifier) -> CheckSounds:
-    """Find real clips, evenly spread over the data of a run, else make sounds up.
+def check_sounds(path: Path, classifier: Classifier) -> tuple[Float32[np.ndarray, "batch time"], str]:
+    """Find real clips that can be read, evenly spread over the data of a run; where there are none, make sounds up.
 
     Args:
         path: what the classifier was loaded from.
         classifier: its sample rate and clip length count.
+
+    Returns:
+        Waveforms as long as the classifier's clips, and what they are, as `32 clips of ESC-10`.
     """
-    if not path.is_dir():
-        return _made_up(classifier, f"'{path}' does not say where its sounds are")
-    record = Run(path).record
     try:
-        options = record.config.data
-        dataset = read_dataset(Path(record.data_path), esc10=options.esc10, sounds=options.sounds)
-        waveforms = _real_clips(dataset, classifier)
+        dataset = run_dataset(path)
     except UserError as error:
-        return _made_up(classifier, str(error).rstrip("."))
-    return CheckSounds(waveforms, f"{len(waveforms)} clips of {dataset.name}")
+        return _made_up(classifier.n_samples, str(error))
+    n_clips, waveforms, reason = len(dataset.clips), [], ""
+    for index in np.linspace(0, n_clips - 1, min(n_clips, _MAX_CLIPS)).round().astype(int):
+        clip = dataset.clips[index]
+        try:
+            audio = decode(dataset.root / clip.path, clip.start_s, clip.end_s)
+        except UserError as error:  # the run may have been trained without it (data.skip_bad)
+            reason = str(error)
+            continue
+        waveform = resample(audio.waveform, audio.sample_rate, classifier.sample_rate)
+        waveforms.append(fit(waveform, classifier.n_samples, classifier.about.short))
+    if not waveforms:
+        return _made_up(classifier.n_samples, reason)
+    return np.stack(waveforms), f"{counted(len(waveforms), 'clip')} of {dataset.name}"
 
 
-def compare(model: bytes, classifier: Classifier, waveforms: Float32[np.ndarray, "batch time"]) -> Agreement:
+def _made_up(n_samples: int, reason: str) -> tuple[Float32[np.ndarray, "batch time"], str]:
+    """Make silence, a click, a full-scale tone alone and with soft noise, and noise loud and soft; say why."""
+    click, noise = np.zeros(n_samples), np.random.default_rng(0).uniform(-1, 1, n_samples)
+    click[n_samples // 2] = 1
+    tone = np.sin(2 * np.pi * 0.1 * np.arange(n_samples))
+    sounds = np.stack([np.zeros(n_samples), click, tone, tone / 2 + noise / 1000, noise, noise / 1000])
+    description = f"{len(sounds)} made-up sounds (no clips of the run's data can be had: {reason})"
+    return sounds.astype(np.float32), description
+
+
+def compare(model: bytes, classifier: Classifier, waveforms: Float32[np.ndarray, "batch time"]) -> tuple[float, int]:
     """Run an exported model under onnxruntime on the CPU, and the classifier it was made of, on the same sounds.
 
     Args:
         model: of `to_onnx`.
         classifier: what it was made of.
         waveforms: at the classifier's sample rate, in [-1, 1].
+
+    Returns:
+        The largest difference between two probabilities of the same label for the same sound, NaN where one is no
+        number; and the number of sounds of which both say the same likeliest label.
     """
     import onnxruntime
 
@@ -208,30 +204,4 @@ def compare(model: bytes, classifier: Classifier, waveforms: Float32[np.ndarray,
         expected = classifier.probabilities(batch)
         differences.append(np.abs(exported - expected).max())
         n_same += int((exported.argmax(1) == expected.argmax(1)).sum())
-    return Agreement(float(np.max(differences)), n_same)
-
-
-def _real_clips(dataset: Dataset, classifier: Classifier) -> Float32[np.ndarray, "batch time"]:
-    n_clips = len(dataset.clips)
-    waveforms = []
-    for index in np.linspace(0, n_clips - 1, min(n_clips, _MAX_CLIPS)).round().astype(int):
-        clip = dataset.clips[index]
-        try:
-            audio = decode(dataset.root / clip.path, clip.start_s, clip.end_s)
-        except UserError:
-            continue
-        waveform = resample(audio.waveform, audio.sample_rate, classifier.sample_rate)
-        waveforms.append(fit(waveform, classifier.n_samples, classifier.about.short))
-    if not waveforms:
-        raise UserError(f"the sounds of '{dataset.root}' cannot be read")
-    return np.stack(waveforms)
-
-
-def _made_up(classifier: Classifier, reason: str) -> CheckSounds:
-    """Make silence, a click, a full-scale tone alone and with soft noise, and noise loud and soft."""
-    n_samples = classifier.n_samples
-    click, noise = np.zeros(n_samples), np.random.default_rng(0).uniform(-1, 1, n_samples)
-    click[n_samples // 2] = 1
-    tone = np.sin(2 * np.pi * 0.1 * np.arange(n_samples))
-    waveforms = np.stack([np.zeros(n_samples), click, tone, tone / 2 + noise / 1000, noise, noise / 1000])
-    return CheckSounds(waveforms.astype(np.float32), f"{len(waveforms)} made-up sounds", reason)
+    return float(np.max(differences)), n_same

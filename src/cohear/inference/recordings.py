@@ -1,4 +1,4 @@
-"""Which recordings are meant by files, folders and patterns, and where what is made of each of them lies."""
+"""Which recordings are meant by files, folders, patterns and runs, and where what is made of each of them lies."""
 
 import glob
 from collections.abc import Iterable, Iterator, Sequence
@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cohear.data.audio_files import is_audio
+from cohear.data.datasets import Dataset, read_dataset
 from cohear.data.tables import has_table_name
 from cohear.errors import UserError
+from cohear.runs.run import Run
 from cohear.runtime.files import check_writable
 
 
@@ -17,6 +19,21 @@ class HeardFile(NamedTuple):
     path: Path
     place: Path
     """Its path within the folder that was given, or before the first wildcard; of a file that was given, its name."""
+
+
+def run_dataset(path: Path) -> Dataset:
+    """List what a run was made of, where it is still there.
+
+    Args:
+        path: the run folder, or a packed model, which does not know it.
+
+    Raises:
+        UserError: where the data are gone, or nothing says where they are.
+    """
+    if not path.is_dir():
+        raise UserError(f"'{path}' does not say where its sounds are")
+    record = Run(path).record
+    return read_dataset(Path(record.data_path), esc10=record.config.data.esc10, sounds=record.config.data.sounds)
 
 
 def find_recordings(given: Iterable[Path]) -> list[HeardFile]:

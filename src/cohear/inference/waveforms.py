@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from jaxtyping import Float32
 
-from cohear.data.audio_files import resample
+from cohear.data.audio_decoding import resample
 from cohear.errors import UserError
 
 GivenWaveforms = np.ndarray | torch.Tensor | Sequence[np.ndarray | torch.Tensor]

@@ -1,13 +1,16 @@
 """How often the answer is right, and how sure one can be of that number.
 
 Conventions:
-    Labels are class indices, 0 to n_classes - 1. Every result that is a share lies in [0, 1]; percent is for
-    reports.
+    Of one label per clip, labels are class indices, 0 to n_classes - 1. Of several, `truth` says which are true of a
+    clip and `answered` which were given; scores are probabilities or anything that rises with them. Every result that
+    is a share lies in [0, 1], or is NaN where it is not defined: a label that no clip has tells nothing of recall.
 
 Metrics:
     confusion_matrix: how often a clip of one class was called another.
     standard_error: of a mean over folds or seeds.
     wilson_interval: of one accuracy, from the number of its clips alone.
+    average_precision: of each of several labels, over all its thresholds; its mean over labels is the mAP.
+    f1_scores: of each of several labels, and of all answers together (micro), at the thresholds used.
 """
 
 import math
@@ -15,7 +18,7 @@ from collections.abc import Sequence
 from statistics import NormalDist
 
 import numpy as np
-from jaxtyping import Float, Int, Int64
+from jaxtyping import Bool, Float, Float64, Int, Int64
 
 
 def confusion_matrix(
@@ -72,4 +75,54 @@ def wilson_interval(n_correct: int, n_clips: int, confidence: float = 0.95) -> t
     share, shrink = n_correct / n_clips, 1 + z * z / n_clips
     center = (share + z * z / (2 * n_clips)) / shrink
     half = z / shrink * math.sqrt(share * (1 - share) / n_clips + z * z / (4 * n_clips * n_clips))
-    return max(0.0, center - half), min(1.0, center + half)
+    low = 0.0 if n_correct == 0 else center - half  # exactly, where rounding leaves a little
+    high = 1.0 if n_correct == n_clips else center + half
+    return low, high
+
+
+def average_precision(
+    scores: Float[np.ndarray, "clip label"], truth: Bool[np.ndarray, "clip label"]
+) -> Float64[np.ndarray, " label"]:
+    """Compute for each label the sum over thresholds of precision times the recall that is gained there.
+
+    Clips of equal score are answered together. It is not interpolated, as in scikit-learn and in PASCAL VOC since
+    2010 it is.
+
+    Returns:
+        NaN for a label that no clip has.
+
+    Example:
+        >>> average_precision(np.array([[0.9], [0.8], [0.7]]), np.array([[True], [False], [True]])).round(4)
+        array([0.8333])
+    """
+    return np.array([_average_precision(scores[:, k], truth[:, k]) for k in range(truth.shape[1])])
+
+
+def f1_scores(
+    answered: Bool[np.ndarray, "clip label"], truth: Bool[np.ndarray, "clip label"]
+) -> tuple[Float64[np.ndarray, " label"], float]:
+    """Compute F1 = 2 right / (answered + true), which is the harmonic mean of precision and recall.
+
+    Returns:
+        Of each label, NaN where it neither is true of a clip nor was answered; and of all answers of all labels.
+
+    Example:
+        >>> answered, truth = np.array([[True, False], [True, True]]), np.array([[True, False], [False, True]])
+        >>> by_label, micro = f1_scores(answered, truth)
+        >>> by_label.round(3).tolist(), micro
+        ([0.667, 1.0], 0.8)
+    """
+    n_right, n_given = (answered & truth).sum(axis=0), answered.sum(axis=0) + truth.sum(axis=0)
+    with np.errstate(invalid="ignore"):  # 0 / 0
+        return 2 * n_right / n_given, float(2 * n_right.sum() / n_given.sum())
+
+
+def _average_precision(scores: Float[np.ndarray, " clip"], truth: Bool[np.ndarray, " clip"]) -> float:
+    if not truth.any():
+        return float("nan")
+    order = np.argsort(-scores, kind="stable")
+    n_right = np.cumsum(truth[order])
+    last_of_equals = np.append(scores[order][1:] != scores[order][:-1], True)
+    n_right, n_answered = n_right[last_of_equals], np.flatnonzero(last_of_equals) + 1
+    gained = np.diff(n_right, prepend=0) / truth.sum()
+    return float((n_right / n_answered * gained).sum())

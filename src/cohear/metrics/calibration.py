@@ -3,13 +3,17 @@
 Conventions:
     Logits are scores before the softmax; log-probabilities are logits too, since a constant per clip changes no
     softmax. An answer is a probability and whether it came true: for one label per clip the largest probability of
-    each clip, for several labels each clip's probability of each label. Computed in float64.
+    each clip, for several labels each clip's probability of each label. Log-probabilities may be minus infinity; of
+    several labels each stands alone. Results are in nats where they are not shares, computed in float64.
 
 Metrics:
     expected_calibration_error: how far probabilities are from shares of right answers, over bins of equal mass.
     calibration_error_by_chance: what so few answers would show if every probability were true.
     reliability_bins: the same bins, for a diagram.
     brier_score: squared error of the probabilities.
+
+Between logits and log-probabilities:
+    log_softmax, log_expit, bernoulli_logits; bernoulli_likelihood_loss, how probable the truth was of several labels.
 
 Fitting:
     fit_temperature: the one number that makes a classifier as sure as it is right (Guo et al., "On calibration of
@@ -20,11 +24,13 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Float64, Int
 
 N_BINS = 10
 TEMPERATURES = (0.01, 100.0)
 """Where a temperature is looked for; one beyond is cut to the nearer end."""
+_SMALLEST_HALF = 2.0**-24  # above zero, in float16
+_LEAST_LOG_PROBABILITY = -24 * math.log(2)
 
 
 @dataclass(frozen=True)
@@ -150,3 +156,46 @@ def _equal_mass(probabilities: Float[np.ndarray, " answer"], n_bins: int) -> lis
     ranks = np.searchsorted(np.sort(probabilities), probabilities, side="left")  # equal ones share the lowest
     bins = ranks * n_bins // len(probabilities)
     return [np.flatnonzero(bins == bin_) for bin_ in np.unique(bins)]
+
+
+def log_softmax(logits: Float[np.ndarray, "clip label"]) -> Float64[np.ndarray, "clip label"]:
+    """Return natural logarithms of probabilities, whose sum over labels is 1."""
+    shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+
+
+def bernoulli_likelihood_loss(
+    log_probabilities: Float[np.ndarray, "clip label"], truth: Bool[np.ndarray, "clip label"]
+) -> float:
+    """Compute the mean over clips and labels of minus the log-probability of what is true, in nats, at least 0.
+
+    Where a probability was rounded to one, its other side is taken to be the smallest number above zero of its type.
+
+    Example:
+        >>> round(bernoulli_likelihood_loss(np.log([[0.5, 0.25]]), np.array([[True, False]])), 4)  # ln 2, ln 4/3
+        0.4904
+    """
+    almost_one = -float(
+        np.finfo(np.float32 if log_probabilities.dtype == np.float32 else np.float64).smallest_subnormal
+    )
+    log_yes = np.minimum(log_probabilities.astype(np.float64), almost_one)
+    logits = log_yes - np.log(-np.expm1(log_yes))
+    return float(-log_expit(np.where(truth, logits, -logits)).mean())
+
+
+def log_expit(logits: Float[np.ndarray, "*shape"]) -> Float64[np.ndarray, "*shape"]:
+    """Return the logarithm of 1 / (1 + exp(-logit)), never of a rounded zero."""
+    return -np.logaddexp(0, -logits.astype(np.float64))
+
+
+def bernoulli_logits(log_probabilities: Float[np.ndarray, "clip label"]) -> Float64[np.ndarray, "clip label"]:
+    """Return the logits log p - log(1 - p) of log-probabilities, between -16.6 and 16.6.
+
+    Of half precision: a probability nearer to 1 than 6e-8 is kept there as 1, whose logit would be infinite.
+
+    Example:
+        >>> bernoulli_logits(np.log([[0.5, 0.9]])).round(3).tolist()
+        [[0.0, 2.197]]
+    """
+    log_p = np.clip(log_probabilities.astype(np.float64), _LEAST_LOG_PROBABILITY, -_SMALLEST_HALF)
+    return log_p - np.log(-np.expm1(log_p))

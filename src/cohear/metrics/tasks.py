@@ -24,9 +24,15 @@ from typing import ClassVar
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Float64, Int64
 
-from cohear.metrics.calibration import brier_score, fit_temperature
-from cohear.metrics.likelihood import bernoulli_likelihood_loss, bernoulli_logits, log_expit, log_softmax
-from cohear.metrics.multi_label import average_precision, f1_scores
+from cohear.metrics.accuracy import average_precision, f1_scores
+from cohear.metrics.calibration import (
+    bernoulli_likelihood_loss,
+    bernoulli_logits,
+    brier_score,
+    fit_temperature,
+    log_expit,
+    log_softmax,
+)
 
 Targets = Int64[np.ndarray, " clip"] | Float32[np.ndarray, "clip label"]
 """What a network is trained to answer: class indices, or rows of 0 and 1."""

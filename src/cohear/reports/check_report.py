@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cohear.data.check.check import SEVERITIES, Check, Finding, Item, can_train
-from cohear.data.check.overview import Counts, Overview
+from cohear.data.check.survey import Counts, Overview
 from cohear.data.clips import Clip
 from cohear.data.wording import counted, duration_text, some
 from cohear.reports.pages import printable, write_page
@@ -23,17 +23,13 @@ _N_ITEMS = {"error": 5, "warning": 3, "note": 2}
 def to_screen(check: Check, width: int = 80) -> str:
     """Write what was found as text, for a screen of at least 40 columns."""
     name, overview = printable(check.dataset.name), check.overview
-    can = "can" if check.can_train else "cannot"
+    can = "can" if can_train(check.findings) else "cannot"
     counts = severity_counts(check.findings) or "nothing was found wrong"
     facts = [f"{counted(overview.n_clips, 'clip')} in {counted(overview.n_files, 'file')}"]
     if overview.labels:
-        facts[0] += f", {duration_text(overview.duration_s)} in all, {_lengths_text(overview)}"
-        properties = (overview.sample_rates, overview.channels, overview.file_types)
-        facts += [
-            _labels_text(overview),
-            "; ".join(map(_counts_text, properties)),
-            f"training: {_training_text(check)}",
-        ]
+        lengths, *properties, training = _facts(check).values()
+        facts[0] += f", {duration_text(overview.duration_s)} in all, {lengths}"
+        facts += [_labels_text(overview), "; ".join(properties), f"training: {training}"]
     lines = [*textwrap.wrap(f"{name}: training {can} start; {counts}", width)]
     lines += [line for fact in facts for line in _hanging("", fact, width, indent=2)]
     return "\n".join([*lines, "", *(line for finding in check.findings for line in _block(finding, width))]).rstrip()
@@ -150,8 +146,7 @@ def _clips(check: Check) -> list[dict[str, Any]]:
         {
             **_clip(one.clip),
             "group": group,
-            **{name: getattr(one.sound, name) for name in ("duration_s", "sample_rate", "n_channels")},
-            **{name: getattr(one.sound.measures, name) for name in ("peak", "is_silent", "clipped_share", "content")},
+            **asdict(one.sound),
         }
         for one, group in zip(check.survey.heard, check.kinship.groups, strict=True)
     ]
@@ -164,7 +159,7 @@ def _clip(clip: Clip) -> dict[str, Any]:
 
 
 def _facts(check: Check) -> dict[str, str]:
-    """Describe the sounds, for the page."""
+    """Describe the sounds, and what training makes of them."""
     overview = check.overview
     return {
         "Lengths": _lengths_text(overview),

@@ -15,14 +15,13 @@ from cohear.errors import UserError
 from cohear.metrics.accuracy import standard_error
 from cohear.reports import plots
 from cohear.reports.experiments import Experiment, cell_of, closest, group_runs, mean, preset_text
-from cohear.reports.pages import picture, write_page
+from cohear.reports.pages import WARNING, Table, count_text, nats_text, picture, signed, write_page
 from cohear.reports.paired import compare_pairs, paired_table
-from cohear.reports.tables import WARNING, Table, count_text, nats_text, signed, to_html
+from cohear.runs.build import shown_recipe
 from cohear.runs.run import Run
 
 ErrorOver = Literal["folds", "seeds"]
-
-_N_WARNINGS_SHOWN = 8
+"""What standard errors are over: folds, each averaged over its seeds; or seeds, each averaged over all folds."""
 
 
 @dataclass(frozen=True)
@@ -82,8 +81,7 @@ def comparison_tables(runs: Sequence[Run], error_over: ErrorOver = "folds") -> l
 
     Args:
         runs: finished runs, at least one.
-        error_over: what standard errors are over: `folds`, each averaged over its seeds; or `seeds`, each averaged over
-            all folds (then seeds that lack a fold do not count).
+        error_over: of seeds those count that have all folds.
 
     Raises:
         UserError: if there are no runs, two are the same, or predictions cannot be read.
@@ -92,7 +90,7 @@ def comparison_tables(runs: Sequence[Run], error_over: ErrorOver = "folds") -> l
         raise UserError("there is nothing to compare: give at least one finished run")
     experiments = group_runs(runs)
     pairs = paired_table(compare_pairs(experiments))
-    return [_method_table(runs, method_rows(experiments, error_over), error_over), *([pairs] if pairs else [])]
+    return [_method_table(method_rows(experiments, error_over), runs, error_over), *([pairs] if pairs else [])]
 
 
 def write_comparison(runs: Sequence[Run], out: Path, error_over: ErrorOver = "folds") -> list[Table]:
@@ -117,13 +115,11 @@ def write_comparison(runs: Sequence[Run], out: Path, error_over: ErrorOver = "fo
         "comparison.html",
         title=" and ".join(sorted({f"{run.record.dataset}, preset {run.config.preset}" for run in runs})),
         best=[row for row in rows if math.isclose(row.experiment.accuracy, highest, rel_tol=1e-12)],
-        n_methods=len(rows),
-        methods=to_html(tables[0]),
+        tables=tables,
         accuracies=picture(
             plots.accuracy_by_model([(row.experiment, row.standard_error) for row in rows]),
             "Accuracy of each model with its standard error",
         ),
-        paired=[to_html(table) for table in tables[1:]],
         figures=list(_figures([row.experiment for row in rows])),
         runs=[run for row in rows for run in sorted(row.experiment.runs, key=cell_of)],
     )
@@ -135,8 +131,7 @@ def _figures(experiments: Sequence[Experiment]) -> Iterable[dict[str, Any]]:
     tracked: dict[str, list[Experiment]] = {}
     for experiment in experiments:
         if any(plots.is_tracked(run, "test_jsd") for run in experiment.runs):
-            views = "combination" if experiment.transform == "none" else experiment.transform
-            tracked.setdefault(views, []).append(experiment)
+            tracked.setdefault(shown_recipe(experiment.runs[0].config), []).append(experiment)
     for views, chosen in tracked.items():
         yield {
             "views": views,
@@ -145,22 +140,25 @@ def _figures(experiments: Sequence[Experiment]) -> Iterable[dict[str, Any]]:
         }
 
 
-def _method_table(runs: Sequence[Run], rows: Sequence[MethodRow], error_over: ErrorOver) -> Table:
+def _method_table(rows: Sequence[MethodRow], runs: Sequence[Run], error_over: ErrorOver) -> Table:
+    header = ["Model", "Accuracy", "Improvement", "JSD, nats", "Runs"]
+    cells = [
+        [
+            row.experiment.label,
+            _accuracy_text(100 * row.experiment.accuracy, row.standard_error and 100 * row.standard_error),
+            "-" if row.improvement is None else f"{signed(100 * row.improvement)} points",
+            nats_text(row.experiment.jsd),
+            str(len(row.experiment.runs)),
+        ]
+        for row in rows
+    ]
     with_paper = any(_is_esc50(run) for run in runs)
-    header = ("Model", "Accuracy", "Improvement", "JSD, nats", "Runs", *(["Paper"] if with_paper else []))
-    cells = [(*_cells(row), *([_paper_cell(row.experiment)] if with_paper else [])) for row in rows]
-    return Table("Accuracy by method", header, tuple(cells), tuple(_notes(rows, runs, error_over, with_paper)))
-
-
-def _cells(row: MethodRow) -> tuple[str, ...]:
-    experiment = row.experiment
-    return (
-        experiment.label,
-        _accuracy_text(100 * experiment.accuracy, None if row.standard_error is None else 100 * row.standard_error),
-        "-" if row.improvement is None else f"{signed(100 * row.improvement)} points",
-        nats_text(experiment.jsd),
-        str(len(experiment.runs)),
-    )
+    if with_paper:
+        header.append("Paper")
+        for row, its in zip(rows, cells, strict=True):
+            its.append(_paper_cell(row.experiment))
+    notes = _notes([row.experiment for row in rows], runs, error_over)
+    return Table("Accuracy by method", tuple(header), tuple(map(tuple, cells)), tuple(notes))
 
 
 def _paper_cell(experiment: Experiment) -> str:
@@ -179,28 +177,29 @@ def _is_esc50(run: Run) -> bool:
     return run.record.dataset == "ESC-50"
 
 
-def _notes(rows: Sequence[MethodRow], runs: Sequence[Run], error_over: ErrorOver, with_paper: bool) -> Iterable[str]:
-    folds = count_text((len(row.experiment.folds) for row in rows), "fold")
-    seeds = count_text((len(row.experiment.seeds) for row in rows), "seed")
-    if error_over == "folds":
-        yield f"Accuracy: mean ± standard error over {folds}, each fold averaged over {seeds}."
-    else:
-        yield f"Accuracy: mean ± standard error over {seeds}, each seed averaged over {folds}."
-    if all(row.standard_error is None for row in rows):
-        yield f"With one {error_over[:-1]} there is no standard error."
+def _notes(experiments: Sequence[Experiment], runs: Sequence[Run], error_over: ErrorOver) -> Iterable[str]:
+    yield f"Accuracy: mean ± standard error over {spread_text(experiments, error_over)}."
     yield (
         "Improvement: percentage points over No Augmentation, on the folds that both have. "
         "JSD: between the clean test clip and two views of it, the same views for every model."
     )
     yield commonest_label_sentence(runs)
-    yield from missing_folds([row.experiment for row in rows])
-    if with_paper:
+    yield from missing_folds(experiments)
+    if any(_is_esc50(run) for run in runs):
         presets = " and ".join(sorted({preset_text(run) for run in runs}))
         yield (
             "Paper: Table 1 of Iqbal et al. 2021 (ESC-50, 5 folds, 72 epochs), which does not say over what "
             f"its standard error is; these runs: {presets}."
         )
-    yield from warning_sentences(warning for run in runs for warning in run.metrics["warnings"])
+    yield from dict.fromkeys(WARNING + warning for run in runs for warning in run.metrics["warnings"])
+
+
+def spread_text(experiments: Sequence[Experiment], error_over: ErrorOver = "folds") -> str:
+    """Say over how many folds and seeds means are."""
+    folds = count_text((len(experiment.folds) for experiment in experiments), "fold")
+    seeds = count_text((len(experiment.seeds) for experiment in experiments), "seed")
+    of, others = (folds, seeds) if error_over == "folds" else (seeds, folds)
+    return f"{of}, each {error_over[:-1]} averaged over {others}"
 
 
 def missing_folds(experiments: Sequence[Experiment]) -> Iterable[str]:
@@ -209,7 +208,7 @@ def missing_folds(experiments: Sequence[Experiment]) -> Iterable[str]:
     for experiment in experiments:
         folds = experiment.folds
         if len(folds) < len(every):
-            has = f"{'fold' if len(folds) == 1 else 'folds'} {', '.join(map(str, folds))}"
+            has = f"fold{'s' * (len(folds) > 1)} {', '.join(map(str, folds))}"
             yield (
                 f"{experiment.label} has only {has} of the {len(every)} folds of this table: its mean does not compare "
                 "with means over others."
@@ -222,11 +221,3 @@ def commonest_label_sentence(runs: Sequence[Run]) -> str:
     counts = Counter(label for answers in tested.values() for label in answers.label_texts)
     what = runs[0].predictions.task.words.target
     return f"Always answering the commonest {what} gives {max(counts.values()) / counts.total():.2%}."
-
-
-def warning_sentences(warnings: Iterable[str]) -> list[str]:
-    """Return warnings as notes, each once, the first few of many."""
-    found = list(dict.fromkeys(warnings))
-    n_more = len(found) - _N_WARNINGS_SHOWN
-    more = [f"{WARNING}{n_more} more, in the reports of the runs."] if n_more > 0 else []
-    return [WARNING + warning for warning in found[:_N_WARNINGS_SHOWN]] + more

@@ -1,39 +1,25 @@
-"""What `cohear evaluate` shows: the page of one run, several runs beside each other, and everything as JSON.
-
-Several runs of one configuration are averaged as its test is: over seeds within a fold, then over folds.
-"""
+"""What `cohear evaluate` shows of one run: how good, how sure, how consistent, how robust; and all of it as JSON."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
-from functools import cached_property
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Bool, Float
+from markupsafe import Markup
 
-from cohear.evaluation.consistency import PERTURBATIONS
-from cohear.evaluation.corruptions import CORRUPTIONS, TRAINED_KINDS
+from cohear.evaluation.consistency import NAMES, UNITS, Perturbation
+from cohear.evaluation.corruptions import CORRUPTIONS, SEVERITIES
 from cohear.evaluation.judgement import Judgement, judge
-from cohear.evaluation.robustness import error_rates, mean_corruption_error, relative_corruption_error
-from cohear.metrics.accuracy import standard_error
-from cohear.reports import evaluation_plots, plots
-from cohear.reports.comparison import missing_folds, warning_sentences
-from cohear.reports.evaluation_plots import Agreements, Line, Robustness
-from cohear.reports.evaluation_tables import (
-    BY_LABEL,
-    accuracy_sentence,
-    by_class,
-    judgement_of,
-    mean_jsd,
-    right_of,
-    single_tables,
-    task_of,
-)
-from cohear.reports.experiments import Experiment, cell_of, group_runs
-from cohear.reports.pages import picture, write_page
-from cohear.reports.paired import Answer, Answers, Pair, compare_pairs, paired_table
-from cohear.reports.tables import WARNING, Table, count_text, to_html
+from cohear.evaluation.robustness import error_rates, mean_corruption_error
+from cohear.metrics.accuracy import confusion_matrix, wilson_interval
+from cohear.metrics.calibration import N_BINS
+from cohear.metrics.tasks import Decisions, Task
+from cohear.metrics.thresholds import detections, false_alarms_per_hour
+from cohear.reports import plots
+from cohear.reports.pages import Table, nats_text, picture, write_page
+from cohear.reports.plots import Agreements, Line, Robustness
 from cohear.runs.judging import JudgedRun
 
 SCHEMA = 1
@@ -42,186 +28,90 @@ _BEFORE, _AFTER = Line("as trained", "#6e6e6e", "--"), Line("after temperature",
 _ONLY = Line("", "#d55e00", "-")
 
 
-@dataclass(frozen=True)
-class OverFolds:
-    """A mean with its standard error."""
-
-    mean: float
-    error: float | None
-    """None where there is one fold."""
-
-    def text(self, digits: int, unit: str = "") -> str:
-        """Write both, a share in percent where the unit is `%`."""
-        scale = 100 if unit == "%" else 1
-        error = "" if self.error is None else f"±{scale * self.error:.{digits}f}"
-        return f"{max(0.0, scale * self.mean):.{digits}f}{unit}{error}"
+def judgement_of(judged: JudgedRun, temperature: float = 1.0) -> Judgement:
+    """Judge a run's answers to the clean clips at a temperature."""
+    return judge(judged.run.task, judged.logits, judged.clips.truth, temperature)
 
 
-@dataclass(frozen=True, eq=False)
-class JudgedExperiment:
-    """An experiment and what its runs say of the clips they were judged on."""
-
-    experiment: Experiment
-    judged: tuple[JudgedRun, ...]
-    """In the order of the experiment's runs."""
-
-    @property
-    def label(self) -> str:
-        """As in every table."""
-        return self.experiment.label
-
-    @cached_property
-    def judgements(self) -> tuple[Judgement, ...]:
-        """Of each run, as trained."""
-        return tuple(map(judgement_of, self.judged))
-
-    @cached_property
-    def pooled(self) -> Judgement:
-        """All answers of all its runs together: bins of few clips would tell little."""
-        logits = np.concatenate([its.logits for its in self.judged])
-        truth = np.concatenate([its.clips.truth for its in self.judged])
-        return judge(task_of(self.judged[0]), logits, truth)
-
-    @property
-    def is_corrupted(self) -> bool:
-        """Whether its runs were asked about corrupted clips."""
-        return self.judged[0].right_when_corrupted is not None
-
-    @cached_property
-    def rates(self) -> dict[int, Float64[np.ndarray, "corruption severity"]]:
-        """Error rates of each fold under corruptions, averaged over its seeds."""
-        return self._by_fold([error_rates(its.right_when_corrupted) for its in self.judged])  # type: ignore[arg-type]
-
-    def over_folds(self, values: Iterable[float]) -> OverFolds:
-        """Average a number of each run over seeds and then folds."""
-        return _over_folds([float(value) for value in self._by_fold(list(values)).values()])
-
-    def relative_error(self, baseline: "JudgedExperiment") -> OverFolds | None:
-        """Compare errors with a baseline's, corruption by corruption, on the folds that both have.
-
-        Returns:
-            None where there is no such fold, or the baseline makes no error under some corruption of one.
-        """
-        shared = [fold for fold in self.rates if fold in baseline.rates]
-        ratios = [relative_corruption_error(self.rates[fold], baseline.rates[fold]) for fold in shared]
-        values = [ratio for ratio in ratios if ratio is not None]
-        return _over_folds(values) if values and len(values) == len(ratios) else None
-
-    def answers(self, *, corrupted: bool) -> Answers:
-        """Return the answers of its runs to clips as they are, or to all their corrupted versions."""
-        found = {}
-        for run, its in zip(self.experiment.runs, self.judged, strict=True):
-            right = its.right_when_corrupted if corrupted else right_of(its)
-            assert right is not None
-            by_clip = right.reshape(-1, len(its.clips.rows)).T.tolist()
-            for path, group, versions in zip(its.clips.paths, its.clips.groups, by_clip, strict=True):
-                found[*cell_of(run), path] = Answer(tuple(versions), group or path)
-        return found
-
-    def _by_fold(self, values: Sequence[Any]) -> dict[int, Any]:
-        runs = self.experiment.runs
-        return {
-            fold: np.mean([value for run, value in zip(runs, values, strict=True) if run.fold == fold], axis=0)
-            for fold in self.experiment.folds
-        }
+def right_of(judged: JudgedRun) -> Bool[np.ndarray, " clip"]:
+    """Say which clean clips were answered rightly."""
+    return judged.run.task.right(judged.logits, judged.clips.truth)
 
 
-def _over_folds(values: Sequence[float]) -> OverFolds:
-    return OverFolds(float(np.mean(values)), standard_error(values))
+def mean_jsd(jsd: np.ndarray) -> float:
+    """Average divergences over clips, nats."""
+    return float(jsd.mean(dtype=np.float64))
 
 
-def judged_experiments(judged: Sequence[JudgedRun]) -> list[JudgedExperiment]:
-    """Sort judged runs into experiments, in the order of the paper's Table 1.
-
-    Raises:
-        UserError: where two runs are the same.
-    """
-    judged_of = {its.run.folder: its for its in judged}
-    return [
-        JudgedExperiment(experiment, tuple(judged_of[run.folder] for run in experiment.runs))
-        for experiment in group_runs([its.run for its in judged])
-    ]
+def mean_agreements(line: Line, runs: Sequence[JudgedRun]) -> Agreements:
+    """Average divergences and flips over the clips of some runs."""
+    jsd = np.mean([[mean_jsd(its.jsd) for its in run.agreements] for run in runs], axis=0)
+    flipped = np.mean([[its.flipped.mean() for its in run.agreements] for run in runs], axis=0)
+    return Agreements(line, jsd, flipped)
 
 
-def baseline_of(experiments: Sequence[JudgedExperiment]) -> JudgedExperiment:
-    """Choose what others are compared with: the first without augmentation, else the first."""
-    return next((its for its in experiments if its.experiment.method == "none"), experiments[0])
+def corruption_picture(models: Sequence[Robustness]) -> Markup:
+    """Draw accuracies under corruptions, for a page."""
+    return picture(plots.corruption_panels(models), "Accuracy by corruption and severity, a line each model")
 
 
-def write_evaluation(judged: JudgedRun, out: Path) -> Path:
+def agreement_picture(models: Sequence[Agreements]) -> Markup:
+    """Draw how alike changed clips are answered, for a page."""
+    drawn = plots.agreement_panels(models)
+    return picture(drawn, "Divergence and flips by strength of pitch shifts, rooms and masks, a line each model")
+
+
+def write_evaluation(judged: JudgedRun, out: Path) -> list[Table]:
     """Write the page of one run.
 
     Args:
         judged: from `judge_runs`.
         out: the HTML file to write; its folder exists.
 
+    Returns:
+        Every table there is of it, in the order in which they are read.
+
     Raises:
         UserError: where the page cannot be written.
     """
-    before, task, logits = judgement_of(judged), task_of(judged), judged.logits
+    before, run, truth = judgement_of(judged), judged.run, judged.clips.truth
     diagram = [(_BEFORE, before.bins)]
-    if judged.run.calibration.is_fitted:
-        diagram.append((_AFTER, judgement_of(judged, judged.run.calibration.temperature).bins))
+    if run.calibration.is_fitted:
+        diagram.append((_AFTER, judgement_of(judged, run.calibration.temperature).bins))
+    answers = run.task, run.record.classes, judged.logits, truth, run.task.decide(judged.logits)
+    tables = {
+        "probability": _probability_table(judged),
+        "classes": class_table(*answers),
+        "thresholds": None if run.calibration.precision is None else _threshold_table(judged),
+        "agreement": _agreement_table(judged),
+        "corruptions": None,
+    }
     corruptions = None
-    if judged.right_when_corrupted is not None:
-        rates = error_rates(judged.right_when_corrupted)
-        corruptions = _corruption_picture([Robustness(_ONLY, before.accuracy, 1 - rates)])
-    return write_page(
+    if (right := judged.right_when_corrupted) is not None:
+        tables["corruptions"] = _corruption_table(judged, right)
+        corruptions = corruption_picture([Robustness(_ONLY, before.accuracy, 1 - error_rates(right))])
+    write_page(
         out,
         "evaluation.html",
-        title=judged.run.title,
+        title=run.title,
         judged=judged,
         judgement=before,
         accuracy=accuracy_sentence(judged),
-        tables={table.title: to_html(table) for table in single_tables(judged) if table.title != BY_LABEL},
-        reliability=picture(evaluation_plots.reliability_diagram(diagram), "Shares of right answers by probability"),
-        by_class=by_class(task, judged.run.record.classes, logits, judged.clips.truth, task.decide(logits)),
-        agreement=_agreement_picture([_agreements(_ONLY, [judged])]),
+        tables=tables,
+        reliability=picture(plots.reliability_diagram(diagram), "Shares of right answers by probability"),
+        confusions=confusions(run.task, run.record.classes, truth, answers[-1]),
+        agreement=agreement_picture([mean_agreements(_ONLY, [judged])]),
         corruptions=corruptions,
     )
+    return [table for table in tables.values() if table is not None]
 
 
-def comparison_tables(experiments: Sequence[JudgedExperiment]) -> list[Table]:
-    """Return the tables of several runs, in the order in which they are read."""
-    paired = [paired_table(pairs, f"Paired tests, {kind} clips") for kind, pairs in _tested_pairs(experiments).items()]
-    by_corruption = [_corruptions_table(experiments)] if experiments[0].is_corrupted else []
-    found = [_robustness_table(experiments), *paired, *by_corruption, _belief_table(experiments)]
-    return [table for table in found if table is not None]
-
-
-def write_robustness(experiments: Sequence[JudgedExperiment], out: Path) -> list[Table]:
-    """Write the page of several runs.
-
-    Args:
-        experiments: at least one, judged on clips of one data set.
-        out: the HTML file to write; its folder exists.
-
-    Returns:
-        The tables of the page.
-
-    Raises:
-        UserError: where the page cannot be written.
-    """
-    styles = plots.experiment_styles([its.experiment for its in experiments])
-    lines = [Line(its.label, color, dashes) for its, (color, dashes) in zip(experiments, styles, strict=True)]
-    pairs, tables = list(zip(lines, experiments, strict=True)), comparison_tables(experiments)
-    corruptions = None
-    if experiments[0].is_corrupted:
-        corruptions = _corruption_picture([_robustness(line, its) for line, its in pairs])
-    write_page(
-        out,
-        "robustness.html",
-        title=" and ".join(sorted({judged.clips.dataset for its in experiments for judged in its.judged})),
-        tables=[(table.title, to_html(table)) for table in tables],
-        corruptions=corruptions,
-        reliability=picture(
-            evaluation_plots.reliability_diagram([(line, its.pooled.bins) for line, its in pairs]),
-            "Shares of right answers by probability, one line for each model",
-        ),
-        agreement=_agreement_picture([_agreements(line, its.judged) for line, its in pairs]),
-        runs=[run for its in experiments for run in zip(its.experiment.runs, its.judged, its.judgements, strict=True)],
-    )
-    return tables
+def accuracy_sentence(judged: JudgedRun) -> str:
+    """Say how often it was right, and how sure one can be of that."""
+    made = judgement_of(judged)
+    low, high = (100 * bound for bound in made.interval)
+    count = f"{made.n_right} of {made.n_clips} {judged.run.task.words.clips_right} right"
+    return f"{count}: {made.accuracy:.2%}, 95% interval {low:.1f} to {high:.1f}%"
 
 
 def evaluation_values(judged: Sequence[JudgedRun]) -> dict[str, Any]:
@@ -229,115 +119,170 @@ def evaluation_values(judged: Sequence[JudgedRun]) -> dict[str, Any]:
     return {"schema": SCHEMA, "runs": [_run_values(its) for its in judged]}
 
 
-def _tested_pairs(experiments: Sequence[JudgedExperiment]) -> dict[str, list[Pair]]:
-    """Test each step of the method for each transform: on clean clips, and on corrupted ones where there are any."""
-    judged_of = {its.experiment: its for its in experiments}
-    tested = {"clean": compare_pairs(list(judged_of), lambda its: judged_of[its].answers(corrupted=False))}
-    if experiments[0].is_corrupted:
-        tested["corrupted"] = compare_pairs(list(judged_of), lambda its: judged_of[its].answers(corrupted=True))
-    return tested
+def confusions(
+    task: Task, classes: Sequence[str], truth: Bool[np.ndarray, "clip label"], decisions: Decisions
+) -> Markup | None:
+    """Draw which label was mistaken for which, for a page; None for several labels per clip, which are not."""
+    if task.label_titles:
+        return None
+    counts = confusion_matrix(decisions, truth.argmax(axis=1), len(classes))
+    return picture(plots.confusion_picture(counts, classes), "Confusions: labels in rows, answers in columns")
 
 
-def _robustness_table(experiments: Sequence[JudgedExperiment]) -> Table:
-    """Error rates, clean and, where they were asked for, corrupted."""
-    baseline, corrupted = baseline_of(experiments), experiments[0].is_corrupted
-    header, rows = ["Model", "Clean error"], []
-    if corrupted:
-        header += ["Corrupted error", "Relative"]
-    for its in experiments:
-        cells = [its.over_folds(1 - made.accuracy for made in its.judgements)]
-        if corrupted:
-            cells.append(its.over_folds(map(_corruption_error, its.judged)))
-        row = [its.label, *(cell.text(1, "%") for cell in cells)]
-        if corrupted:
-            relative = its.relative_error(baseline) if its is not baseline else OverFolds(1.0, None)
-            row.append("-" if relative is None else relative.text(3))
-        rows.append((*row, str(len(its.judged))))
-    title = "Robustness" if corrupted else "Errors"
-    return Table(title, (*header, "Runs"), tuple(rows), tuple(_robustness_notes(experiments)))
+def class_table(
+    task: Task,
+    classes: Sequence[str],
+    logits: Float[np.ndarray, "clip label"],
+    truth: Bool[np.ndarray, "clip label"],
+    decisions: Decisions,
+) -> Table:
+    """Build the table of labels: how many of their clips were found, and how many of their answers were right.
+
+    Args:
+        task: what was answered with; it has scores of its own, or else each label is mistaken for another.
+        classes: the names of the labels.
+        logits: of the clips.
+        truth: which labels are true of each.
+        decisions: the answers to them.
+    """
+    answered = task.truth(decisions, len(classes))
+    n_clips, n_answers, n_right = (its.sum(axis=0) for its in (truth, answered, truth & answered))
+    columns = {
+        "Clips": [str(n) for n in n_clips],
+        "Found": [_share(*its) for its in zip(n_right, n_clips, strict=True)],
+        "Right": [_share(*its) for its in zip(n_right, n_answers, strict=True)],
+    }
+    note = "Found: clips with the label that were given it (recall). Right: clips that were given it and have it "
+    for name, values in task.label_scores(logits, truth).items():
+        columns[task.label_titles[name]] = ["-" if np.isnan(value) else f"{value:.3f}" for value in values]
+    if task.label_titles:
+        note += "(precision). Both, and F1, at a probability of one half; average precision over all thresholds."
+    else:
+        note += "(precision). Taken for: the answer to most of the others."
+        mistakes = truth.astype(np.int64).T @ (answered & ~truth)
+        worst = mistakes.argmax(axis=1)
+        columns["Taken for"] = [
+            f"{classes[w]} ({its[w]})" if its[w] else "-" for w, its in zip(worst, mistakes, strict=True)
+        ]
+    return Table("By label", ("Label", *columns), tuple(zip(classes, *columns.values(), strict=True)), (note,))
 
 
-def _robustness_notes(experiments: Sequence[JudgedExperiment]) -> Iterable[str]:
-    folds = count_text((len(its.experiment.folds) for its in experiments), "fold")
-    seeds = count_text((len(its.experiment.seeds) for its in experiments), "seed")
-    yield f"Errors: mean ± standard error over {folds}, each fold averaged over {seeds}."
-    if experiments[0].is_corrupted:
-        yield (
-            f"Corrupted error: mean over {len(CORRUPTIONS)} corruptions in 5 severities. Relative: errors under each "
-            f"corruption over those of {baseline_of(experiments).label}, mean over corruptions (Hendrycks and "
-            "Dietterich 2019)."
-        )
-    yield from (WARNING + sentence for sentence in missing_folds([its.experiment for its in experiments]))
-    heard = {frozenset(path for judged in its.judged for path in judged.clips.paths) for its in experiments}
-    if len(heard) > 1:
-        sizes = ", ".join(f"{its.label} on {sum(len(j.clips.rows) for j in its.judged)}" for its in experiments)
-        yield f"{WARNING}the models were judged on different clips ({sizes}): their errors do not compare."
-    warnings = {warning for its in experiments for judged in its.judged for warning in judged.clips.warnings}
-    yield from warning_sentences(sorted(warnings))
-
-
-def _belief_table(experiments: Sequence[JudgedExperiment]) -> Table:
-    """Probabilities and consistency, as trained, without temperatures."""
-    rows = [
-        (
-            its.label,
-            its.over_folds(made.nll for made in its.judgements).text(2),
-            its.over_folds(made.brier for made in its.judgements).text(3),
-            f"{its.pooled.ece:.1%} ({its.pooled.ece_by_chance:.1%})",
-            its.over_folds(mean_jsd(judged.jsd) for judged in its.judged).text(4),
-            its.over_folds(map(_flips, its.judged)).text(1, "%"),
-        )
-        for its in experiments
-    ]
-    notes = (
-        "Of clean clips, as trained, without temperatures. NLL: negative log-likelihood, nats. ECE: calibration error "
-        "of all runs' answers together, in brackets what so many would give on average, were every probability true.",
-        "JSD: nats, over a clip and two views of `combination`. Flips: answers that change with the clip, mean over "
-        f"{len(PERTURBATIONS)} changes of pitch, room and masks.",
+def _probability_table(judged: JudgedRun) -> Table:
+    """How far probabilities can be believed, before and after the temperature."""
+    calibration, task = judged.run.calibration, judged.run.task
+    made = {"As trained": judgement_of(judged)}
+    if calibration.is_fitted:
+        temperature = calibration.temperature
+        made[f"Temperature {temperature:.2f}"] = judgement_of(judged, temperature)
+    shown = {
+        "Negative log-likelihood, nats": [f"{its.nll:.3f}" for its in made.values()],
+        "Brier score": [f"{its.brier:.3f}" for its in made.values()],
+        "Calibration error": [f"{its.ece:.1%}" for its in made.values()],
+        "... by chance alone": [f"{its.ece_by_chance:.1%}" for its in made.values()],
+    }
+    notes = ["The run has no validation part, so no temperature was fitted."]
+    if calibration.is_fitted:
+        notes = [f"The temperature was fitted to {calibration.n_clips} validation clips, never to these."]
+    notes.append(
+        f"Calibration error (ECE): how far the probability of {task.words.answers} is from the share that is right, "
+        f"over {N_BINS} bins of equally many. By chance alone: what so many answers would give on average, were every "
+        "probability true."
     )
-    return Table("Probabilities and consistency", ("Model", "NLL", "Brier", "ECE", "JSD", "Flips"), tuple(rows), notes)
+    for name, value in (made["As trained"].several or {}).items():
+        shown[task.score_titles[name]] = ["-" if value is None else f"{value:.3f}"] * len(made)
+    if task.score_titles:
+        notes.append("Negative log-likelihood and Brier score: means over labels. F1: at a probability of one half.")
+    rows = tuple((name, *cells) for name, cells in shown.items())
+    return Table("Can its probabilities be believed?", ("", *made), rows, tuple(notes))
 
 
-def _corruptions_table(experiments: Sequence[JudgedExperiment]) -> Table:
-    """Error rates by corruption."""
-    rates = np.array([100 * np.mean(list(its.rates.values()), axis=0).mean(axis=1) for its in experiments])
-    is_new = np.array([corruption.name not in TRAINED_KINDS for corruption in CORRUPTIONS])
-    lines = [(corruption.name, rates[:, place]) for place, corruption in enumerate(CORRUPTIONS)]
-    lines += [("all", rates.mean(axis=1)), (f"all but {' and '.join(TRAINED_KINDS)}", rates[:, is_new].mean(axis=1))]
-    rows = tuple((name, *(f"{rate:.1f}" for rate in its)) for name, its in lines)
-    note = "Percent, mean over folds and severities. The views of `combination` are of rooms and pitch."
-    return Table("Error by corruption", ("Corruption", *(its.label for its in experiments)), rows, (note,))
+def _threshold_table(judged: JudgedRun) -> Table:
+    """What was promised by the validation clips, and what came of it here."""
+    calibration, truth, classes = judged.run.calibration, judged.clips.truth, judged.run.record.classes
+    task = judged.run.task
+    shown = task.probabilities(judged.logits, calibration.temperature)
+    answers = task.answers(task.decide(judged.logits), len(classes))
+    counted = detections(classes, shown, answers, calibration.thresholds)
+    rows = []
+    for k, label in enumerate(classes):
+        if (threshold := calibration.thresholds.get(label)) is None:
+            continue
+        n_right, n_counted = int((counted[:, k] & truth[:, k]).sum()), int(counted[:, k].sum())
+        rows.append(
+            (
+                label,
+                f"{threshold.probability:.3f}",
+                f"{threshold.precision:.0%} of {threshold.n_answers}",
+                f"{_share(n_right, n_counted)} of {n_counted}" if n_counted else "-",
+                f"{threshold.recall:.0%}",
+                _share(n_right, truth[:, k].sum()),
+            )
+        )
+    header = ("Label", "Threshold", "Right then", "Right here", "Found then", "Found here")
+    return Table("Thresholds", header, tuple(rows), tuple(_threshold_notes(judged, counted)))
 
 
-def _flips(judged: JudgedRun) -> float:
-    return float(np.mean([agreement.flipped.mean() for agreement in judged.agreements]))
+def _threshold_notes(judged: JudgedRun, counted: Bool[np.ndarray, "clip label"]) -> Iterable[str]:
+    calibration, background = judged.run.calibration, judged.run.config.data.background
+    yield (
+        f"An answer at or above its label's threshold counts. Then: on {calibration.n_clips} validation clips, where "
+        f"{calibration.precision:.0%} of the answers that count were to be right. Here: on these clips."
+    )
+    is_background = ~judged.clips.truth.any(axis=1)
+    if background in judged.run.record.classes:
+        is_background |= judged.clips.truth[:, judged.run.record.classes.index(background)]
+    n_clips, clip_s = int(is_background.sum()), judged.clips.clip_s
+    if n_clips == 0:
+        yield "None of these clips is background, so nothing can be said of false alarms."
+        return
+    n_alarms = int(counted[is_background].any(axis=1).sum())
+    rates = [false_alarms_per_hour(n_alarms, n_clips, clip_s)]
+    rates += [bound * 3600 / clip_s for bound in wilson_interval(n_alarms, n_clips)]
+    rate, low, high = (f"{its:.0f}" if its >= 100 else f"{its:.2g}" for its in rates)
+    yield (
+        f"False alarms: {rate} per hour of background, 95% interval {low} to {high} ({n_alarms} of {n_clips} clips of "
+        f"{clip_s:g} s)."
+    )
 
 
-def _corruption_error(judged: JudgedRun) -> float:
-    assert judged.right_when_corrupted is not None
-    return mean_corruption_error(judged.right_when_corrupted)
+def _agreement_table(judged: JudgedRun) -> Table:
+    """How alike clean and changed clips are answered."""
+    rows = tuple(
+        (_perturbation_text(its.perturbation), nats_text(mean_jsd(its.jsd)), f"{its.flipped.mean():.1%}")
+        for its in judged.agreements
+    )
+    notes = (
+        "JSD: of the answers to a clip and to the changed clip, mean over clips; from 0, the same, to 0.6931 (ln 2), "
+        f"certain of something else. Flips: clips of which {judged.run.task.words.change}.",
+        "Masks hide up to that share of the bands, and of the frames.",
+        f"Over a clip and two views of `combination`, JSD is {nats_text(mean_jsd(judged.jsd))} nats.",
+    )
+    return Table("Does it answer a changed clip alike?", ("Change", "JSD, nats", "Flips"), rows, notes)
 
 
-def _corruption_picture(models: Sequence[Robustness]) -> Any:
-    return picture(evaluation_plots.corruption_panels(models), "Accuracy by corruption and severity, a line each model")
+def _corruption_table(judged: JudgedRun, right: Bool[np.ndarray, "corruption severity clip"]) -> Table:
+    """Error rates under corruptions."""
+    rates = 100 * error_rates(right)
+    names = [f"{its.name} ({', '.join(f'{level:g}' for level in its.levels)} {its.unit})" for its in CORRUPTIONS]
+    rows = tuple(
+        (name, *(f"{rate:.0f}" for rate in its), f"{its.mean():.1f}")
+        for name, its in zip([*names, "all"], [*rates, rates.mean(axis=0)], strict=True)
+    )
+    note = (
+        f"Error rates in percent, by severity; clean {1 - judgement_of(judged).accuracy:.1%}. Mean corruption error: "
+        f"{mean_corruption_error(right):.1%}."
+    )
+    return Table("How much damage does it survive?", ("Corruption", *map(str, SEVERITIES), "Mean"), rows, (note,))
 
 
-def _agreement_picture(models: Sequence[Agreements]) -> Any:
-    drawn = evaluation_plots.agreement_panels(models)
-    return picture(drawn, "Divergence and flips by strength of pitch shifts, rooms and masks, a line each model")
+def _share(n: int | np.integer, of: int | np.integer) -> str:
+    return f"{n / of:.0%}" if of else "-"
 
 
-def _robustness(line: Line, its: JudgedExperiment) -> Robustness:
-    rates = np.stack(list(its.rates.values()))
-    errors = np.apply_along_axis(standard_error, 0, rates) if len(rates) > 1 else None
-    clean = its.over_folds(made.accuracy for made in its.judgements).mean
-    return Robustness(line, clean, 1 - rates.mean(axis=0), errors)
-
-
-def _agreements(line: Line, runs: Sequence[JudgedRun]) -> Agreements:
-    jsd = np.mean([[mean_jsd(its.jsd) for its in run.agreements] for run in runs], axis=0)
-    flipped = np.mean([[its.flipped.mean() for its in run.agreements] for run in runs], axis=0)
-    return Agreements(line, jsd, flipped)
+def _perturbation_text(perturbation: Perturbation) -> str:
+    """Say `pitch +2 semitones`."""
+    unit = "" if perturbation.kind == "masking" else f" {UNITS[perturbation.kind]}"
+    return f"{NAMES[perturbation.kind]} {perturbation.describe()}{unit}"
 
 
 def _run_values(judged: JudgedRun) -> dict[str, Any]:

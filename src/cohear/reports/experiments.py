@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cohear.errors import UserError
-from cohear.reports.tables import count_text
+from cohear.reports.pages import count_text
 from cohear.runs.config import Config, differences, result_settings, setting_values
 from cohear.runs.paper import ABLATIONS, CONTROLS, TABLE_1
 from cohear.runs.presets import PRESETS, scale_schedules
@@ -17,6 +17,10 @@ VARIANTS = {model.name: model for model in (*ABLATIONS, *CONTROLS) if model not 
 """Ablations and controls by name: what changes one thing in a model of Table 1."""
 _NAMED = {"method", "views.transform", "fold", "seed", "training.precision"}
 """What the name of a model says, or the paper does not."""
+_OTHERWISE = {"fold", "seed", "training.initial_run"}
+"""Runs of one experiment differ in these; weights to begin with are known by their contents."""
+_SCHEDULED = {"objective.ramp_epochs", "optimizer.decay_epochs"}
+"""Which are stretched with the training, and so the same where their share of it is."""
 _HEARD = ("data.sample_rate", "data.clip_s", "data.short")
 """How clips are heard, which is a part of the model, though the fingerprint of the data tells it too."""
 
@@ -125,8 +129,11 @@ def settings_of(run: Run) -> dict[str, str]:
     """Return what may differ between experiments: settings by name, numerics, data set, and contents such as rooms."""
     settings = {"dataset": run.record.dataset, "preset": run.config.preset, "numerics": str(run.record.numerics)}
     settings |= {f"contents of {name}": digest for name, digest in run.record.contents.items()}
-    settings |= {name: str(value) for name, value in result_settings(run.config).items()}
-    return {name: value for name, value in settings.items() if name not in ("fold", "seed")}
+    for name, value in result_settings(run.config).items():
+        settings[name] = f"{value:g}" if isinstance(value, float) else str(value)
+        if name in _SCHEDULED:
+            settings[name] = f"{value / run.config.training.epochs:.3g} of all"
+    return {name: value for name, value in settings.items() if name not in _OTHERWISE}
 
 
 def changes(config: Config, usual: Config) -> dict[str, tuple[Any, Any]]:

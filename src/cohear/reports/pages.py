@@ -1,7 +1,13 @@
-"""One HTML file that holds everything it shows: style, pictures and sounds, nothing from a network."""
+"""What pages are made of: tables (for terminals and Markdown too), pictures, sounds; and the page that holds them all.
+
+A page is one HTML file with everything it shows, style, pictures and sounds, and nothing from a network.
+"""
 
 import base64
 import io
+import textwrap
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +18,105 @@ import soxr
 from jaxtyping import Float
 from markupsafe import Markup
 
-from cohear.data.wording import duration_text
-from cohear.reports.tables import nats_text
+from cohear.data.wording import MARKUP_OF_SENTENCES, duration_text, no_markdown
 from cohear.runtime.files import write_text
+
+WARNING = "Warning: "
+"""Notes that begin with it stand out on a page."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows under a header; the first column holds names (set left), the others numbers (set right)."""
+
+    title: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    notes: tuple[str, ...]
+    """Whole sentences: what the numbers are, and what they cannot say."""
+
+
+def signed(value: float) -> str:
+    """Write a difference with its sign and two decimals; what rounds to zero is `+0.00`.
+
+    Example:
+        >>> signed(-1.5), signed(-0.001)
+        ('-1.50', '+0.00')
+    """
+    return f"{round(value, 2) + 0.0:+.2f}"
+
+
+def nats_text(value: float) -> str:
+    """Write a divergence in nats; it is never negative, but for rounding in the last bits.
+
+    Example:
+        >>> nats_text(0.05), nats_text(-1e-9)
+        ('0.0500', '0.0000')
+    """
+    return f"{max(0.0, value):.4f}"
+
+
+def count_text(counts: Iterable[int], noun: str) -> str:
+    """Say how many, or from how many to how many.
+
+    Example:
+        >>> count_text([1], "seed"), count_text([5, 2, 5], "fold")
+        ('1 seed', '2 to 5 folds')
+    """
+    counts = list(counts)
+    low, high = min(counts), max(counts)
+    number = str(low) if low == high else f"{low} to {high}"
+    return f"{number} {noun}" if high == 1 else f"{number} {noun}s"
+
+
+def to_text(table: Table, width: int = 80) -> str:
+    """Render a table for a terminal, names and notes wrapped so that lines fit in `width`.
+
+    Words are never torn: a table whose numbers leave less than the longest word of a name is wider than `width`.
+
+    Example:
+        >>> print(to_text(Table("Clips", ("Class", "n"), (("dog", "8"), ("rain", "12")), ("Made up.",))))
+        Clips
+        <BLANKLINE>
+        Class   n
+        ---------
+        dog     8
+        rain   12
+        <BLANKLINE>
+        Made up.
+    """
+    lines = (table.header, *table.rows)
+    widths = [max(len(line[i]) for line in lines) for i in range(len(table.header))]
+    room = width - sum(widths[1:]) - 2 * len(widths[1:])
+    longest_word = max(len(word) for line in lines for word in line[0].split() or [""])
+    widths[0] = min(widths[0], max(room, longest_word))
+
+    def render(cells: tuple[str, ...]) -> list[str]:
+        first, *more = textwrap.wrap(cells[0], widths[0] or 1, break_long_words=False, break_on_hyphens=False) or [""]
+        numbers = "".join(f"  {cell:>{n}}" for cell, n in zip(cells[1:], widths[1:], strict=True))
+        return [f"{first:<{widths[0]}}{numbers}".rstrip(), *more]
+
+    body = [text for row in table.rows for text in render(row)]
+    rule = "-" * (sum(widths) + 2 * len(widths[1:]))
+    notes = [line for note in table.notes for line in textwrap.wrap(note, width, break_on_hyphens=False)]
+    return "\n".join([table.title, "", *render(table.header), rule, *body, *([""] if notes else []), *notes])
+
+
+def to_markdown(table: Table) -> str:
+    """Render a table in GitHub's Markdown, notes as paragraphs below."""
+
+    def render(cells: tuple[str, ...]) -> str:
+        return "| " + " | ".join(map(no_markdown, cells)) + " |"
+
+    rule = "|---|" + "---:|" * (len(table.header) - 1)
+    rows = [render(table.header), rule, *(render(row) for row in table.rows)]
+    notes = (MARKUP_OF_SENTENCES.sub(r"\\\g<0>", note) for note in table.notes)
+    return "\n".join([f"**{no_markdown(table.title)}**", "", *rows, *(text for note in notes for text in ("", note))])
+
+
+def to_html(table: Table) -> Markup:
+    """Render a table as an HTML fragment; every cell is escaped."""
+    return Markup(_TEMPLATES.get_template("table.html").render(table=table, warning=WARNING))
 
 
 def printable(text: str) -> str:
@@ -34,7 +136,7 @@ _TEMPLATES = jinja2.Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_TEMPLATES.filters |= {"nats": nats_text, "printable": printable, "duration": duration_text}
+_TEMPLATES.filters |= {"nats": nats_text, "printable": printable, "duration": duration_text, "html": to_html}
 _MP3_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 """Hz; the format knows no others."""
 

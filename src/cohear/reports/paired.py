@@ -14,7 +14,7 @@ import numpy as np
 
 from cohear.metrics.paired_tests import PairedTest, detectable_difference, holm, paired_test
 from cohear.reports.experiments import Experiment, cell_of, closest, n_different
-from cohear.reports.tables import Table, count_text, signed
+from cohear.reports.pages import Table, count_text, signed
 
 _STEPS = (("consistency", "bda"), ("bda", "standard"), ("standard", "none"), ("consistency", "none"))
 SIGNIFICANCE = 0.05
@@ -42,8 +42,6 @@ class Comparison:
     n_recordings: int
     folds: tuple[int, ...]
     seeds: tuple[int, ...]
-    n_unmatched: int
-    """Answers, under a shared fold and seed, to clips that not every model heard."""
 
 
 def answers_of(experiment: Experiment) -> Answers:
@@ -75,15 +73,12 @@ def compare(better: Sequence[Answers], worse: Sequence[Answers]) -> Comparison |
     )
     differences = mean_better - mean_worse  # [pair, version]
     recordings = [models[0][pair].recording for pair in shared for _ in range(differences.shape[1])]
-    cells = set.intersection(*({pair[:2] for pair in its} for its in models))
-    heard = [pair for its in models for pair in its if pair[:2] in cells]
     return Comparison(
         test=paired_test(differences.ravel(), recordings, unit=1 / math.lcm(len(better), len(worse))),
         n_clips=len({path for _, _, path in shared}),
         n_recordings=len(set(recordings)),
         folds=tuple(sorted({fold for fold, _, _ in shared})),
         seeds=tuple(sorted({seed for _, seed, _ in shared})),
-        n_unmatched=len(heard) - len(models) * len(shared),
     )
 
 
@@ -197,5 +192,3 @@ def _notes(pairs: Sequence[Pair], significant: Sequence[str]) -> Iterable[str]:
         "Detectable: the smallest true difference, in points, that runs like these would find significant four times "
         "in five."
     )
-    if n_unmatched := sum(its.n_unmatched for its in found):
-        yield f"Left out: {count_text([n_unmatched], 'answer')} to clips that only one model of a pair heard."

@@ -1,4 +1,4 @@
-"""Pictures for reports: curves over epochs, accuracies, confusions, spectrograms.
+"""Pictures for reports: curves over epochs, accuracies, confusions, reliability, robustness, spectrograms.
 
 Every function returns the bytes of one SVG or PNG file, the same bytes for the same input. Sizes are chosen
 so that the text can be read when a page shows a picture across the width of a phone. Colors are those of Okabe
@@ -8,9 +8,9 @@ and Ito, told apart by the color-blind; lines differ in their dashes too.
 import io
 import math
 import re
+import textwrap
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import matplotlib as mpl
 import numpy as np
@@ -20,6 +20,10 @@ from matplotlib.figure import Figure
 from matplotlib.image import imsave
 from matplotlib.ticker import MaxNLocator
 
+from cohear.evaluation.consistency import NAMES, PERTURBATIONS, UNITS
+from cohear.evaluation.corruptions import CORRUPTIONS, SEVERITIES
+from cohear.metrics.accuracy import wilson_interval
+from cohear.metrics.calibration import ReliabilityBin
 from cohear.models.log_mel import POWER_FLOOR
 from cohear.reports.experiments import Experiment
 from cohear.runs.run import Run
@@ -60,18 +64,43 @@ _METHOD_STYLES = {
 }
 _MORE_COLORS = ("#cc79a7", "#56b4e9", "#b8860b", "#000000")
 """For a second experiment of the same method."""
+_LONGEST_LINE = 36
+"""Letters of a name in a picture."""
 _MOST_ANNOTATED_CLASSES = 12
+_COLUMNS = 2
+_SMALL = {**STYLE, "font.size": 9, "legend.fontsize": 9, "axes.titlesize": 9}
 
 
-@dataclass(frozen=True)
-class Curve:
-    """One line of a plot over epochs."""
+class Line(NamedTuple):
+    """How a run, or the mean of runs, is drawn."""
 
     label: str
     color: str
     dashes: str
-    runs: tuple[tuple[tuple[int, float], ...], ...]
-    """For each run its points: epochs trained, value."""
+
+
+class Robustness(NamedTuple):
+    """Accuracies, 0 to 1."""
+
+    line: Line
+    clean: float
+    corrupted: Float[np.ndarray, "corruption severity"]
+    corrupted_errors: Float[np.ndarray, "corruption severity"] | None = None
+    """Standard errors; None for a single run."""
+
+
+class Agreements(NamedTuple):
+    """Means over clips, in the order of `PERTURBATIONS`."""
+
+    line: Line
+    jsd: Float[np.ndarray, " perturbation"]
+    """Nats."""
+    flipped: Float[np.ndarray, " perturbation"]
+    """Shares."""
+
+
+Points = dict[int, float]
+"""Epochs trained and what was measured after them, of one run."""
 
 
 def svg(figure: Figure) -> bytes:
@@ -84,18 +113,16 @@ def svg(figure: Figure) -> bytes:
 def training_curves(run: Run) -> bytes:
     """Draw the training losses of a run over its epochs, the consistency weight below them (SVG)."""
     parts = (
-        ("loss", "total", "#000000", "-"),
-        ("classification", "classification", "#0072b2", "--"),
-        ("consistency", "consistency (unweighted)", "#d55e00", "-."),
+        ("loss", Line("total", "#000000", "-")),
+        ("classification", Line("classification", "#0072b2", "--")),
+        ("consistency", Line("consistency (unweighted)", "#d55e00", "-.")),
     )
-    losses = [Curve(label, color, dashes, (_points(run, key),)) for key, label, color, dashes in parts]
-    weight = [Curve("weight", "#d55e00", "-", (_points(run, "consistency_weight"),))]
     with mpl.rc_context(STYLE):
         figure = Figure((WIDTH_IN, 4.6), layout="constrained")
         upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
-        _draw_curves(upper, losses)
+        _draw_curves(upper, [(line, [_points(run, key)]) for key, line in parts])
         upper.set(ylabel="training loss, nats", xlabel=None)
-        _draw_curves(lower, weight, legend=False)
+        _draw_curves(lower, [(Line("_", "#d55e00", "-"), [_points(run, "consistency_weight")])])  # without a legend
         lower.set(ylabel="weight")
         return svg(figure)
 
@@ -103,16 +130,12 @@ def training_curves(run: Run) -> bytes:
 def tracked_curves(run: Run, quantity: Literal["accuracy", "jsd"]) -> bytes:
     """Draw the tracked accuracy or divergence of a run on each part of its clips (SVG)."""
     parts = (
-        ("train", "training clips", "#6e6e6e", "--"),
-        ("validation", "validation clips", "#0072b2", "-."),
-        ("test", "test clips", "#d55e00", "-"),
+        ("train", Line("training clips", "#6e6e6e", "--")),
+        ("validation", Line("validation clips", "#0072b2", "-.")),
+        ("test", Line("test clips", "#d55e00", "-")),
     )
     y_label, scale = {"accuracy": ("accuracy, %", 100.0), "jsd": ("JSD, nats", 1.0)}[quantity]
-    curves = [
-        Curve(label, color, dashes, (_points(run, f"{part}_{quantity}", scale),))
-        for part, label, color, dashes in parts
-    ]
-    return _curves(curves, y_label)
+    return _curves([(line, [_points(run, f"{part}_{quantity}", scale)]) for part, line in parts], y_label)
 
 
 def figure_1(experiments: Sequence[Experiment], part: Part) -> bytes:
@@ -123,10 +146,10 @@ def figure_1(experiments: Sequence[Experiment], part: Part) -> bytes:
             lightly too.
         part: (a) the training clips or (b) the test clips.
     """
-    styles = experiment_styles(experiments)
+    lines = experiment_lines(experiments)
     curves = [
-        Curve(e.label, color, dashes, tuple(_points(run, f"{part}_jsd") for run in e.runs))
-        for e, (color, dashes) in zip(experiments, styles, strict=True)
+        (line, [_points(run, f"{part}_jsd") for run in experiment.runs])
+        for line, experiment in zip(lines, experiments, strict=True)
     ]
     return _curves(curves, f"JSD of {'training' if part == 'train' else 'test'} clips, nats")
 
@@ -136,20 +159,27 @@ def is_tracked(run: Run, key: str) -> bool:
     return any(record.get(key) is not None for record in run.history)
 
 
-def experiment_styles(experiments: Sequence[Experiment]) -> list[tuple[str, str]]:
-    """Choose color and dashes: a method's own, others for further experiments of the same method."""
-    more, used, styles = iter(_MORE_COLORS * len(experiments)), set(), []
+def experiment_lines(experiments: Sequence[Experiment]) -> list[Line]:
+    """Choose color and dashes: a method's own, other colors for further experiments of the same method."""
+    more, used, lines = iter(_MORE_COLORS * len(experiments)), set(), []
     for experiment in experiments:
         color, dashes = _METHOD_STYLES[experiment.method]
-        styles.append((next(more), dashes) if experiment.method in used else (color, dashes))
+        lines.append(Line(_wrapped(experiment.label), next(more) if experiment.method in used else color, dashes))
         used.add(experiment.method)
-    return styles
+    return lines
+
+
+def _wrapped(label: str) -> str:
+    """Break a long name, as one of settings, into lines that leave room for the picture."""
+    return "\n".join(textwrap.wrap(label, _LONGEST_LINE))
 
 
 def accuracy_by_model(rows: Sequence[tuple[Experiment, float | None]]) -> bytes:
     """Draw each model's mean accuracy with its standard error, in [0, 1], and its folds as dots (SVG)."""
     with mpl.rc_context(STYLE):
-        figure = Figure((WIDTH_IN, 1.0 + 0.34 * len(rows)), layout="constrained")
+        labels = [_wrapped(experiment.label) for experiment, _ in rows]
+        n_lines = sum(1 + label.count("\n") for label in labels)
+        figure = Figure((WIDTH_IN, 1.0 + 0.34 * n_lines), layout="constrained")
         axes = figure.subplots()
         for y, (experiment, standard_error) in enumerate(rows):
             color, _ = _METHOD_STYLES[experiment.method]
@@ -157,7 +187,7 @@ def accuracy_by_model(rows: Sequence[tuple[Experiment, float | None]]) -> bytes:
             axes.plot(folds, [y] * len(folds), "o", color=color, alpha=0.35, markersize=5, markeredgewidth=0)
             error = None if standard_error is None else 100 * standard_error
             axes.errorbar(100 * experiment.accuracy, y, xerr=error, fmt="D", color=color, capsize=4, markersize=6)
-        axes.set_yticks(range(len(rows)), [experiment.label for experiment, _ in rows])
+        axes.set_yticks(range(len(rows)), labels)
         axes.set_ylim(len(rows) - 0.5, -0.5)
         axes.set_xlabel("test accuracy, %")
         axes.grid(axis="y", visible=False)
@@ -198,36 +228,110 @@ def log_mel_png(log_mel: Float[np.ndarray, "band frame"], loudest_db: float) -> 
     return output.getvalue()
 
 
-def _curves(curves: Sequence[Curve], y_label: str) -> bytes:
+def reliability_diagram(lines: Sequence[tuple[Line, Sequence[ReliabilityBin]]]) -> bytes:
+    """Draw shares of right answers over their probabilities; of one or two lines with 95 % intervals (Wilson)."""
     with mpl.rc_context(STYLE):
-        figure = Figure((WIDTH_IN, 3.4), layout="constrained")
+        figure = Figure((WIDTH_IN, 4.6), layout="constrained")
+        axes = figure.subplots()
+        axes.plot([0, 100], [0, 100], color="#9aa5b1", linewidth=1)
+        for line, bins in lines:
+            x = [100 * b.probability for b in bins]
+            y = np.array([100 * b.share_right for b in bins])
+            ends = [wilson_interval(round(b.share_right * b.n_answers), b.n_answers) for b in bins]
+            bars = np.abs(100 * np.array(ends).T - y) if len(lines) <= 2 else None
+            axes.errorbar(x, y, bars, elinewidth=0.8, capsize=2, **_style(line))
+        axes.set(xlim=(0, 100), ylim=(0, 102), xlabel="probability, %", ylabel="right, %", aspect="equal")
+        return _with_legend(figure, axes, len(lines) + 1)
+
+
+def corruption_panels(models: Sequence[Robustness]) -> bytes:
+    """Draw the accuracy under each corruption over its severity, one small plot for each, and last their mean."""
+    n_rows = -(-(len(CORRUPTIONS) + 1) // _COLUMNS)
+    with mpl.rc_context(_SMALL):
+        figure = Figure((WIDTH_IN, 0.5 + 1.6 * n_rows), layout="constrained")
+        panels = figure.subplots(n_rows, _COLUMNS, sharex=True, sharey=True).ravel()
+        for place, axes in enumerate(panels[: len(CORRUPTIONS) + 1]):
+            is_mean = place == len(CORRUPTIONS)
+            for model in models:
+                values = model.corrupted.mean(axis=0) if is_mean else model.corrupted[place]
+                x, y = [0, *SEVERITIES], 100 * np.array([model.clean, *values])
+                axes.plot(x, y, **_style(model.line))
+                if model.corrupted_errors is not None and not is_mean:
+                    spread = 100 * np.array([0.0, *model.corrupted_errors[place]])
+                    axes.fill_between(x, y - spread, y + spread, color=model.line.color, alpha=0.12, linewidth=0)
+            title = "mean of all"
+            if not is_mean:
+                its = CORRUPTIONS[place]
+                title = f"{its.name}\n{its.levels[0]:g} to {its.levels[-1]:g} {its.unit}"
+            axes.set_title(title, loc="left")
+            axes.set(xlim=(-0.2, len(SEVERITIES) + 0.2), ylim=(0, 100), xticks=range(len(SEVERITIES) + 1))
+        for axes in panels[len(CORRUPTIONS) + 1 :]:
+            axes.set_axis_off()
+        figure.supxlabel("severity (0: clean)", fontsize=9)
+        figure.supylabel("accuracy, %", fontsize=9)
+        return _with_legend(figure, panels[0], len(models))
+
+
+def agreement_panels(models: Sequence[Agreements]) -> bytes:
+    """Draw divergence and flips over the strength of each transform."""
+    with mpl.rc_context(_SMALL):
+        figure = Figure((WIDTH_IN, 3.8), layout="constrained")
+        panels = figure.subplots(2, len(NAMES), sharex="col", sharey="row", squeeze=False)
+        for column, (kind, title) in enumerate(NAMES.items()):
+            places = [place for place, perturbation in enumerate(PERTURBATIONS) if perturbation.kind == kind]
+            strengths = [PERTURBATIONS[place].strength for place in places]
+            for model in models:
+                for row, values in enumerate((model.jsd, 100 * model.flipped)):
+                    panels[row, column].plot(strengths, values[places], **_style(model.line))
+            panels[0, column].set_title(title, loc="left")
+            panels[1, column].set_xlabel(UNITS[kind])
+        for row, label in enumerate(("JSD, nats", "flips, %")):
+            panels[row, 0].set_ylabel(label)
+            panels[row, 0].set_ylim(bottom=0)
+        return _with_legend(figure, panels[0, 0], len(models))
+
+
+def _with_legend(figure: Figure, axes: Axes, n_lines: int) -> bytes:
+    if n_lines > 1:
+        figure.legend(*axes.get_legend_handles_labels(), loc="outside upper left", ncols=2)
+    return svg(figure)
+
+
+def _style(line: Line) -> dict[str, Any]:
+    how = {"linewidth": 1.8, "marker": "o", "markersize": 3.5}
+    return {"label": line.label, "color": line.color, "linestyle": line.dashes, **how}
+
+
+def _curves(curves: Sequence[tuple[Line, Sequence[Points]]], y_label: str) -> bytes:
+    with mpl.rc_context(STYLE):
+        n_lines = sum(1 + line.label.count("\n") for line, _ in curves)
+        figure = Figure((WIDTH_IN, 2.6 + 0.2 * max(4, n_lines)), layout="constrained")
         axes = figure.subplots()
         _draw_curves(axes, curves)
         axes.set_ylabel(y_label)
         return svg(figure)
 
 
-def _points(run: Run, key: str, scale: float = 1.0) -> tuple[tuple[int, float], ...]:
+def _points(run: Run, key: str, scale: float = 1.0) -> Points:
     """Values are of the time after an epoch, which is counted from 0: one epoch trained comes first."""
-    return tuple((record["epoch"] + 1, scale * record[key]) for record in run.history if record.get(key) is not None)
+    return {record["epoch"] + 1: scale * record[key] for record in run.history if record.get(key) is not None}
 
 
-def _draw_curves(axes: Axes, curves: Sequence[Curve], legend: bool = True) -> None:
-    n_drawn = 0
-    for curve in curves:
-        runs = [dict(points) for points in curve.runs if points]
+def _draw_curves(axes: Axes, curves: Sequence[tuple[Line, Sequence[Points]]]) -> None:
+    for line, of_runs in curves:
+        runs = [points for points in of_runs if points]
         if not runs:
             continue
         shared = sorted(set(runs[0]).intersection(*runs[1:]))  # a mean over fewer runs would jump
         means = [sum(points[epoch] for points in runs) / len(runs) for epoch in shared]
         for points in runs if len(runs) > 1 else ():
-            axes.plot(list(points), list(points.values()), color=curve.color, linewidth=0.7, alpha=0.3)
+            axes.plot(list(points), list(points.values()), color=line.color, linewidth=0.7, alpha=0.3)
         marker = "o" if len(shared) <= 12 else None
-        style = {"color": curve.color, "marker": marker, "markersize": 4, "linewidth": 2}
-        axes.plot(shared, means, curve.dashes, label=curve.label, **style)
-        n_drawn += 1
+        style = {"color": line.color, "marker": marker, "markersize": 4, "linewidth": 2}
+        axes.plot(shared, means, line.dashes, label=line.label, **style)
     axes.set_xlabel("epochs trained")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.set_ylim(bottom=0)
-    if legend and n_drawn:  # above the curves, which leave no corner free for sure
-        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
+    if axes.get_legend_handles_labels()[0]:  # above the curves, which leave no corner free for sure
+        is_long = any("\n" in label for label in axes.get_legend_handles_labels()[1])
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=1 if is_long else 2)

@@ -12,18 +12,16 @@ import numpy as np
 from markupsafe import Markup
 
 from cohear.evaluation.calibration import FEWEST_FOR_TEMPERATURE
-from cohear.evaluation.fixed_views import N_VIEWS
-from cohear.evaluation.shown_clips import ShownClip, ShownView
+from cohear.evaluation.measure import N_VIEWS
 from cohear.metrics.accuracy import wilson_interval
 from cohear.objectives import largest_divergence
 from cohear.reports import plots
 from cohear.reports.comparison import commonest_label_sentence
-from cohear.reports.evaluation_tables import by_class
-from cohear.reports.pages import data_uri, mp3_bytes, picture, write_page
-from cohear.reports.tables import count_text
+from cohear.reports.evaluation_report import class_table, confusions
+from cohear.reports.pages import count_text, data_uri, mp3_bytes, picture, write_page
 from cohear.runs.config import setting_values
-from cohear.runs.predictions import Predictions
 from cohear.runs.run import Run
+from cohear.runs.shown_clips import ShownClip, ShownView
 
 _N_ANSWERS = 3
 
@@ -32,7 +30,7 @@ def write_run_report(run: Run, strips: Sequence[ShownClip] = ()) -> Path:
     """Write the page of a finished run into its folder.
 
     Args:
-        run: finished, and tested on a fold.
+        run: finished.
         strips: clips to see and hear, each with its views.
 
     Returns:
@@ -41,45 +39,26 @@ def write_run_report(run: Run, strips: Sequence[ShownClip] = ()) -> Path:
     Raises:
         UserError: if the run is unfinished or damaged, or the page cannot be written.
     """
-    answers = run.predictions
-    n_correct, n_choices = int(answers.correct.sum()), _n_choices(answers)
+    if not run.is_tested:
+        return write_page(run.report, "untested.html", **_content(run))
+    answers, task = run.predictions, run.predictions.task
+    truth = task.truth(answers.labels, len(answers.classes))
+    n_correct, n_choices = int(answers.correct.sum()), 2 if task.label_titles else len(answers.classes)
     low, high = wilson_interval(n_correct, run.n_clips)
     return write_page(
         run.report,
         "run.html",
         **_content(run),
-        trained=f"{how_trained(run)}; tested on fold {run.fold}.",
         n_correct=n_correct,
-        exactly=" with exactly their labels" if answers.task.label_titles else "",
-        interval=f"{100 * low:.1f} to {100 * high:.1f}",
+        is_several=bool(task.label_titles),
+        interval=(100 * low, 100 * high),
         n_choices=n_choices,
         guessing_nll=math.log(n_choices),
         largest_jsd=largest_divergence(N_VIEWS, n_choices),
         commonest=commonest_label_sentence([run]),
-        by_class=by_class(
-            answers.task,
-            answers.classes,
-            answers.task.logits(answers.log_probabilities),
-            answers.task.truth(answers.labels, len(answers.classes)),
-            answers.predicted,
-        ),
+        by_label=class_table(task, answers.classes, task.logits(answers.log_probabilities), truth, answers.predicted),
+        confusions=confusions(task, answers.classes, truth, answers.predicted),
         strips=[_strip(clip, n_choices) for clip in strips],
-    )
-
-
-def write_untested_report(run: Run) -> Path:
-    """Write the page of a finished run that was trained on every clip into its folder.
-
-    Raises:
-        UserError: if the page cannot be written.
-    """
-    return write_page(
-        run.report,
-        "untested.html",
-        **_content(run),
-        title=f"{run.record.model} on all of {run.record.dataset}, seed {run.config.seed}",
-        trained=f"{how_trained(run)}, on all {run.metrics.get('n_train_clips')} clips.",
-        expected=run.metrics.get("expected"),
     )
 
 
@@ -107,6 +86,7 @@ def _content(run: Run) -> dict[str, Any]:
     facts = {k: v for k, v in vars(run.record).items() if k not in ("config", "classes", "contents", "schema_")}
     return {
         "run": run,
+        "trained": how_trained(run),
         "data_notes": [note.rstrip(".") for note in run.metrics["data_notes"]],
         "curves": _curves(run),
         "calibration": calibration,
@@ -134,11 +114,6 @@ def _curves(run: Run) -> dict[str, Markup]:
     if plots.is_tracked(run, "train_accuracy"):
         drawn["Accuracy"] = picture(plots.tracked_curves(run, "accuracy"), "Accuracy by epoch")
     return drawn
-
-
-def _n_choices(answers: Predictions) -> int:
-    """Return the outcomes of one answer: the classes, or yes and no."""
-    return 2 if answers.task.label_titles else len(answers.classes)
 
 
 def _strip(clip: ShownClip, n_choices: int) -> dict[str, Any]:

@@ -1,27 +1,29 @@
-"""From configurations to objects: front end, transforms, network, and how weights are found.
+"""From configurations to objects: front end, transforms, network, clips on a device, and how weights are found.
 
 The four methods differ by three values: the items an epoch visits, the views made of an item (both in `items`), and the
 objective.
 """
 
-from functools import partial
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
 
+import numpy as np
 import torch
+from jaxtyping import Float32, Int16, Int64
+from torch import Tensor
 
 from cohear import keys
 from cohear.augmentation import build_augmentation
+from cohear.data.decoding import FULL_SCALE
+from cohear.data.store import Store
 from cohear.metrics.tasks import SINGLE_LABEL, Targets, Task
 from cohear.models import LogMel, NetworkWithHead
 from cohear.models import build_network as build_by_name
-from cohear.objectives import (
-    LIKELIHOODS,
-    ClassificationObjective,
-    ConsistencyObjective,
-    linear_ramp,
-    step_decay,
-)
+from cohear.objectives import LIKELIHOODS, ClassificationObjective, ConsistencyObjective, linear_ramp, step_decay
 from cohear.runs.config import Config
 from cohear.runtime.devices import can_compile
+from cohear.tensors import on_device
 from cohear.training.batches import Items
 from cohear.training.plan import TrainingPlan
 from cohear.transforms import Transform
@@ -29,6 +31,13 @@ from cohear.views import ViewMaker
 
 COMMON_RECIPE = "combination"
 """Whose views every run is measured with, so that its `jsd` compares; with the parameters of the paper."""
+
+
+ReadWaveforms = Callable[[Int64[np.ndarray, " batch"]], Float32[Tensor, "batch time"]]
+"""Rows of a store to waveforms on the device of training."""
+
+_GPU_SHARE = 0.25
+"""Of a GPU's free memory that the clips may take."""
 
 
 def method_items(method: str, n_transformed: int) -> Items:
@@ -92,19 +101,6 @@ def is_compiled(config: Config, device: torch.device, n_processes: int = 1) -> b
     return can_compile(device, n_processes) if wanted is None else wanted
 
 
-def build_objective(
-    config: Config, task: Task = SINGLE_LABEL, class_weights: tuple[float, ...] | None = None
-) -> ClassificationObjective:
-    """Return what a method minimizes."""
-    options = config.objective
-    classified = {"likelihood": LIKELIHOODS[task.likelihood], "class_weights": class_weights}
-    if config.method != "consistency":
-        return ClassificationObjective(options.classified_views, options.over_views, **classified)
-    return ConsistencyObjective(
-        options.classified_views, options.over_views, options.divergence, options.representation, **classified
-    )
-
-
 def build_schedule(
     config: Config, task: Task = SINGLE_LABEL, targets: Targets | None = None, n_classes: int = 0
 ) -> TrainingPlan:
@@ -116,27 +112,63 @@ def build_schedule(
         targets: of the training clips; None: classes of equal weight.
         n_classes: K, where there are targets.
     """
-    objective, optimizer, training = config.objective, config.optimizer, config.training
-    class_weights = None
+    options, optimizer, training = config.objective, config.optimizer, config.training
+    class_weights, is_consistency = None, config.method == "consistency"
     if targets is not None and training.balance == "weights":
         class_weights = tuple(task.class_weights(task.truth(targets, n_classes)).tolist())
+    classified = {"likelihood": LIKELIHOODS[task.likelihood], "class_weights": class_weights}
+    which = options.classified_views, options.over_views
+    objective = ClassificationObjective(*which, **classified)
+    if is_consistency:
+        objective = ConsistencyObjective(*which, options.divergence, options.representation, **classified)
     return TrainingPlan(
         items=method_items(config.method, config.views.n_transformed),
-        objective=build_objective(config, task, class_weights),
+        objective=objective,
         n_epochs=training.epochs,
         batch_size=training.batch_size,
         seed=config.seed,
-        learning_rate=partial(
+        learning_rate=functools.partial(
             step_decay, initial=optimizer.learning_rate, factor=optimizer.decay_factor, every=optimizer.decay_epochs
         ),
-        consistency_weight=partial(
+        consistency_weight=functools.partial(
             linear_ramp,
-            final=objective.consistency_weight if config.method == "consistency" else 0.0,
-            n_epochs=objective.ramp_epochs,
-            offset=objective.ramp_offset,
+            final=options.consistency_weight if is_consistency else 0.0,
+            n_epochs=options.ramp_epochs,
+            offset=options.ramp_offset,
         ),
         weight_decay=optimizer.weight_decay,
         draws_classes_equally=training.balance == "sampling",
         patience=training.patience,
         drops_nonfinite=training.on_nonfinite == "skip",
     )
+
+
+@dataclass(frozen=True, eq=False)
+class ResidentClips:
+    """All clips of a store on one device, in 16 bits."""
+
+    waveforms: Int16[Tensor, "clip time"]
+    scales: Float32[Tensor, " clip"]
+
+    @classmethod
+    def of(cls, store: Store, device: torch.device) -> "ResidentClips":
+        """Copy a store to a device."""
+        steps = store.rows.read(np.arange(len(store)))
+        return cls(torch.from_numpy(steps).to(device), torch.from_numpy(store.scales).to(device))
+
+    def read(self, rows: Int64[np.ndarray, " batch"]) -> Float32[Tensor, "batch time"]:
+        """Return the waveforms of some rows, bit for bit those of `Store.read`."""
+        places = on_device(rows, self.waveforms.device)
+        return self.waveforms[places].float() * (self.scales[places] / FULL_SCALE)[:, None]
+
+
+def waveform_reader(store: Store, device: torch.device) -> ReadWaveforms:
+    """Return how a device gets the clips of a store; what is copied to a GPU stays there for the runs that follow."""
+    resident = _resident(store, device) if device.type == "cuda" else None
+    return (lambda rows: on_device(store.read(rows), device)) if resident is None else resident.read
+
+
+@functools.lru_cache(maxsize=1)
+def _resident(store: Store, device: torch.device) -> ResidentClips | None:
+    fits = store.rows.n_bytes < _GPU_SHARE * torch.cuda.mem_get_info(device)[0]
+    return ResidentClips.of(store, device) if fits else None

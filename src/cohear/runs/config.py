@@ -37,6 +37,8 @@ class Setting:
     `shown` of it."""
     methods: tuple[MethodName, ...] = _METHODS
     """Those that look at it; for others another value is the same run."""
+    not_of: tuple[str, ...] = ()
+    """Networks that do not look at it."""
     option: str | None = None
     """By which the command line offers it."""
     metavar: str | None = None
@@ -51,6 +53,8 @@ PositiveFloat = Annotated[float, Field(gt=0)]
 
 EVERY_CLIP = "all"
 """The fold of a run that is trained on every clip and tested on none."""
+VALIDATION_SHARE = 0.15
+"""Of the training clips of data that bring no folds, where no other is chosen."""
 
 
 def _read_fold(value: Any) -> Any:
@@ -141,9 +145,9 @@ class NetworkConfig(_Section):
 
     name: Annotated[str, Field(min_length=1), Setting()] = "vgg"
     """`vgg`, `timm:MODEL` (of PyTorch Image Models, as `timm:resnet10t`), or what an installed package brings."""
-    width: Annotated[float, Field(gt=0, le=64), Setting()] = 1.0
+    width: Annotated[float, Field(gt=0, le=64), Setting(not_of=("timm",))] = 1.0
     """Factor on the feature maps 64, 128, 256, 512; of the VGG alone."""
-    pooling: Annotated[Literal["max", "average"], Setting()] = "max"
+    pooling: Annotated[Literal["max", "average"], Setting(not_of=("timm",))] = "max"
     """Of 2x2 cells after each block; of the VGG alone."""
     global_pooling: Annotated[Literal["max", "average"], Setting()] = "average"
     """Over bands and frames before the linear layer."""
@@ -268,12 +272,14 @@ def setting_values(config: Config) -> dict[str, Any]:
 
 
 def result_settings(config: Config) -> dict[str, Any]:
-    """Return the settings that can change what comes out of a run of its method on given clips."""
+    """Return the settings that can change what comes out of a run of its method and network on given clips."""
     settings = {name: setting_of(name) for name in FIELDS}
+    network = config.network.name.partition(":")[0]
     return {
         name: value
         for name, value in setting_values(config).items()
-        if settings[name].effect == "result" and config.method in settings[name].methods
+        if settings[name].effect == "result"
+        if config.method in settings[name].methods and network not in settings[name].not_of
     }
 
 
@@ -305,6 +311,16 @@ def change(config: Config, changes: Mapping[str, Any]) -> Config:
         return type(config).model_validate(values)
     except ValidationError as error:
         raise UserError(_sentence(error)) from error
+
+
+def check_track(track: str) -> None:
+    """Refuse a time of measurements that cannot be followed.
+
+    Raises:
+        UserError: for anything but `every`, `end` or a number of epochs.
+    """
+    if track not in ("every", "end") and not (track.isascii() and track.isdigit() and int(track) > 0):
+        raise UserError(f"track '{track}' is not known; use every, end, or a number of epochs such as 5")
 
 
 def parse_override(text: str) -> tuple[str, Any]:

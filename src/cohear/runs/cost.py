@@ -1,25 +1,33 @@
 """What runs will cost on this machine, of any network: one small step is made and measured, the rest is arithmetic.
 
-The step trains on one item. Its time is that of every signal; what its backward pass keeps, told by the tensors that
-autograd saves, is what a whole batch keeps times the signals of that batch.
+The step is of a few signals: their views are made, a network hears them, once as in training and once as in a
+measurement. Time and the most memory held at once, of each of the three, grow with the number of signals.
 """
 
+import functools
 import time
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
-from torch import Tensor
-from torch.autograd.graph import saved_tensors_hooks
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from cohear import keys
 from cohear.errors import UserError
-from cohear.evaluation.fixed_views import N_VIEWS
-from cohear.runs.build import build_network, build_on_meta, build_schedule, build_view_maker, shown_recipe
+from cohear.evaluation.measure import BATCH_CLIPS, CACHE_BYTES, N_VIEWS
+from cohear.runs.build import (
+    COMMON_RECIPE,
+    build_network,
+    build_on_meta,
+    build_schedule,
+    build_view_maker,
+    shown_recipe,
+)
 from cohear.runs.config import Config, TrainingConfig, ViewsConfig
 from cohear.runs.plan import Plan
 from cohear.runtime.devices import free_gpu_bytes, wait_for
@@ -33,16 +41,20 @@ _PER_WEIGHT = 16
 
 @dataclass(frozen=True)
 class StepCost:
-    """What one small step took."""
+    """What a signal costs."""
 
-    signal_s: float
-    """Seconds of a signal's forward and backward pass, and its share of the step."""
+    step_s: float
+    """Seconds of its forward and backward pass."""
     view_s: float
     """Seconds to make a transformed view, front end included."""
-    signal_bytes: int
-    """That a signal keeps in memory until its backward pass."""
-    weight_bytes: int
-    """Of weights, gradients and moments."""
+    view_bytes: int
+    """The most that is held at once while its view is made, the waveform included."""
+    step_bytes: int
+    """The most that is held at once in its forward and backward pass, beside weights, their gradients and moments."""
+    answer_bytes: int
+    """The same of a forward pass alone."""
+    log_mel_bytes: int
+    """Of a view when it is made."""
 
 
 def estimate_s(plan: Plan) -> float:
@@ -56,9 +68,9 @@ def estimate_s(plan: Plan) -> float:
     n_train, n_clips = len(plan.split.train), len(plan.data.store)
     n_transformed = n_train * sum(view > 0 for item in items for view in item)
     n_measured = sum(is_tracked(plan.track, epoch, epochs) for epoch in range(epochs))
-    epoch_s = n_train * len(items) * len(items[0]) * cost.signal_s + n_transformed * cost.view_s
+    epoch_s = n_train * len(items) * len(items[0]) * cost.step_s + n_transformed * cost.view_s
     # A measurement is a forward pass, about a third of a step.
-    measuring_s = n_clips * (N_VIEWS * cost.signal_s / 3 * n_measured + (N_VIEWS - 1) * cost.view_s)
+    measuring_s = n_clips * (N_VIEWS * cost.step_s / 3 * n_measured + (N_VIEWS - 1) * cost.view_s)
     return epochs * epoch_s + measuring_s
 
 
@@ -74,7 +86,7 @@ def check_memory(plans: Sequence[Plan], *, n_jobs: int = 1) -> None:
     """
     on_gpu = torch.cuda.is_available()
     free = free_gpu_bytes() if on_gpu else free_bytes()
-    needs = sorted((_training_bytes(plan, free) for plan in plans), reverse=True)[:n_jobs]
+    needs = sorted((needed_bytes(plan, free) for plan in plans), reverse=True)[:n_jobs]
     needed = (1 if on_gpu else n_processes_here()) * sum(needs)
     if free is None or needed <= free:
         return
@@ -99,15 +111,34 @@ def is_tracked(track: str, epoch: int, n_epochs: int) -> bool:
     return epoch == n_epochs - 1 or (epoch + 1) % every == 0
 
 
-def _training_bytes(plan: Plan, free: int | None) -> int:
-    """Estimate what a run needs at once; weights that are too large by themselves are not made for it."""
-    config, n_classes = plan.config, len(plan.data.store.classes)
-    n_weights = sum(weight.numel() for weight in build_on_meta(config, n_classes).parameters())
-    if free is not None and _PER_WEIGHT * n_weights > free:
-        return _PER_WEIGHT * n_weights
+def needed_bytes(plan: Plan, free: int | None = None) -> int:
+    """Estimate what a run holds at once: in a step or in a batch of a measurement, and what is kept between these.
+
+    Args:
+        plan: of the run.
+        free: bytes; where its weights alone take more, nothing is made to see what the rest does. None: any number.
+    """
+    config, n_classes, n_train = plan.config, len(plan.data.store.classes), len(plan.split.train)
+    weights = _PER_WEIGHT * sum(one.numel() for one in build_on_meta(config, n_classes).parameters())
+    if free is not None and weights > free:
+        return weights
     cost, items = measure_step(config, n_classes), build_schedule(config).items
-    n_items = min(items_per_batch(items, config.training.batch_size), len(plan.split.train) * len(items))
-    return n_items * len(items[0]) * cost.signal_bytes + cost.weight_bytes
+    n_items = min(items_per_batch(items, config.training.batch_size), n_train * len(items))
+    n_clips = min(BATCH_CLIPS, max(map(len, (plan.split.train, plan.split.validation, plan.split.test))))
+    training = n_items * len(items[0]) * max(cost.step_bytes, cost.view_bytes)
+    measuring = n_clips * N_VIEWS * max(cost.answer_bytes, cost.view_bytes)
+    kept = _kept_bytes(plan, cost.log_mel_bytes)
+    epochs, is_patient = config.training.epochs, config.training.patience is not None
+    is_kept_early = is_patient or any(is_tracked(plan.track, epoch, epochs) for epoch in range(epochs - 1))
+    return weights + max(training + kept * is_kept_early, measuring + kept)
+
+
+def _kept_bytes(plan: Plan, log_mel_bytes: int) -> int:
+    """Return what the log-mels take that measurements keep: of all parts its own views, in the end the common ones."""
+    split, is_own = plan.split, shown_recipe(plan.config) != COMMON_RECIPE
+    parts = [split.train, split.validation, split.test, *[split.validation, split.test] * is_own]
+    sizes = [N_VIEWS * log_mel_bytes * len(part) for part in parts]
+    return sum(size for size in sizes if size <= CACHE_BYTES)
 
 
 def measure_step(config: Config, n_classes: int) -> StepCost:
@@ -132,50 +163,85 @@ def measure_step(config: Config, n_classes: int) -> StepCost:
         return _measure(measured, n_classes)  # pyright: ignore[reportArgumentType] -- frozen models have a hash
 
 
-@lru_cache(maxsize=32)
+@functools.lru_cache(maxsize=32)
 def _measure(config: Config, n_classes: int) -> StepCost:
     assert config.data.clip_s is not None
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    n_signals = 48 if device.type == "cuda" else 3  # enough to occupy the device
-    n_samples = round(config.data.clip_s * config.data.sample_rate)
-    noise = keys.uniform(np.arange(n_signals, dtype=np.uint64), n_samples)
-    waveforms = on_device(noise, device, torch.float32)
-    view_maker = build_view_maker(config)
-    view_maker.to(device)
+    n_signals = 48 if device.type == "cuda" else 4  # enough to occupy the device
+    noise = keys.uniform(np.arange(n_signals, dtype=np.uint64), round(config.data.clip_s * config.data.sample_rate))
+    waveforms, labels = on_device(noise, device, torch.float32), torch.zeros(n_signals, dtype=torch.long, device=device)
     views = np.ones((1, n_signals), np.int64)
     cell_keys = keys.fold_in(np.uint64(0), views * np.arange(n_signals))
-    made = view_maker.make(waveforms, views, cell_keys).inputs
-    network = build_network(config, n_classes).to(device)
-    labels = torch.zeros(n_signals, dtype=torch.long, device=device)
-    objective = build_schedule(config).objective
-    is_half = config.training.precision == "bf16"
+    view_maker, network = build_view_maker(config).to(device), build_network(config, n_classes).to(device)
+    objective, is_half = build_schedule(config).objective, config.training.precision == "bf16"
 
-    def step() -> None:
+    def make(n: int) -> torch.Tensor:
+        return view_maker.make(waveforms[:n], views[:, :n], cell_keys[:, :n]).inputs
+
+    made = make(n_signals)
+
+    def hear(n: int) -> torch.Tensor:
         with torch.autocast(device.type, torch.bfloat16, enabled=is_half):
-            losses = objective(network(made), labels, 0.0)
-        losses.total.backward()
+            return network(made[:, :n])
 
-    kept = _bytes_kept(step, network)
+    def step(n: int) -> None:
+        objective(hear(n).float(), labels[:n], 0.0).total.backward()
+
+    def bytes_each(work: Callable[[int], object]) -> int:
+        some, more = (_most_held(lambda n=n: work(n), device) for n in (n_signals // 2, n_signals))
+        return max(0, more - some) // (n_signals - n_signals // 2)
+
+    step(n_signals)  # which makes the gradients
+    with torch.no_grad():
+        answer_bytes = bytes_each(hear)
     return StepCost(
-        signal_s=_fastest_s(step, device) / n_signals,
-        view_s=_fastest_s(lambda: view_maker.make(waveforms, views, cell_keys), device) / n_signals,
-        signal_bytes=kept // n_signals,
-        weight_bytes=_PER_WEIGHT * sum(weight.numel() for weight in network.parameters()),
+        step_s=_fastest_s(lambda: step(n_signals), device) / n_signals,
+        view_s=_fastest_s(lambda: make(n_signals), device) / n_signals,
+        view_bytes=bytes_each(make) + waveforms[0].nbytes,
+        step_bytes=bytes_each(step) + made[0, 0].nbytes,
+        answer_bytes=answer_bytes + made[0, 0].nbytes,
+        log_mel_bytes=made[0, 0].nbytes,
     )
 
 
-def _bytes_kept(step: Callable[[], None], network: torch.nn.Module) -> int:
-    """Count the bytes of what autograd saves in a step, each storage once, without weights."""
-    storages = {weight.untyped_storage().data_ptr(): 0 for weight in network.parameters()}
+class _Held(TorchDispatchMode):
+    """Counts the bytes of what operations on a CPU make, each storage as long as it is there."""
 
-    def note(tensor: Tensor) -> Tensor:
-        storage = tensor.untyped_storage()
-        storages.setdefault(storage.data_ptr(), storage.nbytes())
-        return tensor
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = self.most = 0
+        self._there = set[int]()
 
-    with saved_tensors_hooks(note, lambda tensor: tensor):
-        step()
-    return sum(storages.values())
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        given = {id(storage) for storage in _storages((args, kwargs))}
+        made = func(*args, **(kwargs or {}))
+        for storage in _storages(made):
+            if id(storage) not in given and id(storage) not in self._there:
+                self._there.add(id(storage))
+                self.now += storage.nbytes()
+                weakref.finalize(storage, self._forget, id(storage), storage.nbytes())
+        self.most = max(self.most, self.now)
+        return made
+
+    def _forget(self, storage: int, n_bytes: int) -> None:
+        self._there.discard(storage)
+        self.now -= n_bytes
+
+
+def _storages(values: Any) -> list[torch.UntypedStorage]:
+    return [value.untyped_storage() for value in tree_leaves(values) if isinstance(value, torch.Tensor)]
+
+
+def _most_held(work: Callable[[], object], device: torch.device) -> int:
+    """Return the most bytes that work holds at once beside what was there before."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+        before = torch.cuda.memory_allocated(device)
+        work()
+        return torch.cuda.max_memory_allocated(device) - before
+    with _Held() as held:
+        work()
+    return held.most
 
 
 def _fastest_s(work: Callable[[], object], device: torch.device) -> float:
@@ -208,19 +274,20 @@ def explain_out_of_memory(
     except Exception as error:
         if not is_out_of_memory(error):
             raise
-        where = {
-            "training": "in a training step",
-            "measurement": "while clips were measured",
-            "estimate": "while the cost of a run was estimated",
-        }[during]
         kept = "" if during == "estimate" else "; what was saved before is still there"
         sizes = _sizes(config, has_batch=during != "measurement")
-        raise UserError(f"the memory ran out {where}: make {sizes}{kept}") from error
+        raise UserError(f"the memory ran out during {during}: make {sizes}{kept}") from error
 
 
 def _sizes(config: Config, *, has_batch: bool = True) -> str:
     """Name the settings that decide how much memory a run takes."""
     sizes = [f"training.batch_size (now {config.training.batch_size})"] * has_batch
-    sizes += [f"data.clip_s (now {config.data.clip_s:g})", f"network.width (now {config.network.width:g})"]
-    other = ", or use training.precision=bf16 (now float32)" if config.training.precision == "float32" else ""
-    return f"{', '.join(sizes[:-1])} or {sizes[-1]} smaller{other}"
+    sizes += [f"data.clip_s (now {config.data.clip_s:g})"]
+    others = ["training.precision=bf16 (now float32)"] * (config.training.precision == "float32")
+    if config.network.name == "vgg":
+        sizes += [f"network.width (now {config.network.width:g})"]
+    else:  # others have one width
+        others = [f"a smaller network.name (now {config.network.name})", *others]
+    *first, last = sizes
+    smaller = f"{', '.join(first)} or {last}" if first else last
+    return f"{smaller} smaller" + (f", or use {' or '.join(others)}" if others else "")

@@ -7,12 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from cohear.data.check.check import Check, examine
-from cohear.data.check.overview import TrainingForm, windows_of
-from cohear.data.check.sounds import Survey, survey
+from cohear.data.check.survey import Survey, TrainingForm, survey, windows_of
 from cohear.data.datasets import count_clips
-from cohear.data.folds import split
+from cohear.data.folds import split, with_validation
 from cohear.data.headers import sample_rate_line
-from cohear.data.validation import with_validation
 from cohear.errors import UserError
 from cohear.runs.build import build_on_meta
 from cohear.runs.config import Config

@@ -6,11 +6,12 @@ One description serves the run's folder, the packed file, the metadata of an exp
 from collections import Counter
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from cohear.evaluation.calibration import UNFITTED, Calibration
 from cohear.metrics.tasks import SINGLE_LABEL, TASKS
 from cohear.runs.config import Count, Fold, FrontEndConfig, MethodName, NetworkConfig, Positive, Precision, Share
+from cohear.transforms.recipes import parse_recipe
 
 FORMAT = 2
 """Raised when the meaning of a description changes."""
@@ -113,6 +114,15 @@ class Description(_Part):
         """Samples of a window."""
         return round(self.clip_s * self.sample_rate)
 
+    def without_places(self) -> "Description":
+        """Leave out where on somebody's disk the sounds lie that the recipe names, since files are passed on."""
+        about = self.provenance
+        if about is None:
+            return self
+        recipe = parse_recipe(about.transform).text(names_sounds=False)
+        changes = {"transform": recipe, "model": about.model.replace(about.transform, recipe)}
+        return self.model_copy(update={"provenance": about.model_copy(update=changes)})
+
     @model_validator(mode="after")
     def _check(self) -> "Description":
         if self.task not in TASKS:
@@ -130,10 +140,3 @@ class Description(_Part):
         if n_fft * n_frames > MAX_WINDOW_CELLS or n_fft * self.front_end.n_mels > MAX_FILTER_CELLS:
             raise ValueError("the spectrogram of a clip takes more than 1 GiB to compute")
         return self
-
-
-def first_error(error: ValidationError) -> str:
-    """Word the first thing that is wrong with a description."""
-    first = error.errors(include_url=False, include_context=False)[0]
-    place, message = ".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, ")
-    return f"{place[:80]!r}: {message[:1].lower()}{message[1:]}" if place else message

@@ -1,17 +1,15 @@
 """One run, from sounds to numbers: claim a folder, train, measure, write."""
 
-import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from typing import Any, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from torch import nn
 
 from cohear.errors import UserError
-from cohear.evaluation.calibration import UNFITTED, Calibration, write_calibration
-from cohear.evaluation.fixed_views import FixedViews, clip_facts
-from cohear.evaluation.measure import Answers, NotFiniteError, answer, score
+from cohear.evaluation.measure import Answers, FixedViews, NotFiniteError, answer, clip_facts, score
 from cohear.runs.build import (
     COMMON_RECIPE,
     build_network,
@@ -19,17 +17,13 @@ from cohear.runs.build import (
     build_view_maker,
     is_compiled,
     shown_recipe,
+    waveform_reader,
 )
-from cohear.runs.calibrating import Expectation, count_false_alarms, find_expectation, fit_calibration
-from cohear.runs.claims import claimed
-from cohear.runs.config import EVERY_CLIP
+from cohear.runs.config import EVERY_CLIP, Config, check_track
 from cohear.runs.cost import check_memory, explain_out_of_memory, is_tracked
-from cohear.runs.environment import environment_warnings, write_environment
-from cohear.runs.initial_run import use_initial_run
-from cohear.runs.plan import Plan
-from cohear.runs.predictions import VALIDATION, Predictions, round_predictions, write_predictions, write_table
-from cohear.runs.resident_clips import waveform_reader
-from cohear.runs.run import SCHEMA, Run
+from cohear.runs.identity import check_folder, check_place, claimed
+from cohear.runs.plan import Listing, Plan, Prepared, list_clips
+from cohear.runs.run import SCHEMA, Run, find_finished
 from cohear.runtime.devices import make_fabric
 from cohear.runtime.interrupts import stop_on_signals
 from cohear.runtime.machine import process_rank
@@ -39,8 +33,58 @@ from cohear.training.nonfinite import LOWER_RATE
 from cohear.training.plan import TrainingClips, Watch
 from cohear.training.trainer import train
 
+if TYPE_CHECKING:
+    from cohear.evaluation.calibration import Calibration
+    from cohear.runs.description import Expectation
+    from cohear.runs.predictions import Predictions
+
 Part = Literal["train", "validation", "test"]
 _PARTS: tuple[Part, ...] = ("train", "validation", "test")
+
+
+def plan_run(
+    data: Path,
+    config: Config,
+    chosen: Collection[str],
+    *,
+    track: str = "every",
+    out: Path | None = None,
+    crossval: Path | None = None,
+    resume: bool = False,
+    decode: Callable[[Listing], Prepared] = Listing.decode,
+) -> Plan:
+    """Plan one run, and refuse it where it cannot be made: what can be told before sounds are decoded comes first.
+
+    Args:
+        data: DATA of the command line.
+        config: of a preset and what was changed in it.
+        chosen: names of settings that a person chose.
+        track: how often clips are measured: `every` epoch, every N-th, or only at the `end`.
+        out: the run folder; None: one below `runs/` whose name says what the run is.
+        crossval: the folder of a cross-validation, of which a run on every clip learns what to expect.
+        resume: whether an unfinished run may go on.
+        decode: decodes what was listed.
+
+    Raises:
+        UserError: where data, settings, folder or memory do not allow it.
+    """
+    check_track(track)
+    if crossval is not None and config.fold != EVERY_CLIP:
+        raise UserError("--crossval tells what to expect of a run on every clip; give it with --fold all only")
+    if crossval is not None:
+        find_finished([crossval])
+    listing = list_clips(data, config, chosen)
+    listing.check(listing.config)
+    is_first = process_rank() == 0  # the others would find what the first one has begun
+    if out is not None and is_first and not Run(out).is_begun:
+        check_place(out)
+    plan = Plan(listing.config, decode(listing), track, out=out, crossval=crossval)
+    run = Run(plan.folder)
+    if is_first:
+        check_folder(run, plan.record, resume=resume)
+    if not run.is_finished:
+        check_memory([plan])
+    return plan
 
 
 def execute(
@@ -50,7 +94,7 @@ def execute(
     deadline_s: float | None = None,
     on_step: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> tuple[Run, bool]:
-    """Make a run's folder complete; a finished one is left as it is.
+    """Make a run's folder complete; a finished one is left as it is. Whether it fits in memory, `check_memory` says.
 
     Args:
         plan: what to run.
@@ -67,17 +111,19 @@ def execute(
     """
     run = Run(plan.folder)
     _check_patience(plan)
-    if not run.is_finished:
-        check_memory([plan])
     if process_rank() > 0:
         if run.is_finished:  # the first process leaves too, the others would wait for it
             return run, False
         _Execution(plan, run, None).train(deadline_s, on_step)
         return run, True
-    expectation = find_expectation(plan) if plan.config.fold == EVERY_CLIP else None
+    expected = None
+    if plan.config.fold == EVERY_CLIP:
+        from cohear.runs.predictions import find_expectation
+
+        expected = find_expectation(plan)
     with claimed(run, plan.record, resume=resume) as is_done:
         if not is_done:
-            _Execution(plan, run, expectation).train(deadline_s, on_step)
+            _Execution(plan, run, expected).train(deadline_s, on_step)
     return run, not is_done
 
 
@@ -91,21 +137,22 @@ def _check_patience(plan: Plan) -> None:
 class _Execution:
     """The objects of one run while it is trained and measured."""
 
-    def __init__(self, plan: Plan, run: Run, expectation: Expectation | None) -> None:
-        self.plan, self.run, self.expectation = plan, run, expectation
+    def __init__(self, plan: Plan, run: Run, expected: "tuple[Expectation, Calibration] | None") -> None:
+        self.plan, self.run, self.expected = plan, run, expected
         self.config, self.store, self.split, self.task = plan.config, plan.data.store, plan.split, plan.data.task
         self.fabric = make_fabric(self.config.training.precision)
         self.read = waveform_reader(self.store, self.fabric.device)
+        self._views: dict[tuple[str, Part], FixedViews] = {}
         self.network = build_network(self.config, len(self.store.classes))
         if plan.data.listing.initial is not None:
-            use_initial_run(plan.data.listing.initial, self.network, self.config, tuple(self.store.classes))
+            plan.data.listing.initial.begin(self.network, tuple(self.store.classes))
 
     def train(self, deadline_s: float | None, on_step: Callable[[int, int], None]) -> None:
         """Train, then write what is left of it."""
         config, store, rows = self.config, self.store, self.split.train
         compiled = is_compiled(config, self.fabric.device, self.fabric.world_size)
         if self.fabric.is_global_zero:
-            write_environment(self.run.folder, is_compiled=compiled)
+            self.run.write_environment(is_compiled=compiled)
         if compiled:
             self.network.compile_features()
         targets = self.plan.data.targets[rows]
@@ -134,11 +181,12 @@ class _Execution:
                 warnings = history_warnings(history, guessing_loss(schedule, targets))
                 self.finish(kept_epoch(history, config.training.patience), warnings)
 
-    @functools.cache  # noqa: B019 -- as long as the run
     def views_of(self, recipe: str, part: Part) -> FixedViews:
-        """Make the evaluation views of a part of the clips, by a recipe."""
-        view_maker = build_view_maker(self.config, recipe).to(self.fabric.device)
-        return FixedViews(self.store, getattr(self.split, part), view_maker, self.read)
+        """Return the evaluation views of a part of the clips, by a recipe; they are kept as long as the run."""
+        if (recipe, part) not in self._views:
+            view_maker = build_view_maker(self.config, recipe).to(self.fabric.device)
+            self._views[recipe, part] = FixedViews(self.store, getattr(self.split, part), view_maker, self.read)
+        return self._views[recipe, part]
 
     def measure(self, network: nn.Module, epoch: int, should_stop: Callable[[], bool]) -> dict[str, float] | None:
         """Measure the parts that have clips, in the epochs that are followed; with patience validation clips in all."""
@@ -171,9 +219,12 @@ class _Execution:
             epoch: whose weights the network has.
             warnings: what training gave reason for.
         """
+        from cohear.evaluation.calibration import UNFITTED, write_calibration  # late: weights need none of it
+        from cohear.runs.predictions import VALIDATION, fit_calibration, write_predictions
+
         plan, folder, config, record = self.plan, self.run.folder, self.config, self.plan.record
         save_weights(self.run.weights_path, self.network, {"identity": record.identity})
-        calibration = self.expectation.calibration if self.expectation else UNFITTED
+        calibration = self.expected[1] if self.expected else UNFITTED
         if len(self.split.validation):
             validation = self.round(self.ask(COMMON_RECIPE, "validation", epoch), "validation")
             write_predictions(folder, validation, VALIDATION)
@@ -196,7 +247,7 @@ class _Execution:
                 "n_train_clips": len(self.split.train),
                 "n_validation_clips": len(self.split.validation),
                 "kept_epoch": epoch,
-                "warnings": [*plan.warnings, *warnings, *environment_warnings(folder)],
+                "warnings": [*plan.warnings, *warnings, *self.run.environment_warnings()],
                 "data_notes": list(plan.data.notes),
                 "schema": SCHEMA,
             }
@@ -204,11 +255,13 @@ class _Execution:
 
     def untested(self) -> dict[str, Any]:
         """Return the numbers of a run on every clip."""
-        expected = self.expectation.to_json() if self.expectation else None
+        expected = self.expected[0].model_dump(mode="json") if self.expected else None
         return {**dict.fromkeys(("accuracy", "nll", "jsd", "jsd_own")), "n_clips": 0, "expected": expected}
 
-    def test(self, epoch: int, calibration: Calibration) -> dict[str, Any]:
+    def test(self, epoch: int, calibration: "Calibration") -> dict[str, Any]:
         """Answer the test clips, write down the answers, and return the numbers that follow."""
+        from cohear.runs.predictions import count_false_alarms, write_predictions, write_table
+
         own_recipe, targets = shown_recipe(self.config), self.plan.data.targets[self.split.test]
         common = self.ask(COMMON_RECIPE, "test", epoch)
         own = common if own_recipe == COMMON_RECIPE else self.ask(own_recipe, "test", epoch)
@@ -223,8 +276,10 @@ class _Execution:
             **count_false_alarms(predictions, calibration, self.config.data.background, self.plan.record.clip_s),
         }
 
-    def round(self, answers: Answers, part: Part) -> Predictions:
+    def round(self, answers: Answers, part: Part) -> "Predictions":
         """Round what was answered to what is kept."""
+        from cohear.runs.predictions import round_predictions
+
         store, rows = self.store, getattr(self.split, part)
         return round_predictions(
             tuple(store.classes),

@@ -6,7 +6,8 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import active_children, get_context, parent_process
+from multiprocessing import get_context, parent_process
+from multiprocessing.process import BaseProcess
 from typing import Any, Protocol
 
 import torch
@@ -139,19 +140,26 @@ def _run_in_processes(
     n_threads = max(1, torch.get_num_threads() // n_jobs)
     started_with = plans, shares, stop, n_threads
     with ProcessPoolExecutor(min(n_jobs, len(plans)), context, _start_worker, started_with) as pool:
+        workers = list[BaseProcess]()  # whoever calls may have other children, which are none of our business
         try:
             with signals_held():
                 futures = [pool.submit(_work_in_process, i, after_run, deadline_s) for i in range(len(plans))]
-            return _watch(futures, plans, shares, stop, on_progress)
+                workers += (pool._processes or {}).values()  # which it forgets when one of them dies
+            return _watch(futures, workers, plans, shares, stop, on_progress)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
-            for process in active_children():
+            for process in workers:
                 process.kill()  # whatever a run has written is whole
             raise
 
 
 def _watch(
-    futures: "list[Future[None]]", plans: Sequence[Plan], shares: Any, stop: Any, on_progress: OnProgress
+    futures: "list[Future[None]]",
+    workers: Sequence[BaseProcess],
+    plans: Sequence[Plan],
+    shares: Any,
+    stop: Any,
+    on_progress: OnProgress,
 ) -> list[str]:
     pending = set(futures)
     failures: list[str] = []
@@ -161,8 +169,9 @@ def _watch(
             done, pending = wait(pending, timeout=0.5)
             if request.signal_number and not stop.value:
                 stop.value = request.signal_number
-                for process in active_children():
-                    os.kill(process.pid or 0, stop.value)
+                for process in workers:
+                    if process.pid and process.is_alive():
+                        os.kill(process.pid, stop.value)
             for future in done:
                 error = future.exception()
                 if isinstance(error, UserError):

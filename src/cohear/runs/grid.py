@@ -6,9 +6,9 @@ from pathlib import Path
 
 from cohear.errors import UserError
 from cohear.registry import Registry
-from cohear.runs.claims import check_folder
 from cohear.runs.config import change
 from cohear.runs.executors import AfterRun, Executor, run_local
+from cohear.runs.identity import check_folder
 from cohear.runs.paper import FIGURE_FOLD, FOLLOWED, HEADLINE, PaperModel, name_on
 from cohear.runs.plan import Plan, Prepared
 from cohear.runs.run import Run, find_readable
@@ -71,7 +71,7 @@ def _place(plan: Plan, there: Sequence[Run]) -> Plan:
     """Give a run the folder of one that is the same, a finished one first."""
     fitting = [run for run in there if run.covers(plan.track)]
     if not fitting:
-        return replace(plan, out=plan.folder)
+        return plan
     best = min(fitting, key=lambda run: (not run.is_finished, run.folder != plan.folder))
     return replace(plan, out=best.folder, track=best.record.track)
 

@@ -1,17 +1,40 @@
-"""Which run is which: the same identity means the same result, so a finished run need not be made again."""
+"""Which run is which, what it is called, and whether a folder may be used for it.
+
+The same identity means the same result, so a finished run need not be made again. A folder belongs to one run, and to
+one process at a time.
+"""
 
 import hashlib
 import json
+import os
 import re
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from typing import Any
 
-from cohear.runs.config import Config, change, differences, setting_values
+from filelock import FileLock, Timeout
+
+from cohear.errors import UserError
+from cohear.runs.config import VALIDATION_SHARE, Config, MethodName, change, differences, setting_values
 from cohear.runs.presets import PRESETS
+from cohear.runs.run import Record, Run
+from cohear.runtime import disk
+from cohear.runtime.files import check_writable, explain_disk_errors, remove_partials
+from cohear.training.checkpoints import checkpoint_folder
 from cohear.transforms.recipes import parse_recipe
 
 NUMERICS = 2
 """Raised whenever a change of the code alters losses."""
 
+TRANSFORM_NAMES = {
+    "none": "No Augmentation",
+    "pitch": "Pitch-Shift",
+    "reverb": "Reverb",
+    "masking": "TF-Masking",
+    "combination": "Combination",
+}
+METHOD_SUFFIXES: dict[MethodName, str] = {"standard": "", "bda": "-BDA", "consistency": "-CL"}
 _IN_NAME = {"method", "views.transform", "fold", "seed"}
 """What the name of a folder says by itself."""
 
@@ -39,8 +62,14 @@ def identify_experiment(config: Config, data_fingerprint: str, contents: dict[st
     return identify(change(config, {"fold": 1, "seed": 0}), data_fingerprint, contents)
 
 
+def model_name(config: Config) -> str:
+    """Name a configuration's method and transform: as the paper does, or by the recipe, as `noise+pitch-CL`."""
+    transform = config.views.transform
+    return TRANSFORM_NAMES.get(transform, transform) + METHOD_SUFFIXES.get(config.method, "")
+
+
 def readable_name(config: Config, model: str, identity: str) -> str:
-    """Name a run folder: model, fold, what differs from the preset, and the identity's first digits.
+    """Name a run folder: model, fold, what was chosen otherwise than the preset has it, the identity's first digits.
 
     Args:
         config: resolved.
@@ -51,18 +80,134 @@ def readable_name(config: Config, model: str, identity: str) -> str:
     parts = [_short(model.lower()), f"fold{config.fold}"]
     parts += [f"seed{config.seed}"] * (config.seed != 0) + [config.preset] * (config.preset != "paper")
     for name, value in differences(config, preset).items():
-        if name not in _IN_NAME:
+        is_usual = name == "data.validation_share" and value == VALIDATION_SHARE  # nobody chose it
+        if name not in _IN_NAME and not is_usual:
             parts.append(f"{name.split('.')[-1]}={_short(value)}")
     return "_".join(parts)[:150] + "_" + identity[:8]
-
-
-def first_difference(there: Config, now: Config) -> str | None:
-    """Say in which setting that can change a result or its clips two configurations differ; None where in none."""
-    theirs, ours = setting_values(there), setting_values(now)
-    changed = [*differences(there, now), *(n for n in ours if n.startswith("data.") and theirs[n] != ours[n])]
-    return f"{changed[0]} is {theirs[changed[0]]} there and {ours[changed[0]]} now" if changed else None
 
 
 def _short(value: Any) -> str:
     text = f"{value:g}" if isinstance(value, float) else str(value)
     return re.sub(r"[^A-Za-z0-9.+]+", "-", text).strip("-")
+
+
+@contextmanager
+def claimed(run: Run, record: Record, *, resume: bool) -> Iterator[bool]:
+    """Make a folder this run's and keep other processes out of it, or find that the run is finished.
+
+    Args:
+        run: its folder may be missing or empty.
+        record: of the run that wants it.
+        resume: whether an unfinished run may go on.
+
+    Yields:
+        True where the run is finished and need not be made again.
+
+    Raises:
+        UserError: where the folder holds another run, something else, or an unfinished run without `resume`, or
+            another process is at work there.
+    """
+    is_begun = check_folder(run, record, resume=resume)
+    if is_begun and run.is_finished:
+        yield True
+        return
+    with explain_disk_errors(run.folder):
+        disk.make_folder(run.folder)
+    with locked(run.folder):
+        if not check_folder(run, record, resume=resume or not is_begun):  # another process may have come between
+            run.write_record(record)
+        yield run.is_finished
+
+
+def check_folder(run: Run, record: Record, *, resume: bool) -> bool:
+    """Refuse a folder that cannot be this run's; say whether the run was begun there.
+
+    Raises:
+        UserError: as `claimed`.
+    """
+    folder = run.folder
+    if not run.is_begun:
+        check_place(folder)
+        return False
+    there = run.record
+    if there.identity != record.identity:
+        raise UserError(f"'{folder}' is a run made {_otherwise(there, record)}; choose another --out")
+    if not run.is_finished and not resume:
+        with _lock(folder):  # where somebody is at it, that is what to say
+            pass
+        raise UserError(f"'{folder}' is an unfinished run; add --resume to go on with it, or choose another --out")
+    if not (run.covers(record.track) if run.is_finished else there.track == record.track):
+        raise UserError(
+            f"'{folder}' is a run that is measured --track {there.track}, not {record.track}; give --track "
+            f"{there.track}, or choose another --out"
+        )
+    return True
+
+
+def check_place(folder: Path) -> None:
+    """Refuse a folder, not that of a run, in which none can be made.
+
+    Raises:
+        UserError: where it holds something else, is a file, or cannot be made or written.
+    """
+    with explain_disk_errors(folder):
+        entries = os.listdir(folder) if os.path.lexists(folder) else []
+    foreign = sorted(name for name in entries if not name.endswith((".partial", ".lock")))
+    if foreign:
+        raise UserError(f"'{folder}' holds '{foreign[0]}' and no config.json, so it is no run; choose another --out")
+    check_writable(folder)
+
+
+def check_parent(folder: Path) -> None:
+    """Refuse a place below which no run folders can be made.
+
+    Raises:
+        UserError: where it is a run folder itself, or a file, or cannot be made or written.
+    """
+    with explain_disk_errors(folder):
+        if os.path.lexists(folder):
+            os.listdir(folder)
+    if Run(folder).is_begun:
+        raise UserError(
+            f"'{folder}' is the folder of one run, and these need one that holds theirs; choose another --out"
+        )
+    check_writable(folder)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep other processes out of a run's folder, and clear away what a killed one left half-written.
+
+    The lock is the operating system's: it is free as soon as the process that held it is no more.
+
+    Raises:
+        UserError: where another process is at work there, or its checkpoints lie elsewhere.
+    """
+    with _lock(folder):
+        for inside in (folder, checkpoint_folder(folder)):
+            remove_partials(inside)
+        yield
+
+
+def _lock(folder: Path) -> AbstractContextManager[object]:
+    lock = folder / ".lock"
+    with explain_disk_errors(folder):
+        if lock.is_symlink():  # filelock refuses it too, and does not say so
+            raise UserError(f"'{lock}' is a link; remove it, then give the same command again")
+        try:
+            return FileLock(lock, timeout=0).acquire()
+        except Timeout as error:
+            raise UserError(f"another process is working on '{folder}'; wait for it or choose another --out") from error
+
+
+def _otherwise(there: Record, now: Record) -> str:
+    """Say in which setting that can change a result or its clips two runs differ, or in what else."""
+    theirs, ours = setting_values(there.config), setting_values(now.config)
+    of_data = [name for name in ours if name.startswith("data.") and theirs[name] != ours[name]]
+    if changed := [*differences(there.config, now.config), *of_data]:
+        return f"by other settings: {changed[0]} is {theirs[changed[0]]} there and {ours[changed[0]]} now"
+    if there.data_fingerprint != now.data_fingerprint:
+        return f"of other data: '{there.data_path}' is not, or no longer, what was given now"
+    if changed := [name for name, digest in now.contents.items() if there.contents.get(name) != digest]:
+        return f"with other contents of {changed[0]}"
+    return "by another version of cohear, or its config.json was changed"

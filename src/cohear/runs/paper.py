@@ -6,6 +6,7 @@ from typing import Any
 
 from cohear.errors import UserError, nearest
 from cohear.runs.config import Config, MethodName, change
+from cohear.runs.identity import METHOD_SUFFIXES, TRANSFORM_NAMES, model_name
 from cohear.runs.presets import scale_schedules
 
 
@@ -30,15 +31,6 @@ class PaperModel:
         config = change(base, {"method": self.method, "views.transform": self.transform, **dict(self.changes)})
         return scale_schedules(config, self.epochs_factor * config.training.epochs)
 
-
-TRANSFORM_NAMES = {
-    "none": "No Augmentation",
-    "pitch": "Pitch-Shift",
-    "reverb": "Reverb",
-    "masking": "TF-Masking",
-    "combination": "Combination",
-}
-METHOD_SUFFIXES: dict[MethodName, str] = {"standard": "", "bda": "-BDA", "consistency": "-CL"}
 
 TABLE_1: tuple[PaperModel, ...] = (
     PaperModel("No Augmentation", "none", "none"),
@@ -99,12 +91,6 @@ GRIDS: dict[str, tuple[PaperModel, ...]] = {
     "controls": CONTROLS,
 }
 """What `cohear reproduce` measures."""
-
-
-def model_name(config: Config) -> str:
-    """Name a configuration's method and transform: as the paper does, or by the recipe, as `noise+pitch-CL`."""
-    transform = config.views.transform
-    return TRANSFORM_NAMES.get(transform, transform) + METHOD_SUFFIXES.get(config.method, "")
 
 
 def name_on(base: Config, model: PaperModel) -> str:

@@ -12,29 +12,25 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from cohear.data.background import with_background
 from cohear.data.datasets import Dataset, class_lines, drop_small, read_dataset
-from cohear.data.folds import Split, split, split_all, with_folds
+from cohear.data.folds import Split, split, split_all, with_folds, with_validation
 from cohear.data.headers import choose_clip_s, choose_sample_rate, clip_s_line, read_headers, sample_rate_line
 from cohear.data.store import Store, StoreSettings, open_store
-from cohear.data.validation import with_validation
 from cohear.errors import UserError
 from cohear.metrics.tasks import MULTI_LABEL, SINGLE_LABEL, Targets, Task
 from cohear.runs.build import build_front_end, build_on_meta, build_schedule, build_transform
-from cohear.runs.config import EVERY_CLIP, Config, change
-from cohear.runs.identity import NUMERICS, identify, identify_experiment, readable_name
-from cohear.runs.initial_run import initial_run_warning, read_initial_run
-from cohear.runs.paper import model_name
+from cohear.runs.config import EVERY_CLIP, VALIDATION_SHARE, Config, change
+from cohear.runs.identity import NUMERICS, identify, identify_experiment, model_name, readable_name
 from cohear.runs.run import Record
-from cohear.runs.trained_model import TrainedModel
 from cohear.runtime.files import cache_folder
 from cohear.training.batches import items_per_batch
 
+if TYPE_CHECKING:
+    from cohear.runs.trained_model import TrainedModel
+
 ESC50_CLIP_S = 5.0
-VALIDATION_SHARE = 0.15
-"""Of the training clips of data that bring no folds."""
 
 OnProgress = Callable[[int, int], None]
 Attempt = Callable[[], AbstractContextManager[object]]
@@ -50,7 +46,7 @@ class Listing:
     """With background and folds."""
     config: Config
     """Resolved: what the data, or the weights to begin with, decide is chosen."""
-    initial: TrainedModel | None
+    initial: "TrainedModel | None"
     """What training begins with; None: drawn weights."""
     said: tuple[str, ...]
     """What was chosen, as sentences."""
@@ -66,11 +62,13 @@ class Listing:
 
         Raises:
             UserError: for a fold that is not there, a batch that cannot hold a clip's views, mel bands that cannot be
-                made, spectrograms that are too small, rooms that cannot be used.
+                made, spectrograms that are too small, rooms that cannot be used, weights that do not fit.
         """
         if config.fold != EVERY_CLIP and config.fold not in self.dataset.folds:
             there = ", ".join(map(str, self.dataset.folds))
             raise UserError(f"fold {config.fold} cannot be tested: the folds are {there}.")
+        if self.initial is not None:
+            self.initial.check_fits(config)
         check_settings(config)
 
     def decode(self, on_progress: OnProgress | None = None) -> "Prepared":
@@ -187,7 +185,7 @@ class Plan:
     def warnings(self) -> tuple[str, ...]:
         """What should be known before it begins, as sentences."""
         initial = self.data.listing.initial
-        said = initial and initial_run_warning(initial, self.config, self.data.store.fingerprint)
+        said = initial and initial.heard_test_clips(self.config, self.data.store.fingerprint)
         return (*self.split.warnings, *([said] if said else []))
 
 
@@ -212,10 +210,15 @@ def list_clips(path: Path, config: Config, chosen: Collection[str] = (), attempt
     initial, headers, said = None, None, list[str]()
     changes: dict[str, Any] = {}
     clip_s = options.clip_s or (ESC50_CLIP_S if dataset.layout == "esc50" else None)
-    if options.validation_share is None and not dataset.brings_folds and config.fold != EVERY_CLIP:
+    if dataset.brings_folds:
+        changes["data.validation_share"] = options.validation_share or None
+    elif options.validation_share is None and config.fold != EVERY_CLIP:
         changes["data.validation_share"] = VALIDATION_SHARE
     with attempt():
-        initial = read_initial_run(config)
+        if config.training.initial_run is not None:
+            from cohear.runs.trained_model import read_model
+
+            initial = read_model(Path(config.training.initial_run).expanduser())
         changes |= {n: value for n, value in (initial.settings() if initial else {}).items() if n not in chosen}
     with attempt():
         headers = None if dataset.layout == "esc50" else read_headers(dataset)
@@ -227,6 +230,10 @@ def list_clips(path: Path, config: Config, chosen: Collection[str] = (), attempt
         clip_s = options.clip_s or choose_clip_s(headers.durations_s)
         rate = changes.get("data.sample_rate", options.sample_rate)
         said += [sample_rate_line(headers.sample_rates, rate), clip_s_line(headers.durations_s, clip_s)]
+        if "front_end.n_mels" not in {*chosen, *changes}:
+            changes["front_end.n_mels"] = n_mels = _most_bands(change(config, changes))
+            if n_mels < config.front_end.n_mels:
+                said.append(f"{n_mels} mel bands, as a window holds no more at this rate; --set front_end.n_mels=N")
     if initial is not None:
         n_known = len({*dataset.classes} & {*initial.description.classes})
         said.append(
@@ -236,6 +243,8 @@ def list_clips(path: Path, config: Config, chosen: Collection[str] = (), attempt
     with attempt():
         config = change(config, {**changes, "data.clip_s": clip_s})
     if options.background is not None and clip_s is not None:
+        from cohear.data.background import with_background
+
         with attempt():
             headers = headers or read_headers(dataset)
             dataset = with_background(dataset, options.background, clip_s, headers.files)
@@ -247,6 +256,34 @@ def list_clips(path: Path, config: Config, chosen: Collection[str] = (), attempt
     if "fold" not in chosen and config.fold != EVERY_CLIP and dataset.folds:
         config = change(config, {"fold": dataset.folds[0]})
     return Listing(path, dataset, config, initial, tuple(said))
+
+
+def list_again(path: Path, config: Config, **changes: Any) -> Listing:
+    """List clips as for a run that is there already: its settings are settled, and its weights in it.
+
+    Args:
+        path: DATA, the run's or other.
+        config: of the run.
+        **changes: settings of `data` that are otherwise now.
+
+    Raises:
+        UserError: as `list_clips`.
+    """
+    wanted = {**{f"data.{name}": value for name, value in changes.items()}, "training.initial_run": None}
+    return list_clips(path, change(config, wanted), chosen={"fold", "data.sample_rate", "front_end.n_mels"})
+
+
+def _most_bands(config: Config) -> int:
+    """Return how many mel bands there may be, as many as are wanted or half of them, and so on."""
+    n_mels = config.front_end.n_mels
+    while n_mels > 1:
+        try:
+            build_front_end(change(config, {"front_end.n_mels": n_mels}))
+        except UserError:
+            n_mels //= 2
+        else:
+            break
+    return n_mels
 
 
 def check_settings(config: Config) -> None:
@@ -261,7 +298,7 @@ def check_settings(config: Config) -> None:
     build_transform(config)
 
 
-def _contents(config: Config, initial: TrainedModel | None) -> dict[str, str]:
+def _contents(config: Config, initial: "TrainedModel | None") -> dict[str, str]:
     """Hash what settings name and do not tell."""
     transform, contents = build_transform(config), dict[str, str]()
     if transform is not None and (digest := transform.content_hash()) is not None:

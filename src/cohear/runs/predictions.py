@@ -1,4 +1,6 @@
-"""What a run answered on clean clips: `predictions.safetensors` and a table of its test part, `validation.safetensors`.
+"""What a run answered on clean clips, and what that teaches of its probabilities and of runs like it.
+
+`predictions.safetensors` and a table are of its test part, `validation.safetensors` of its validation part.
 
 Float16 keeps a log-probability to one part in 2000, and all of a fold of ESC-50 in 50 KB; the answers themselves are
 kept beside it, since rounding could make a tie of two classes.
@@ -7,9 +9,11 @@ kept beside it, since rounding could make a tie of two classes.
 import csv
 import io
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Bool, Float, Float16
@@ -17,9 +21,18 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from cohear.data.clips import SEPARATOR
-from cohear.errors import UserError
+from cohear.evaluation.calibration import UNFITTED, Calibration, calibrate
+from cohear.metrics.accuracy import standard_error
 from cohear.metrics.tasks import SINGLE_LABEL, Decisions, Targets, Task, task_of
+from cohear.metrics.thresholds import detections, false_alarms_per_hour
+from cohear.runs.config import Config, change
+from cohear.runs.description import Expectation
+from cohear.runs.identity import identify_experiment
+from cohear.runs.run import Metrics, Record, damaged, find_readable, first_error
 from cohear.runtime.files import parse_json, read_plain, write_bytes
+
+if TYPE_CHECKING:
+    from cohear.runs.plan import Plan
 
 PREDICTIONS, VALIDATION, TABLE = "predictions.safetensors", "validation.safetensors", "predictions.csv"
 MOST_BYTES = 2**34
@@ -136,21 +149,9 @@ def read_predictions(folder: Path, file: str = PREDICTIONS) -> Predictions:
         classes, paths, groups = (tuple(map(str, text[name])) for name in ("classes", "paths", "groups"))
         arrays = {name: tensors[name].astype(dtype) for name, dtype in _DTYPES.items()}
         _check(arrays, len(paths), len(groups), len(classes))
-    except FileNotFoundError as error:
-        raise damaged(path, "it is missing") from error
-    except KeyError as error:
-        raise damaged(path, f"it has no {error}") from error
-    except (OSError, SafetensorError, ValueError, TypeError) as error:
-        raise damaged(path, f"it cannot be read: {error}") from error
+    except (OSError, SafetensorError, ValueError, TypeError, KeyError) as error:
+        raise damaged(path, f"it has no {error}" if isinstance(error, KeyError) else first_error(error)) from error
     return Predictions(classes, paths, groups, **arrays)
-
-
-def damaged(file: Path, reason: str) -> UserError:
-    """Say that a file of a run cannot be used, and what makes it again; only `config.json` nothing does."""
-    again = "remove metrics.json beside it and go on with --resume"
-    if file.name == "config.json":
-        again = "copy it back from elsewhere"
-    return UserError(f"'{file}' is damaged ({reason}): {again}, or leave the run out.")
 
 
 def _check(arrays: dict[str, np.ndarray], n_clips: int, n_groups: int, n_classes: int) -> None:
@@ -166,3 +167,85 @@ def _check(arrays: dict[str, np.ndarray], n_clips: int, n_groups: int, n_classes
             raise ValueError(f"its {name} name a class that it has not")
     if not all(np.isfinite(arrays[name]).all() for name in ("log_probabilities", "jsd")):
         raise ValueError("it holds what is no number")
+
+
+def find_expectation(plan: "Plan") -> tuple[Expectation, Calibration] | None:
+    """Look for the runs that differ from one on every clip in nothing but fold, seed and validation part.
+
+    Returns:
+        What to expect, and what their validation clips teach: none of these was tested or trained on where it was
+        answered. None where there is no finished one.
+
+    Raises:
+        UserError: where a file of such a run is damaged.
+    """
+    wanted = plan.record
+    there = find_readable(plan.crossval or plan.parent, wanted.data_fingerprint)
+    runs = [run for run in there if run.is_finished and run.is_tested and _is_same(run.record, wanted)]
+    if not runs:
+        return None
+    by_fold: dict[int, list[Metrics]] = {}
+    for run in runs:
+        by_fold.setdefault(int(run.config.fold), []).append(run.metrics)
+    accuracies = [math.fsum(m["accuracy"] or 0.0 for m in of_fold) / len(of_fold) for of_fold in by_fold.values()]
+    validation = [part for run in runs if (part := run.validation) is not None]
+    expectation = Expectation(
+        accuracy=math.fsum(accuracies) / len(accuracies),
+        standard_error=standard_error(accuracies),
+        n_runs=len(runs),
+        folds=tuple(sorted(by_fold)),
+        n_clips=sum(of_fold[0]["n_clips"] for of_fold in by_fold.values()),
+    )
+    return expectation, fit_calibration(validation, plan.config) if validation else UNFITTED
+
+
+def _is_same(there: Record, wanted: Record) -> bool:
+    config = change(wanted.config, {"data.validation_share": there.config.data.validation_share})
+    return identify_experiment(config, wanted.data_fingerprint, wanted.contents) == there.experiment
+
+
+def fit_calibration(validation: Sequence[Predictions], config: Config) -> Calibration:
+    """Fit temperature and thresholds to kept answers, so that anyone can fit them again.
+
+    Args:
+        validation: answers to validation clips, of one run or more; never of test clips.
+        config: of the run.
+    """
+    answers = join_predictions(validation)
+    return calibrate(
+        answers.task,
+        answers.classes,
+        answers.log_probabilities,
+        answers.predicted,
+        answers.labels,
+        precision=config.training.threshold_precision,
+        background=config.data.background,
+    )
+
+
+def count_false_alarms(
+    test: Predictions, calibration: Calibration, background: str | None, clip_s: float
+) -> dict[str, float | None]:
+    """Count how often something is heard in test clips of background.
+
+    Args:
+        test: answers to test clips.
+        calibration: whose thresholds count.
+        background: the label of 'none of these'; where several labels may be true, clips without any are background.
+        clip_s: seconds of a clip.
+
+    Returns:
+        `false_alarms_per_hour`, None where there are no thresholds or no such clips, and `n_background_clips`.
+    """
+    task, truth = test.task, test.task.truth(test.labels, len(test.classes))
+    of_background = [name == background for name in test.classes]
+    is_background = truth[:, of_background].any(axis=1) | ~truth.any(axis=1)
+    n_clips = int(is_background.sum())
+    if not calibration.is_fitted or not n_clips:
+        return {"false_alarms_per_hour": None, "n_background_clips": n_clips}
+    shown = task.probabilities(task.logits(test.log_probabilities[is_background]), calibration.temperature)
+    answers = task.answers(test.predicted[is_background], len(test.classes))
+    heard = detections(test.classes, shown, answers, calibration.thresholds)
+    heard[:, of_background] = False
+    rate = false_alarms_per_hour(int(heard.any(axis=1).sum()), n_clips, clip_s)
+    return {"false_alarms_per_hour": rate, "n_background_clips": n_clips}

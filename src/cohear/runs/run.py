@@ -1,32 +1,36 @@
-"""A run: what stands in its folder, who may write there, and which runs lie where.
+"""A run: what stands in its folder, and which runs lie where.
 
 A folder with `config.json` is a run; it is finished when it also holds `metrics.json`, which is written last but for
 the pages that are rendered from the rest.
 """
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal, NotRequired
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_config
 from typing_extensions import TypedDict
 
 from cohear.errors import UserError
-from cohear.evaluation.calibration import Calibration, read_calibration
 from cohear.metrics.tasks import TASKS, Task
 from cohear.runs.config import EVERY_CLIP, Config, Count, Share
-from cohear.runs.predictions import VALIDATION, Predictions, damaged, read_predictions
 from cohear.runtime import disk
+from cohear.runtime.devices import describe_environment
 from cohear.runtime.files import explain_disk_errors, parse_json, read_plain, write_json
+
+if TYPE_CHECKING:
+    from cohear.evaluation.calibration import Calibration
+    from cohear.runs.predictions import Predictions
 
 SCHEMA = 3
 """Of the folder's files, raised when their meaning changes."""
-_MOST_BYTES = 2**24
-"""Of a JSON file: more than a hundred thousand classes."""
+_MOST_BYTES = 2**28
+"""Of a file of text: more than a million classes."""
+_Read = TypeVar("_Read")
 
 
 @dataclass(frozen=True)
@@ -84,18 +88,14 @@ class Metrics(TypedDict):
     data_notes: list[str]
 
 
-@with_config(ConfigDict(extra="allow"))
-class Environment(TypedDict):
-    """`environment.json`: what a run ran on."""
-
-    python: str
-    packages: dict[str, str]
-    """Versions by name."""
-    earlier_starts: NotRequired[list[dict[str, Any]]]
-    """What it ran on before it was resumed, where that was another."""
-
-
-_RECORD, _METRICS, _ENVIRONMENT = TypeAdapter(Record), TypeAdapter(Metrics), TypeAdapter(Environment)
+_RECORD, _METRICS = TypeAdapter(Record), TypeAdapter(Metrics)
+_CHANGES_LAST_BITS = {
+    "n_threads": "number of threads",
+    "n_processes": "number of processes",
+    "processor": "processor",
+    "gpu": "GPU",
+}
+"""What of an environment a resumed run should have kept."""
 
 
 class Run:
@@ -123,7 +123,7 @@ class Run:
     @property
     def is_tested(self) -> bool:
         """Whether it was tested on a fold; a run on every clip was not."""
-        return self.record.config.fold != EVERY_CLIP
+        return self.config.fold != EVERY_CLIP
 
     @property
     def weights_path(self) -> Path:
@@ -139,16 +139,17 @@ class Run:
     def record(self) -> Record:
         """What it is."""
         path = self.folder / "config.json"
-        try:
-            values = parse_json(read_plain(path, _MOST_BYTES))
+        if not self.is_begun and not path.exists():
+            kind = "it has no config.json" if self.folder.is_dir() else "there is no such folder"
+            raise UserError(f"'{self.folder}' is no run ({kind}); give a folder that `cohear train` made")
+
+        def parse(data: bytes) -> Record:
+            values = parse_json(data)
             if (schema := values.get("schema")) != SCHEMA:
                 raise UserError(f"'{path}' has format {schema}, this version reads {SCHEMA}; use a matching cohear")
             return _RECORD.validate_python(values)
-        except (FileNotFoundError, NotADirectoryError) as error:
-            kind = "it has no config.json" if self.folder.is_dir() else "there is no such folder"
-            raise UserError(f"'{self.folder}' is no run ({kind}); give a folder that `cohear train` made") from error
-        except (OSError, ValueError, AttributeError, RecursionError) as error:
-            raise error if isinstance(error, UserError) else damaged(path, first_error(error)) from error
+
+        return self._read("config.json", parse)
 
     @property
     def config(self) -> Config:
@@ -179,10 +180,13 @@ class Run:
     def _tested(self, name: Literal["accuracy", "jsd"]) -> float:
         value = self.metrics[name]
         if value is None:
-            raise UserError(
-                f"'{self.folder}' was trained on every clip, so there are none it was tested on: give runs with a fold"
-            )
+            raise self._untested()
         return value
+
+    def _untested(self) -> UserError:
+        return UserError(
+            f"'{self.folder}' was trained on every clip, so there are none it was tested on: give runs with a fold"
+        )
 
     @property
     def task(self) -> Task:
@@ -192,67 +196,75 @@ class Run:
     @cached_property
     def metrics(self) -> Metrics:
         """Its numbers."""
-        path = self.folder / "metrics.json"
         if not self.is_finished:
             raise UserError(f"'{self.folder}' is an unfinished run; go on with it by --resume, or give another")
-        try:
-            return _METRICS.validate_python(parse_json(read_plain(path, _MOST_BYTES)))
-        except (OSError, ValueError, RecursionError) as error:
-            raise damaged(path, first_error(error)) from error
+        return self._read("metrics.json", lambda data: _METRICS.validate_python(parse_json(data)))
 
     @cached_property
     def history(self) -> tuple[dict[str, Any], ...]:
         """One record per epoch."""
-        path = self.folder / "history.jsonl"
-        try:
-            records = tuple(parse_json(line) for line in read_plain(path).splitlines() if line.strip())
+
+        def parse(data: bytes) -> tuple[dict[str, Any], ...]:
+            records = tuple(parse_json(line) for line in data.splitlines() if line.strip())
             if not all(isinstance(record, dict) and isinstance(record.get("epoch"), int) for record in records):
                 raise ValueError("a line has no 'epoch'")
-        except (OSError, ValueError, RecursionError) as error:
-            raise damaged(path, first_error(error)) from error
-        return records
+            return records
+
+        return self._read("history.jsonl", parse)
 
     @cached_property
     def environment(self) -> dict[str, Any]:
-        """What it ran on."""
-        path = self.folder / "environment.json"
-        try:
-            return dict(_ENVIRONMENT.validate_python(parse_json(read_plain(path))))
-        except (OSError, ValueError, RecursionError) as error:
-            raise damaged(path, first_error(error)) from error
+        """What it ran on; `earlier_starts` is what it ran on before it was resumed, where that was another."""
+
+        def parse(data: bytes) -> dict[str, Any]:
+            told = parse_json(data)
+            if not all(isinstance(start.get("packages"), dict) for start in (told, *told.get("earlier_starts", []))):
+                raise ValueError("it tells no versions of packages")
+            return told
+
+        return self._read("environment.json", parse)
 
     @cached_property
-    def predictions(self) -> Predictions:
+    def predictions(self) -> "Predictions":
         """The answers to the test clips."""
+        from cohear.runs.predictions import PREDICTIONS, read_predictions
+
         predictions = read_predictions(self.folder)
         n_correct = int(predictions.correct.sum())
         if (len(predictions.paths), n_correct) != (self.n_clips, round(self.accuracy * self.n_clips)):
             raise damaged(
-                self.folder / "predictions.safetensors",
+                self.folder / PREDICTIONS,
                 f"{n_correct} of its {len(predictions.paths)} answers are right, and metrics.json says otherwise",
             )
         return predictions
 
     @property
-    def validation(self) -> Predictions | None:
+    def validation(self) -> "Predictions | None":
         """The answers to the validation clips; None where there are none."""
+        from cohear.runs.predictions import VALIDATION, read_predictions
+
         return read_predictions(self.folder, VALIDATION) if (self.folder / VALIDATION).exists() else None
 
     @cached_property
-    def calibration(self) -> Calibration:
+    def calibration(self) -> "Calibration":
         """What the validation clips taught about its probabilities."""
+        from cohear.evaluation.calibration import read_calibration
+
         return read_calibration(self.folder)
 
     @property
     def title(self) -> str:
         """Name it in a few words."""
-        config = self.record.config
+        config = self.config
         where = f"fold {config.fold}" if self.is_tested else "every clip"
         return f"{self.record.model} on {self.record.dataset}, {where}, seed {config.seed}"
 
     def covers(self, track: str) -> bool:
-        """Whether it was, or will be, measured as often as `track` asks."""
-        return covers(self.record.track, track)
+        """Whether it was, or will be, measured as often as `track` asks: `every` has all, `5` has `10` and `end`."""
+        its = self.record.track
+        if its == "every" or track in ("end", its):
+            return True
+        return its.isdigit() and track.isdigit() and int(track) % int(its) == 0
 
     def write_record(self, record: Record) -> None:
         """Create the folder and write `config.json`."""
@@ -263,6 +275,51 @@ class Run:
     def write_metrics(self, metrics: dict[str, Any]) -> None:
         """Write `metrics.json`, by which the run is finished."""
         write_json(self.folder / "metrics.json", _METRICS.validate_python(metrics))
+
+    def write_environment(self, *, is_compiled: bool) -> None:
+        """Write what runs here, and below it what ran at earlier starts, where it was another.
+
+        A damaged one is replaced: what it says is not worth a run.
+        """
+        now = {**describe_environment(), "is_compiled": is_compiled}
+        starts = [start for start in self._starts() if start != now]
+        write_json(self.folder / "environment.json", {**now, "earlier_starts": starts})
+
+    def environment_warnings(self) -> list[str]:
+        """Say what of the environments that it had changes its result."""
+        starts = self._starts()
+        told = {what: dict.fromkeys(start.get(name) for start in starts) for name, what in _CHANGES_LAST_BITS.items()}
+        told["version of torch"] = dict.fromkeys(start.get("packages", {}).get("torch") for start in starts)
+        return [
+            f"the run was resumed with another {what} ({' and '.join(map(str, values))}), so its last bits are of "
+            "neither"
+            for what, values in told.items()
+            if len(values) > 1
+        ]
+
+    def _starts(self) -> list[dict[str, Any]]:
+        """Return what ran at each start, the newest last."""
+        with suppress(UserError):
+            newest = dict(Run(self.folder).environment)
+            return [*newest.pop("earlier_starts", []), newest]
+        return []
+
+    def _read(self, name: str, parse: Callable[[bytes], _Read]) -> _Read:
+        path = self.folder / name
+        try:
+            return parse(read_plain(path, _MOST_BYTES))
+        except UserError:
+            raise
+        except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
+            raise damaged(path, first_error(error)) from error
+
+
+def damaged(file: Path, reason: str) -> UserError:
+    """Say that a file of a run cannot be used, and what makes it again; only `config.json` nothing does."""
+    again = "remove metrics.json beside it and go on with --resume"
+    if file.name == "config.json":
+        again = "copy it back from elsewhere"
+    return UserError(f"'{file}' is damaged ({reason}): {again}, or leave the run out.")
 
 
 def find_runs(paths: Iterable[Path]) -> list[Run]:
@@ -300,37 +357,13 @@ def find_finished(paths: Iterable[Path], *, tested: bool = True) -> tuple[list[R
         done = [run for run in found if run.is_finished and (run.is_tested or not tested)]
         if [run.folder for run in found] == [path] and not done:
             _ = found[0].metrics  # says that it is unfinished
-            raise UserError(
-                f"'{path}' was trained on every clip, so there are none it was tested on: give runs with a fold"
-            )
+            raise found[0]._untested()
         if not done:
             others = f", only {len(found)} unfinished or without a test" if found else ""
             raise UserError(f"'{path}' holds no finished run{others}: give the folder of a run, or a folder with some.")
         finished += done
         unfinished += [run for run in found if not run.is_finished]
     return finished, unfinished
-
-
-def covers(track: str, wanted: str) -> bool:
-    """Whether a run measured as `track` says has everything that `wanted` asks for.
-
-    Example:
-        >>> covers("every", "5"), covers("5", "10"), covers("5", "7"), covers("end", "every")
-        (True, True, False, False)
-    """
-    if track == "every" or wanted in ("end", track):
-        return True
-    return track.isdigit() and wanted.isdigit() and int(wanted) % int(track) == 0
-
-
-def first_error(error: Exception) -> str:
-    """Word what is wrong with a file in one line."""
-    if isinstance(error, ValidationError):
-        first = error.errors()[0]
-        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-    if isinstance(error, FileNotFoundError):
-        return "it is missing"
-    return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
 def find_readable(parent: Path, data_fingerprint: str) -> list[Run]:
@@ -341,3 +374,13 @@ def find_readable(parent: Path, data_fingerprint: str) -> list[Run]:
             if run.record.data_fingerprint == data_fingerprint:
                 found.append(run)
     return found
+
+
+def first_error(error: Exception) -> str:
+    """Word what is wrong with a file in one line."""
+    if isinstance(error, ValidationError):
+        first = error.errors(include_url=False, include_context=False)[0]
+        return f"{'.'.join(map(str, first['loc']))[:80]}: {first['msg'].removeprefix('Value error, ')}"
+    if isinstance(error, FileNotFoundError):
+        return "it is missing"
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

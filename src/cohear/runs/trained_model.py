@@ -20,9 +20,9 @@ from cohear.errors import UserError
 from cohear.metrics.accuracy import wilson_interval
 from cohear.models import NetworkWithHead
 from cohear.runs.build import build_network
-from cohear.runs.config import Config, DataConfig
-from cohear.runs.description import FORMAT, Description, Expectation, Provenance, first_error
-from cohear.runs.run import Run
+from cohear.runs.config import EVERY_CLIP, Config, DataConfig, setting_values
+from cohear.runs.description import FORMAT, Description, Expectation, Provenance
+from cohear.runs.run import Run, first_error
 from cohear.runtime.files import read_plain
 from cohear.runtime.sealed_tensors import seal, unseal
 from cohear.training.checkpoints import load_weights
@@ -81,6 +81,59 @@ class TrainedModel:
         for name, array in sorted(self.weights.items()):
             digest.update(name.encode() + array.tobytes())
         return digest.hexdigest()
+
+    def heard_test_clips(self, config: Config, data_fingerprint: str) -> str | None:
+        """Say where a run that begins with these weights may be tested on clips that they have heard.
+
+        Args:
+            config: of the run.
+            data_fingerprint: of its data.
+        """
+        of = self.description.provenance
+        if of is None or config.fold == EVERY_CLIP:
+            return None
+        is_same_split = (of.data_fingerprint, of.fold) == (data_fingerprint, config.fold)
+        if is_same_split and of.initial_weights is None:
+            return None
+        clips = f"the test clips of fold {config.fold}"
+        if of.data_fingerprint != data_fingerprint:
+            clips = f"clips of '{of.dataset}', maybe also some that are tested now"
+        elif is_same_split:
+            clips = "clips by which the weights that they began with themselves were found, maybe also of this test"
+        return (
+            f"the weights that training began with were trained on {clips}: if so, the accuracy is too good to be true."
+        )
+
+    def check_fits(self, config: Config) -> None:
+        """Refuse to begin with these weights where they are of another network, or heard another front end.
+
+        Raises:
+            UserError: naming the setting.
+        """
+        now = setting_values(config)
+        for name, value in self.settings().items():
+            if now[name] != value:
+                raise UserError(
+                    f"'{config.training.initial_run}' has {name}={value}, and {now[name]} was chosen now; its weights "
+                    "are of no use so, leave that setting to it"
+                )
+
+    def begin(self, network: NetworkWithHead, classes: tuple[str, ...]) -> None:
+        """Give a network these weights to begin with; of the head, classes that they do not know keep the drawn ones.
+
+        Args:
+            network: of a run that they fit.
+            classes: of the run.
+        """
+        theirs = {label: row for row, label in enumerate(self.description.classes)}
+        taken = [row for row, label in enumerate(classes) if label in theirs]
+        state = network.state_dict()
+        for name, array in self.weights.items():
+            tensor = torch.from_numpy(array)
+            if name.startswith("head."):
+                state[name][taken] = tensor[[theirs[classes[row]] for row in taken]]
+            else:
+                state[name].copy_(tensor)
 
     def build(self) -> NetworkWithHead:
         """Make the network, in eval mode on the CPU."""

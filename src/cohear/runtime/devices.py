@@ -2,7 +2,6 @@
 
 import atexit
 import contextlib
-import importlib
 import os
 import platform
 import subprocess
@@ -28,9 +27,6 @@ _VARIABLES = (
     *("OMP_", "ONEDNN_", "OPENBLAS_", "PYTORCH_", "TORCH"),
 )
 """How the names begin of those that can change a result."""
-
-_BROUGHT_ALONG = (("libsoxr", "soxr", "__libsoxr_version__"), ("ffmpeg", "av", "ffmpeg_version_info"))
-"""Libraries, the packages that bring them, and where these tell their versions."""
 
 
 def make_fabric(precision: str) -> "Fabric":
@@ -94,12 +90,10 @@ def describe_environment() -> dict[str, Any]:
     """
     return {
         "python": platform.python_version(),
-        "python_build": f"{platform.python_implementation()}, {platform.python_compiler()}",
         "packages": _versions(),
         "commit": _commit(Path(__file__).parents[3]),
         "libraries": _libraries(),
         "torch_build": torch.__config__.show().split("\n  - Build settings")[0].split("\n  - ")[1:],
-        "torch_commit": torch.version.git_version,
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         "platform": platform.platform(),
         "processor": _processor(),
@@ -107,13 +101,8 @@ def describe_environment() -> dict[str, Any]:
         "n_threads": torch.get_num_threads(),
         "n_processes": n_processes(),
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
-        "cuda": _cuda() if torch.cuda.is_available() else None,
-        "precision": {
-            "matmul_allows_tf32": torch.backends.cuda.matmul.allow_tf32,
-            "cudnn_allows_tf32": torch.backends.cudnn.allow_tf32,
-            "cudnn_benchmark": torch.backends.cudnn.benchmark,
-            "deterministic": torch.are_deterministic_algorithms_enabled(),
-        },
+        "cuda": torch.version.cuda,
+        "cudnn": torch.backends.cudnn.version(),
         "variables": _variables(),
         "command": [_command_name(sys.argv[0]), *sys.argv[1:]],
     }
@@ -139,38 +128,17 @@ def _commit(root: Path) -> str | None:
 
 
 def _libraries() -> dict[str, str]:
-    """Return the versions of what packages bring along: decoders, the resampler, numpy's linear algebra."""
+    """Return the versions of what packages bring along: decoder, resampler, numpy's linear algebra."""
     import numpy as np
     import soundfile
+    import soxr
 
     blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]  # pyright: ignore -- a dictionary in this mode
-    found = {"libsndfile": soundfile.__libsndfile_version__, "numpy_blas": f"{blas['name']} {blas['version']}"}
-    for name, package, attribute in _BROUGHT_ALONG:
-        with contextlib.suppress(ImportError):
-            version = getattr(importlib.import_module(package), attribute, None)
-            if version is not None:
-                found[name] = str(version)
-    return found
-
-
-def _cuda() -> dict[str, Any]:
-    properties = torch.cuda.get_device_properties(0)
     return {
-        "version": torch.version.cuda,
-        "cudnn": torch.backends.cudnn.version(),
-        "driver": _driver(),
-        "compute_capability": f"{properties.major}.{properties.minor}",
-        "memory_bytes": properties.total_memory,
-        "n_gpus": torch.cuda.device_count(),
+        "libsndfile": soundfile.__libsndfile_version__,
+        "libsoxr": soxr.__libsoxr_version__,
+        "numpy_blas": f"{blas['name']} {blas['version']}",
     }
-
-
-def _driver() -> str | None:
-    """Return what NVIDIA's kernel module says of itself, on Linux."""
-    try:
-        return Path("/proc/driver/nvidia/version").read_text().splitlines()[0].partition(":")[2].strip()
-    except (OSError, IndexError):
-        return None
 
 
 def _command_name(path: str) -> str:

@@ -6,6 +6,7 @@ without end and a device be read without end.
 
 import errno
 import json
+import logging
 import os
 import stat
 import tempfile
@@ -16,6 +17,10 @@ from typing import Any, BinaryIO
 
 from cohear.errors import UserError
 from cohear.runtime import disk
+
+_log = logging.getLogger(__name__)
+_SILENT_S = 0.5
+"""So long nobody needs to be told that a lock is waited for."""
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -178,3 +183,30 @@ def keep_compiled_programs() -> None:
     nearest = next(path for path in (folder, *folder.parents) if os.path.lexists(path))
     if os.path.isdir(nearest) and os.access(nearest, os.W_OK | os.X_OK):
         os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(folder))
+
+
+@contextmanager
+def waiting_for(path: Path, work: str) -> Iterator[None]:
+    """Hold the lock of a file around work that one process does for all, and say so where that means waiting.
+
+    It is the operating system's: the dead hold none.
+
+    Args:
+        path: of the lock.
+        work: what its holder does, as `is decoding these sounds`.
+
+    Raises:
+        OSError: where the disk refuses the lock.
+    """
+    from filelock import FileLock, Timeout  # late: the help of commands needs none
+
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=_SILENT_S)
+    except Timeout:
+        _log.warning("another process %s; waiting for it", work)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()

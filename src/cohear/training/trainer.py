@@ -22,8 +22,7 @@ from cohear.objectives import ClassificationObjective, Losses
 from cohear.runtime.interrupts import Interrupted
 from cohear.tensors import on_device
 from cohear.training.batches import Batch, epoch_batches, n_steps, sampling_classes
-from cohear.training.checkpoint_files import CheckpointClock
-from cohear.training.checkpoints import resume, save_checkpoint
+from cohear.training.checkpoints import CheckpointClock, resume, save_checkpoint
 from cohear.training.history import guessing_loss, is_settled, kept_epoch, warn_of_epoch, write_history
 from cohear.training.nonfinite import LOWER_RATE, FiniteSteps, check_weights, nonfinite_error, summands
 from cohear.training.plan import TrainingClips, TrainingPlan, Watch

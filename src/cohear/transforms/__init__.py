@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from cohear.registry import Registry
 
 if TYPE_CHECKING:
-    from cohear.transforms.clipping import Clipping as Clipping
     from cohear.transforms.compose import Chain as Chain, Choose as Choose
     from cohear.transforms.contract import (
         ClipFacts as ClipFacts,
@@ -20,25 +19,22 @@ if TYPE_CHECKING:
         Transform as Transform,
     )
     from cohear.transforms.filters import HighPass as HighPass, LowPass as LowPass
-    from cohear.transforms.gain import Gain as Gain
-    from cohear.transforms.noise import AddNoise as AddNoise
+    from cohear.transforms.level import Clipping as Clipping, Gain as Gain
+    from cohear.transforms.noise import AddNoise as AddNoise, AddRecordedNoise as AddRecordedNoise
     from cohear.transforms.pitch import PitchShift as PitchShift, pitch_shift as pitch_shift
     from cohear.transforms.recipes import Recipe as Recipe, parse_recipe as parse_recipe
-    from cohear.transforms.recorded_noise import AddRecordedNoise as AddRecordedNoise
     from cohear.transforms.reverb import Reverb as Reverb, reverberate as reverberate
     from cohear.transforms.spec_augment import SpecAugment as SpecAugment
     from cohear.transforms.time_shift import TimeShift as TimeShift
 
 _MODULES = {
-    "clipping": ("Clipping",),
     "compose": ("Chain", "Choose"),
     "contract": ("ClipFacts", "Domain", "Parameters", "Transform"),
     "filters": ("HighPass", "LowPass"),
-    "gain": ("Gain",),
-    "noise": ("AddNoise",),
+    "level": ("Clipping", "Gain"),
+    "noise": ("AddNoise", "AddRecordedNoise"),
     "pitch": ("PitchShift", "pitch_shift"),
     "recipes": ("Recipe", "parse_recipe"),
-    "recorded_noise": ("AddRecordedNoise",),
     "reverb": ("Reverb", "reverberate"),
     "spec_augment": ("SpecAugment",),
     "time_shift": ("TimeShift",),
@@ -54,9 +50,9 @@ TRANSFORMS: "Registry[type[Transform[Any]]]" = Registry(
         "reverb": "cohear.transforms.reverb:Reverb",
         "masking": "cohear.transforms.spec_augment:SpecAugment",
         "noise": "cohear.transforms.noise:AddNoise",
-        "recorded-noise": "cohear.transforms.recorded_noise:AddRecordedNoise",
-        "gain": "cohear.transforms.gain:Gain",
-        "clipping": "cohear.transforms.clipping:Clipping",
+        "recorded-noise": "cohear.transforms.noise:AddRecordedNoise",
+        "gain": "cohear.transforms.level:Gain",
+        "clipping": "cohear.transforms.level:Clipping",
         "high-pass": "cohear.transforms.filters:HighPass",
         "low-pass": "cohear.transforms.filters:LowPass",
         "time-shift": "cohear.transforms.time_shift:TimeShift",

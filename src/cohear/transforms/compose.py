@@ -98,10 +98,8 @@ class Chain(_Several[ChainParameters]):
         super().__post_init__()
         for first, then in pairwise(self.transforms):
             if "log_mel" in first.domains and "waveform" in then.domains:
-                raise ValueError(
-                    f"{type(first).__name__} of log-mels before {type(then).__name__} of waveforms: give transforms of "
-                    "waveforms first"
-                )
+                order = f"{type(first).__name__} of log-mels before {type(then).__name__} of waveforms"
+                raise ValueError(f"{order}: give transforms of waveforms first")
 
     def draw(self, keys: UInt64[np.ndarray, " batch"]) -> ChainParameters:
         """Draw the parameters of every member."""
@@ -127,10 +125,8 @@ class Choose(_Several[ChooseParameters]):
             return
         p = self.probabilities
         if len(p) != len(self.transforms) or min(p) < 0 or abs(sum(p) - 1) > 1e-9:
-            raise ValueError(
-                f"probabilities {p} for {len(self.transforms)} transforms: give one per transform, none negative, "
-                "that add up to 1"
-            )
+            allowed = "one per transform, none negative, that add up to 1"
+            raise ValueError(f"probabilities {p} for {len(self.transforms)} transforms: give {allowed}")
 
     def draw(self, keys: UInt64[np.ndarray, " batch"]) -> ChooseParameters:
         """Choose a member per key, and draw the parameters of every member."""

@@ -201,10 +201,7 @@ def check_sample_rate(sample_rate: int, sounds_rate: int | None = None) -> None:
     if sample_rate <= 0:
         raise ValueError(f"a sample rate of {sample_rate} Hz: give a positive number")
     if sounds_rate not in (None, sample_rate):
-        raise ValueError(
-            f"sounds of {sounds_rate} Hz for clips of {sample_rate} Hz: give sample_rate={sounds_rate}, or sounds of "
-            "the clips' rate"
-        )
+        raise ValueError(f"sounds of {sounds_rate} Hz for clips of {sample_rate} Hz: give sounds of the clips' rate")
 
 
 def check_batch(batch: Waveforms, n_rows: int) -> None:
@@ -214,10 +211,8 @@ def check_batch(batch: Waveforms, n_rows: int) -> None:
         ValueError: if the shapes do not fit, there is no sample, or the samples are integers.
     """
     if batch.ndim != 2 or not batch.shape[1] or len(batch) != n_rows:
-        raise ValueError(
-            f"waveforms of shape {tuple(batch.shape)} with parameters of {n_rows} clips: give waveforms [B, T] with T "
-            "at least 1, and one row of parameters per clip"
-        )
+        given = f"waveforms of shape {tuple(batch.shape)} with parameters of {n_rows} clips"
+        raise ValueError(f"{given}: give waveforms [B, T] with T at least 1, and one row of parameters per clip")
     if not batch.is_floating_point():
         raise ValueError(f"waveforms of {batch.dtype}: give floating-point samples in [-1, 1]")
 

@@ -68,10 +68,8 @@ class _Filter(Transform[P]):
         super().__post_init__()
         low, high = self.cutoff_hz
         if not 0 < low <= high < self.sample_rate / 2:
-            raise ValueError(
-                f"a cutoff from {low:g} to {high:g} Hz at a sample rate of {self.sample_rate} Hz: give numbers above 0 "
-                f"and below {self.sample_rate / 2:g} Hz, half the sample rate, the smaller one first"
-            )
+            allowed = f"numbers above 0 and below {self.sample_rate / 2:g} Hz, the smaller one first"
+            raise ValueError(f"a cutoff from {low:g} to {high:g} Hz at {self.sample_rate} Hz: give {allowed}")
 
     def draw(self, keys: UInt64[np.ndarray, " batch"]) -> P:
         """Draw one cutoff per key."""

@@ -70,9 +70,8 @@ def pitch_shift(
 
 
 def _check(shifts: np.ndarray, sample_rate: int) -> None:
-    if not (np.abs(shifts) <= MAX_SEMITONES).all():
-        worst = shifts[~(np.abs(shifts) <= MAX_SEMITONES)][0]
-        raise ValueError(f"a pitch shift of {worst:g} semitones: give numbers from -12 to 12")
+    for shift in shifts[~(np.abs(shifts) <= MAX_SEMITONES)]:
+        raise ValueError(f"a pitch shift of {shift:g} semitones: give numbers from -12 to 12")
     check_sample_rate(sample_rate)
 
 

@@ -145,11 +145,8 @@ def parse_recipe(text: str) -> Recipe:
     while separator:
         match = _STEP.match(text, place)
         if match is None:
-            raise UserError(
-                f"the recipe '{text}' cannot be read from '{text[place:]}' on; write name(parameter=value), with + "
-                "between transforms that follow each other and a comma between those of which one is chosen, such as "
-                "noise(snr_db=0..20)+pitch,reverb"
-            )
+            cannot = f"the recipe '{text}' cannot be read from '{text[place:]}' on"
+            raise UserError(f"{cannot}; write it as noise(snr_db=0..20)+pitch,reverb: + is then, a comma is or")
         if separator == ",":
             chains.append([])
         chains[-1].append(_read_step(match[1], match[2] or ""))
@@ -194,14 +191,8 @@ class _Field(NamedTuple):
     default: Any
     sounds: type | None
     """What a reader opens; None for numbers and words."""
-
-    @property
-    def is_list(self) -> bool:
-        return get_args(self.hint)[1:] == (Ellipsis,)
-
-    @property
-    def is_range(self) -> bool:
-        return get_origin(self.hint) is tuple and not self.is_list
+    is_list: bool
+    is_range: bool
 
     def read(self, text: str) -> Any:
         """Read a value.
@@ -235,7 +226,9 @@ def _fields(name: str) -> dict[str, _Field]:
         hint = Union[tuple(kind for kind in get_args(hint) if kind is not NoneType)] if is_union else hint  # noqa: UP007
         sounds = hint if isinstance(hint, type) and hint not in (int, float, bool, str) else None
         if field.name != "sample_rate":
-            found[field.name] = _Field(str if sounds else hint, field.default, sounds)
+            is_list = get_args(hint)[1:] == (Ellipsis,)
+            is_range = get_origin(hint) is tuple and not is_list
+            found[field.name] = _Field(str if sounds else hint, field.default, sounds, is_list, is_range)
     return found
 
 

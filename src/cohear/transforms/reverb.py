@@ -13,9 +13,9 @@ import torch
 from jaxtyping import Float, Int64, Shaped, UInt64
 from torch import Tensor
 
-from cohear.dsp.convolution import convolve
 from cohear.dsp.response_bank import ResponseBank
 from cohear.dsp.rooms import check_rooms, room_responses, room_targets
+from cohear.dsp.spectral import convolve
 from cohear.keys import integers
 from cohear.tensors import Waveforms, keep_tensors, on_device
 from cohear.transforms.contract import Parameters, Transform, check_batch, check_sample_rate
@@ -161,7 +161,7 @@ class Reverb(Transform[ReverbParameters]):
 
     def content_hash(self) -> str | None:
         """Identify the bank that was given; made-up rooms follow from the configuration."""
-        return None if self.bank is None else self.bank.hash()
+        return None if self.bank is None else self.bank.fingerprint
 
 
 @keep_tensors(maxsize=8)

@@ -67,12 +67,11 @@ class SpecAugment(Transform[SpecAugmentParameters]):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name, (least, greatest) in (("band", self.band_masks), ("frame", self.frame_masks)):
-            if not 0 <= least <= greatest:
-                raise ValueError(f"from {least} to {greatest} {name} masks: give 0 <= least <= greatest")
-        for name, share in (("band", self.max_band_share), ("frame", self.max_frame_share)):
-            if not 0 <= share <= 1:
-                raise ValueError(f"{name} masks of up to {share:g} of the whole: give a share from 0 to 1")
+        bands, frames = (self.band_masks, self.max_band_share), (self.frame_masks, self.max_frame_share)
+        for (least, greatest), share in (bands, frames):
+            if not (0 <= least <= greatest and 0 <= share <= 1):
+                given = f"from {least} to {greatest} masks of up to {share:g} of the whole"
+                raise ValueError(f"{given}: give 0 <= least <= greatest, and a share from 0 to 1")
         if self.fill != "mean" and (isinstance(self.fill, str) or not math.isfinite(self.fill)):
             raise ValueError(f"fill {self.fill!r}: give 'mean' or a finite number of dB")
 
@@ -98,10 +97,8 @@ class SpecAugment(Transform[SpecAugmentParameters]):
         if domain != self.domain:
             return batch
         if batch.ndim != 3 or len(batch) != len(parameters):
-            raise ValueError(
-                f"log-mels of shape {tuple(batch.shape)} with parameters of {len(parameters)} clips: give log-mels "
-                "[B, M, L] and one row of parameters per clip"
-            )
+            given = f"log-mels of shape {tuple(batch.shape)} with parameters of {len(parameters)} clips"
+            raise ValueError(f"{given}: give log-mels [B, M, L] and one row of parameters per clip")
         n_clips, n_bands, n_frames = batch.shape
         lengths = np.full(n_clips, n_frames) if facts.lengths is None else np.minimum(facts.lengths, n_frames)
         fill = _means(batch, lengths) if self.fill == "mean" else batch.new_full((n_clips, 1), float(self.fill))

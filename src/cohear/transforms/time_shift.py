@@ -47,10 +47,8 @@ class TimeShift(Transform[TimeShiftParameters]):
         super().__post_init__()
         check_sample_rate(self.sample_rate)
         if not 0.5 < self.max_shift_s * self.sample_rate < 2**31:
-            raise ValueError(
-                f"a shift of up to {self.max_shift_s:g} s at {self.sample_rate} Hz: give at least one sample, and less "
-                "than 2**31"
-            )
+            given = f"a shift of up to {self.max_shift_s:g} s at {self.sample_rate} Hz"
+            raise ValueError(f"{given}: give at least one sample, and less than 2**31")
         if self.fill not in ("silence", "wrap"):
             raise ValueError(f"fill {self.fill!r}: give 'silence' or 'wrap'")
 

@@ -88,7 +88,9 @@ def test_the_table_can_be_trained_on_and_its_folds_divide_nothing(tmp_path, fold
     assert len({clip.group for clip in read.clips}) == 10  # 2 sites, 2 pairs of copies, 6 others
 
 
-@pytest.mark.parametrize(("second_fold", "header"), [(1, "path,label,group,fold"), (2, "path,label,group")])
+@pytest.mark.parametrize(
+    ("second_fold", "header"), [(1, "path,label,group,fold,start,end"), (2, "path,label,group,start,end")]
+)
 def test_folds_of_the_data_are_kept_where_they_divide_no_group(tmp_path, second_fold, header):
     clips = [heard("a.wav", "dog", 1, content="A"), heard("b.wav", "dog", second_fold, content="A")]
     clips.append(heard("c.wav", "rain", 2))
@@ -100,7 +102,7 @@ def test_multi_label_data_stay_so_and_a_label_with_a_semicolon_is_refused(tmp_pa
     several = [heard("a.wav", "dog", multi_label=True), heard("b.wav", "", multi_label=True)]
     dataset = dataset_of(several)
     text = groups_table(dataset, find_kinship(dataset, several), dataset.root)
-    assert text.splitlines()[1:] == ["a.wav,dog;,a.wav", "b.wav,;,b.wav"]
+    assert text.splitlines()[1:] == ["a.wav,dog;,a.wav,,", "b.wav,;,b.wav,,"]
     one = [heard("a.wav", "dog;old")]
     with pytest.raises(UserError, match="'dog;old'"):
         groups_table(dataset_of(one), find_kinship(dataset_of(one), one), tmp_path)

@@ -17,7 +17,7 @@ ESC50 = (
 ])  # fmt: skip
 def test_slips_are_found(pair):
     one, other = sorted(pair.split())
-    assert [found[:2] for found in alike([one, other, "rain"])] == [(one, other)]
+    assert alike([one, other, "rain"]) == [(one, other)]
 
 
 @pytest.mark.parametrize("labels", [
@@ -29,7 +29,6 @@ def test_different_labels_are_not_accused(labels):
     assert alike(labels.split()) == []
 
 
-def test_a_pair_is_named_once_with_how_it_differs():
-    assert alike(["Frog", "frog", "forg"]) == [("Frog", "forg", "a letter"), ("Frog", "frog", "case or blanks")]
+def test_texts_are_bare_without_case_and_plural():
     assert bare("Frogs") == bare("frog")
     assert bare("frog_pond") != bare("frog")

@@ -53,20 +53,10 @@ def _written(reader: str) -> dict[str, bytes]:
         return {"whole.safetensors": seal(models[0].weights, progress), "empty.safetensors": empty}
     told = {"model": "Combination-CL", "identity": "0" * 16, "experiment": "1" * 16, "numerics": NUMERICS}
     told |= {"data_path": "sounds/pond.csv", "dataset": "pond", "data_fingerprint": "4" * 32, "track": "every"}
-    told |= {
-        "classes": ["frog", "Kröte"],
-        "task": "single_label",
-        "contents": {"views.transform": "2" * 32},
-        "schema": SCHEMA,
-    }
-    runs = {
-        f"{name}.json": {
-            "config": change(make(), {"data.clip_s": 1.5}).model_dump(mode="json"),
-            **told,
-            "schema": SCHEMA,
-        }
-        for name, make in OFFERED.items()
-    }
+    told |= {"classes": ["frog", "Kröte"], "task": "single_label", "contents": {"views.transform": "2" * 32}}
+    told |= {"schema": SCHEMA}
+    configs = {name: change(make(), {"data.clip_s": 1.5}).model_dump(mode="json") for name, make in OFFERED.items()}
+    runs = {f"{name}.json": {"config": config, **told} for name, config in configs.items()}
     return {
         **{name: json.dumps(values, indent=2).encode() for name, values in runs.items()},
         "numbers.set": b"training.epochs=4\noptimizer.learning_rate=1e-3\ndata.clip_s=None\nseed=7",

@@ -130,7 +130,7 @@ def _too_long(folder: Path) -> Iterator[_Case]:
     with open(path, "r+b") as file:
         fmt = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, 8000, 8000, 1, 8)
         file.write(struct.pack("<4sI4s", b"RIFF", 2**31, b"WAVE") + fmt + struct.pack("<4sI", b"data", 2**31 - 2**20))
-    yield "74 hours of silence in a sparse file", path, True, "too long to be taken whole"
+    yield "74 hours of silence in a sparse file", path, True, "is longer than"
 
 
 def _tables(folder: Path) -> Iterator[_Case]:

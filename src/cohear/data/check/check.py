@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from cohear.data.check.kinship import Kinship, divided, find_kinship
-from cohear.data.check.overview import PROPERTIES, Overview, TrainingForm, summarize, windows_of
-from cohear.data.check.sounds import HeardClip, Survey
 from cohear.data.check.spelling import alike
+from cohear.data.check.survey import PROPERTIES, HeardClip, Overview, Survey, TrainingForm, summarize, windows_of
 from cohear.data.clips import Clip
 from cohear.data.datasets import Dataset, count_clips, imbalance_line
+from cohear.data.folds import way_without
 from cohear.data.wording import counted, some
 
 Severity = Literal["error", "warning", "note"]
@@ -67,11 +67,6 @@ class Check:
     kinship: Kinship
     findings: tuple[Finding, ...]
     """Errors first."""
-
-    @property
-    def can_train(self) -> bool:
-        """Whether training would not be refused."""
-        return can_train(self.findings)
 
 
 def can_train(findings: Iterable[Finding]) -> bool:
@@ -149,9 +144,7 @@ def _small(dataset: Dataset, clips: Sequence[Clip]) -> Iterator[Finding | None]:
     )
     alone = [label for label, folds in places.items() if len(folds) == 1 < len(dataset.folds)]
     alone.sort(key=lambda label: (n_clips[label], label))
-    too_few = 1 + max((n_clips[label] for label in alone), default=0)
-    can_drop = sum(n >= too_few for n in n_clips.values()) >= 2
-    remedy = f"Add recordings, or {f'use --drop-small {too_few}' if can_drop else 'take such labels out'}."
+    remedy = f"Add recordings, or {way_without(alone, n_clips)}."
     items = [Item(label, f"{counted(n_clips[label], 'clip')}, fold {places[label][0]}") for label in alone]
     what = "Labels in one fold alone, which cannot be trained where it is tested"
     yield _if_any("untrained", "warning", what, remedy, items)
@@ -160,9 +153,9 @@ def _small(dataset: Dataset, clips: Sequence[Clip]) -> Iterator[Finding | None]:
 def _repeated(kinship: Kinship) -> Iterator[Finding | None]:
     """Find sounds that occur more than once, whatever their files are called: with other labels, in other folds."""
     clips_of: dict[str, list[Clip]] = defaultdict(list)
-    for one, content in zip(kinship.heard, kinship.by_content, strict=True):
-        if content is not None:
-            clips_of[content].append(one.clip)
+    for one in kinship.heard:
+        if one.sound.content is not None:
+            clips_of[one.sound.content].append(one.clip)
     contradictory, across, within = list[Item](), list[Item](), list[Item]()
     for first, *others in clips_of.values():
         if any(clip.labels != first.labels for clip in others):
@@ -180,23 +173,21 @@ def _repeated(kinship: Kinship) -> Iterator[Finding | None]:
 
 
 def _leaks(kinship: Kinship) -> Iterator[Finding | None]:
-    """Find what is in several folds and should be in one: a group, a file, a recording by its name."""
+    """Find what is in several folds and should be in one: a group or file, a recording by its name."""
+    clips = [one.clip for one in kinship.heard]
     said = set[str]()
-    for kind, what, kin in (
-        ("divided_groups", "Groups that the folds divide", kinship.by_group),
-        ("divided_files", "Files that the folds divide, under several groups or paths", kinship.by_file),
-        ("divided_recordings", "Recordings that the folds divide, by the names of their clips", kinship.stems),
+    for kind, what, the, kin in (
+        ("divided_groups", "Groups or files that the folds divide", "The", [clip.undivided_by for clip in clips]),
+        ("divided_recordings", "Recordings, by their names, that the folds divide", "If so, the", kinship.stems),
     ):
-        pairs = zip((one.clip for one in kinship.heard), kin, strict=True)
-        rest = [(clip, name) for clip, name in pairs if clip.undivided_by not in said]
+        rest = [(clip, name) for clip, name in zip(clips, kin, strict=True) if clip.undivided_by not in said]
         items = []
         for name, folds in divided([name for _, name in rest], [clip.fold for clip, _ in rest]).items():
             theirs = [clip for clip, its_name in rest if its_name == name]
             paths = some(list(dict.fromkeys(clip.path for clip in theirs)), 2)
             detail = f"{counted(len(theirs), 'clip')}: {paths} in folds {', '.join(map(str, folds))}"
-            items.append(Item(theirs[0].path if kind == "divided_files" else name, detail))
+            items.append(Item(name, detail))
             said.update(clip.undivided_by for clip in theirs)
-        the = "If so, the" if kin is kinship.stems else "The"
         yield _if_any(kind, "warning", what, f"{the} accuracy will be too good to be true: {_REGROUP}.", items)
 
 
@@ -236,7 +227,7 @@ def _telltale(heard: Sequence[HeardClip]) -> Iterator[Finding | None]:
 def _of_labels(dataset: Dataset, overview: Overview, background: str | None) -> Iterator[Finding | None]:
     """Find labels written in two ways or of unequal size, and that nothing stands for 'none of these'."""
     n = {facts.label: facts.n_clips for facts in overview.labels}
-    pairs = [Item(f"'{one}' ({n[one]}) and '{other}' ({n[other]})", how) for one, other, how in alike(n)]
+    pairs = [Item(f"'{one}' ({n[one]}) and '{other}' ({n[other]})") for one, other in alike(n)]
     remedy = "Rename one of the two, if they mean the same."
     yield _if_any("labels_alike", "warning", "Pairs of labels that look like one label", remedy, pairs)
 
@@ -255,7 +246,7 @@ def _of_labels(dataset: Dataset, overview: Overview, background: str | None) -> 
 
 def _flawed(heard: Sequence[HeardClip], form: TrainingForm) -> Iterator[Finding | None]:
     """Find clips that are silent, shorter than the network hears, cut short, clipped, or cut into windows."""
-    silent = [Item(one.clip.id) for one in heard if one.sound.measures.is_silent]
+    silent = [Item(one.clip.id) for one in heard if one.sound.is_silent]
     remedy = "Remove silence, or label it as 'none of these'."
     yield _if_any("silent", "warning", "Silent clips, with nothing above -80 dB", remedy, silent)
 
@@ -268,7 +259,7 @@ def _flawed(heard: Sequence[HeardClip], form: TrainingForm) -> Iterator[Finding 
     remedy = "Copy them again, if they were not cut on purpose; training uses what is there."
     yield _if_any("cut_short", "note", "Files that end before the length that they declare", remedy, cut)
 
-    measured = ((one.sound.measures.clipped_share, one.clip.id) for one in heard)
+    measured = ((one.sound.clipped_share, one.clip.id) for one in heard)
     clipped = sorted((-share, name) for share, name in measured if share >= _CLIPPED)
     what = "Clipped sounds, with 0.1% of the samples or more at full scale"
     items = [Item(name, f"{-share:.1%} of the samples") for share, name in clipped]

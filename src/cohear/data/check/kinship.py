@@ -1,4 +1,4 @@
-"""Which clips belong on the same side of a split: by their group, file or name, or because they sound the same.
+"""Which clips belong together: by their group, file or name, or because they sound the same.
 
 `site3_001.wav` and `site3_002.wav`, or `S4A01_20190101_053000.wav` and `S4A01_20190101_054000.wav`, have a *stem* in
 common and end in a counter or a time. So do `dog_001.wav` and `dog_002.wav`, which only number a class. A stem
@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from cohear.data.check.sounds import HeardClip
 from cohear.data.check.spelling import bare
+from cohear.data.check.survey import HeardClip
 from cohear.data.clips import SEPARATOR
 from cohear.data.datasets import Dataset, count_clips
 from cohear.errors import UserError
@@ -48,27 +48,14 @@ class Kinship:
     stems: tuple[str | None, ...]
     """By which a clip's name says that it is a part of a recording; None for clips that have a group."""
 
-    @property
-    def by_group(self) -> list[str]:
-        """What folds of our own never divide: the given group, or else the file."""
-        return [one.clip.undivided_by for one in self.heard]
-
-    @property
-    def by_file(self) -> list[str]:
-        """The clip's file."""
-        return [one.clip.path for one in self.heard]
-
-    @property
-    def by_content(self) -> list[str | None]:
-        """A hash of what is heard; None for silence."""
-        return [None if one.sound.measures.is_silent else one.sound.measures.content for one in self.heard]
-
     @cached_property
     def groups(self) -> list[str]:
         """Groups that keep everything together: a given group's name, else a stem, else a path."""
-        places = _joined(self.by_group, self.by_file, self.stems, self.by_content)
+        given, files = [one.clip.group for one in self.heard], [one.clip.path for one in self.heard]
+        contents = [one.sound.content for one in self.heard]
+        places = _joined([one.clip.undivided_by for one in self.heard], files, self.stems, contents)
         name_of: dict[int, str] = {}
-        for names in ([one.clip.group for one in self.heard], self.stems, self.by_file):
+        for names in (given, self.stems, files):
             for place, name in zip(places, names, strict=True):
                 if name is not None:
                     name_of.setdefault(place, name)
@@ -114,15 +101,13 @@ def shared_stems(names: Sequence[str], labels: Sequence[tuple[str, ...]]) -> lis
     n_of_both = Counter((stem, label) for stem, its in zip(stems, labels, strict=True) for label in its)
     parts = {stem for (stem, label), n in n_of_both.items() if n <= _MOST_OF_CLASS * n_of_class[label]}
     bare_labels = {bare(label) for label in n_of_class}
-    return [
+    telling = {
         stem
+        for stem in parts
         if stem is not None
-        and stem in parts
-        and 2 <= n_of_stem[stem] <= _MOST_OF_ALL * len(names)
-        and bare(posixpath.basename(stem)) not in bare_labels
-        else None
-        for stem in stems
-    ]
+        if 2 <= n_of_stem[stem] <= _MOST_OF_ALL * len(names) and bare(posixpath.basename(stem)) not in bare_labels
+    }
+    return [stem if stem in telling else None for stem in stems]
 
 
 def sounds_folder(dataset: Dataset, folder: Path) -> Path:
@@ -148,21 +133,16 @@ def groups_table(dataset: Dataset, kinship: Kinship, folder: Path) -> str:
     odd = next((clip.label for clip in clips if SEPARATOR in clip.label), None)
     if odd is not None and not dataset.multi_label:
         raise UserError(f"the label '{odd}' cannot stand in a table, where '{SEPARATOR}' separates labels.")
-    columns = ["path", "label", "group"]
     keeps_folds = dataset.brings_folds and not divided(groups, [clip.fold for clip in clips])
-    columns += ["fold"] if keeps_folds else []
-    columns += ["start", "end"] if any(clip.is_segment for clip in clips) else []
     text = io.StringIO()
-    table = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\n")
-    table.writeheader()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(["path", "label", "group", *(["fold"] if keeps_folds else []), "start", "end"])
     for clip, group in zip(clips, groups, strict=True):
         path = Path(os.path.relpath(dataset.root / clip.path, folder))
         blank = "./" if path.parts[0][0].isspace() else ""  # readers leave out a blank in front
         label = f"{clip.label}{SEPARATOR}" if dataset.multi_label else clip.label
-        times = {"start": clip.start_s, "end": clip.end_s}
-        table.writerow(
-            {"path": f"{blank}{path.as_posix()}", "label": label, "group": group, "fold": clip.fold, **times}
-        )
+        fold = [clip.fold] if keeps_folds else []
+        table.writerow([f"{blank}{path.as_posix()}", label, group, *fold, clip.start_s, clip.end_s])
     return text.getvalue()
 
 

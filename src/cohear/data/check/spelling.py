@@ -17,22 +17,22 @@ _BLANKS = re.compile(r"[\s_-]+")
 _BLANKS_NOT_IN_NUMBERS = re.compile(r"(?<!\d)[\s_-]+|[\s_-]+(?!\d)")
 
 
-def alike(labels: Iterable[str]) -> list[tuple[str, str, str]]:
-    """Find the pairs of labels that look like one, sorted, each with how they differ.
+def alike(labels: Iterable[str]) -> list[tuple[str, str]]:
+    """Find the pairs of labels that look like one, sorted.
 
     Example:
         >>> alike(["Frog", "frog", "toad", "sneezing", "sneezzing"])
-        [('Frog', 'frog', 'case or blanks'), ('sneezing', 'sneezzing', 'a letter')]
+        [('Frog', 'frog'), ('sneezing', 'sneezzing')]
     """
     written: dict[str, list[str]] = {}
     for label in sorted(set(labels)):
         written.setdefault(_squashed(label), []).append(label)
-    pairs = [(*pair, "case or blanks") for same in written.values() for pair in combinations(same, 2)]
+    pairs = [pair for same in written.values() for pair in combinations(same, 2)]
     words = [(same[0], _BLANKS.split(_plain(same[0]).strip())) for same in written.values()]
     for (one, of_one), (other, of_other) in combinations(words, 2):
         differing = [pair for pair in zip(of_one, of_other, strict=False) if pair[0] != pair[1]]
         if len(of_one) == len(of_other) and len(differing) == 1 and _is_slip(*differing[0]):
-            pairs.append((one, other, "a letter"))
+            pairs.append((one, other))
     return sorted(pairs)
 
 

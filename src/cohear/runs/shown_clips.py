@@ -1,6 +1,7 @@
 """What a report shows of a few clips: each view's sound, its log-mel and what the classifier says of it."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -8,10 +9,14 @@ from jaxtyping import Float, Int64
 from torch import nn
 
 from cohear.data.store import Store
-from cohear.evaluation.fixed_views import EVALUATION_SEED, N_VIEWS, clip_facts
-from cohear.evaluation.measure import check_answers
+from cohear.errors import UserError
+from cohear.evaluation.measure import EVALUATION_SEED, N_VIEWS, NotFiniteError, check_answers, clip_facts
 from cohear.metrics.tasks import Task
 from cohear.objectives import LIKELIHOODS
+from cohear.runs.build import build_view_maker, shown_recipe
+from cohear.runs.plan import Plan, list_again
+from cohear.runs.run import Run
+from cohear.runs.trained_model import load_network
 from cohear.views import ViewMaker, view_keys
 
 
@@ -98,3 +103,66 @@ def show_clips(
         )
         for column, row in enumerate(rows)
     )
+
+
+class SoundsGoneError(UserError):
+    """What a run's clips are shown with is not, or no longer, there: its sounds, its rooms or its weights.
+
+    Args:
+        reason: what is gone.
+        remedy: what to do.
+    """
+
+    def __init__(
+        self, reason: str, remedy: str = "give the command where training was started, with the sounds in their place"
+    ) -> None:
+        super().__init__(reason)
+        self.remedy = remedy
+
+
+def find_plan(run: Run) -> Plan:
+    """Make the plan of a finished run anew.
+
+    Raises:
+        SoundsGoneError: where its sounds or rooms are no longer what they were.
+    """
+    record = run.record
+    config = record.config
+    try:
+        data = list_again(Path(record.data_path), config).decode()
+        plan = Plan(config, data, record.track, record.model, run.folder)
+        if data.store.fingerprint != record.data_fingerprint:
+            raise UserError(f"'{record.data_path}' no longer holds what the run was trained on")
+        if not plan.record.contents.items() <= record.contents.items():
+            raise UserError(f"what '{config.views.transform}' rests on is no longer what it was")
+    except UserError as error:
+        raise SoundsGoneError(str(error)) from error
+    return plan
+
+
+def show_test_clips(run: Run, plan: Plan, n_clips: int = 4) -> tuple[ShownClip, ...]:
+    """Show what a finished run makes of a few test clips, from the least consistent to the most.
+
+    Silent clips are shown only where there are no others.
+
+    Args:
+        run: finished, on a fold.
+        plan: of the run.
+        n_clips: that are shown.
+
+    Raises:
+        SoundsGoneError: where the run's weights are not there.
+        UserError: where a file of the run is missing or damaged, or its answers are not finite.
+    """
+    if not run.weights_path.exists():
+        raise SoundsGoneError("its weights are missing", "copy them into its folder")
+    network, predictions, store = load_network(run), run.predictions, plan.data.store
+    divergence = dict(zip(predictions.paths, predictions.jsd.tolist(), strict=True))
+    heard = [row for row in plan.split.test if store.rows.read(np.array([row])).any()]
+    ranked = sorted(heard or plan.split.test, key=lambda row: -divergence.get(store.clips[row].id, 0.0))
+    chosen = [ranked[round(i)] for i in np.linspace(0, len(ranked) - 1, min(n_clips, len(ranked)))]
+    view_maker = build_view_maker(plan.config, shown_recipe(plan.config))
+    try:
+        return show_clips(network, store, np.array(chosen), view_maker, plan.data.task, run.calibration.temperature)
+    except NotFiniteError as error:
+        raise UserError(f"no clips of '{run.folder}' can be shown: {error}") from error
