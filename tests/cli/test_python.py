@@ -11,6 +11,9 @@ import cohear as package
 from cohear.data.recordings import save_bank
 from cohear.dsp.response_bank import ResponseBank
 from cohear.errors import UserError
+from cohear.runs.config import change
+from cohear.runs.plan import list_clips
+from cohear.runs.presets import paper
 from cohear.runs.run import Run
 from cohear.transforms.reverb import Reverb
 from tiny import OPTIONS, TINY_SETTINGS
@@ -58,12 +61,19 @@ def test_a_run_from_python_is_that_of_the_command_line(cohear, tones, trained, t
         ({"method": "magic"}, ("method", "magic")),
         ({"epochs": 0}, ("training.epochs",)),
         ({"fold": 9}, ("fold 9",)),
+        ({"track": "sometimes"}, ("sometimes",)),
+        ({"fold": "all", "crossval": "nowhere"}, ("nowhere",)),
     ],
 )
 def test_wrong_options_are_refused_in_words(tones, options, culprits):
     with pytest.raises(UserError) as refused:
         package.train(tones, **({"preset": "small"} | options))
     assert all(culprit in str(refused.value) for culprit in culprits)
+
+
+def test_sounds_of_a_low_rate_have_as_many_bands_as_a_window_holds(tones):
+    assert list_clips(tones, paper()).config.front_end.n_mels == 64
+    assert list_clips(tones, change(paper(), {"front_end.f_max": 9e3})).config.front_end.n_mels == 128
 
 
 COUNTED = {

@@ -95,4 +95,5 @@ def _result_text(metrics: Mapping[str, Any]) -> str:
     if expected is None:
         return f"{trained}; cross-validate the same settings, and name its folder by --crossval, to know what to expect"
     error = "" if expected["standard_error"] is None else f" ± {expected['standard_error']:.2%}"
-    return f"{trained}; expect an accuracy of {expected['accuracy']:.2%}{error}, as cross-validation found"
+    tested = f"{counted(expected['n_clips'], 'clip')} of {counted(len(expected['folds']), 'fold')}"
+    return f"{trained}; expect an accuracy of {expected['accuracy']:.2%}{error}, found by runs tested on {tested}"

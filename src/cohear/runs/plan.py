@@ -8,7 +8,7 @@ what a training runs, what `--list` prints, what a grid distributes and what a P
 
 from collections import Counter
 from collections.abc import Callable, Collection
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -230,7 +230,7 @@ def list_clips(path: Path, config: Config, chosen: Collection[str] = (), attempt
         clip_s = options.clip_s or choose_clip_s(headers.durations_s)
         rate = changes.get("data.sample_rate", options.sample_rate)
         said += [sample_rate_line(headers.sample_rates, rate), clip_s_line(headers.durations_s, clip_s)]
-        if "front_end.n_mels" not in {*chosen, *changes}:
+        if rate < options.sample_rate and "front_end.n_mels" not in {*chosen, *changes}:
             changes["front_end.n_mels"] = n_mels = _most_bands(change(config, changes))
             if n_mels < config.front_end.n_mels:
                 said.append(f"{n_mels} mel bands, as a window holds no more at this rate; --set front_end.n_mels=N")
@@ -274,16 +274,17 @@ def list_again(path: Path, config: Config, **changes: Any) -> Listing:
 
 
 def _most_bands(config: Config) -> int:
-    """Return how many mel bands there may be, as many as are wanted or half of them, and so on."""
-    n_mels = config.front_end.n_mels
-    while n_mels > 1:
-        try:
+    """Return how many mel bands there may be: as many as are wanted, or half of them, and so on.
+
+    Where other settings do not go together either, `check_settings` says so.
+    """
+    wanted = n_mels = config.front_end.n_mels
+    while n_mels:
+        with suppress(UserError):
             build_front_end(change(config, {"front_end.n_mels": n_mels}))
-        except UserError:
-            n_mels //= 2
-        else:
-            break
-    return n_mels
+            return n_mels
+        n_mels //= 2
+    return wanted
 
 
 def check_settings(config: Config) -> None:
