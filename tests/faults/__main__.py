@@ -9,6 +9,7 @@ import importlib
 import json
 import os
 import platform
+import signal
 import subprocess
 import sys
 import tempfile
@@ -117,5 +118,7 @@ def _say(tally: Tally) -> None:
     print("\n".join(lines), flush=True)
 
 
+if hasattr(signal, "SIGHUP"):  # under `nohup` it is ignored, and so it would be by the commands under test
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

@@ -112,7 +112,7 @@ def _one_folder(scratch: Path, words: tuple[object, ...], wanted: dict[str, byte
         folder = fresh(scratch / "two")
         command = [*(words if index % 2 else words[:-1]), "--out", folder / "run"]  # with --resume and without
 
-        def hold(_note: Note, folder: Path = folder, step: int = 1 + index) -> None:
+        def hold(_note: Note, folder: Path = folder, step: int = index) -> None:
             before_each_step(lambda its, *_: _wait_beside(folder, (folder / "gone").exists) if its == step else None)
 
         first, second = _both(folder, command, hold, command)
