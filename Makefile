@@ -25,7 +25,7 @@ test-fast: .venv/.installed  ## the part that takes under a minute
 faults: .venv/.installed     ## kills, full disks, strangers' files, about half an hour; FILE keeps the table as JSON
 	cd tests && PYTHONPATH=.. ../$(BIN)/python -m faults $(if $(FILE),--json $(abspath $(FILE)))
 
-faults-quick: .venv/.installed  ## a few of each, about ten minutes
+faults-quick: .venv/.installed  ## a few of each, about three minutes
 	cd tests && PYTHONPATH=.. ../$(BIN)/python -m faults --quick
 
 browser:                     ## Chromium, for the tests of the page; Debian, as root

@@ -12,7 +12,8 @@ import numpy as np
 
 from cohear import keys
 from cohear.data.audio_writing import write_audio
-from cohear.data.synthetic import VOICES, Key, Place, Signal, draw, lay_out, record, semitones
+from cohear.data.synthetic import Place, record
+from cohear.data.voices import VOICES, Key, Signal, draw, lay_out, semitones
 
 SAMPLE_RATE = 22050
 N_WALKS, N_CLIPS = 10, 5

@@ -11,7 +11,7 @@ import numpy as np
 
 from cohear import keys
 from cohear.data.audio_writing import write_audio
-from cohear.data.synthetic import draw, harmonic_tone, lay_out, semitones, white_noise
+from cohear.data.voices import draw, harmonic_tone, lay_out, semitones, white_noise
 
 SAMPLE_RATE = 22050
 N_SAMPLES = SAMPLE_RATE  # one second

@@ -10,8 +10,9 @@ from cohear.data.store_files import RowFile
 from cohear.evaluation.calibration import UNFITTED, Calibration
 from cohear.evaluation.consistency import PERTURBATIONS, Agreement
 from cohear.evaluation.corruptions import CORRUPTIONS, SEVERITIES
+from cohear.judging.judged_clips import JudgedClips
+from cohear.judging.judged_runs import JudgedRun
 from cohear.runs.config import change
-from cohear.runs.judging import JudgedClips, JudgedRun
 from cohear.runs.presets import small
 from cohear.runs.run import Record, Run
 

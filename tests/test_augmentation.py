@@ -13,11 +13,11 @@ from cohear.data.recordings import load_bank, save_bank
 from cohear.dsp.response_bank import ResponseBank
 from cohear.dsp.rooms import room_targets
 from cohear.errors import UserError
+from cohear.judging.shown_clips import SoundsGoneError, find_plan
 from cohear.runs.config import change, parse_override
 from cohear.runs.execution import execute
 from cohear.runs.plan import Plan, list_clips
 from cohear.runs.presets import small
-from cohear.runs.shown_clips import SoundsGoneError, find_plan
 from cohear.transforms import AddRecordedNoise, Chain, Reverb
 from tiny import TINY
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from cohear.errors import UserError, nearest
 from cohear.inference.classifier import Classifier, load
+from cohear.judging.shown_clips import SoundsGoneError, find_plan, show_test_clips
 from cohear.reports.run_report import has_sounds, write_run_report
 from cohear.runs.config import FIELDS, setting_of
 from cohear.runs.execution import execute, plan_run
@@ -19,7 +20,6 @@ from cohear.runs.identity import locked
 from cohear.runs.plan import Plan
 from cohear.runs.presets import configure, default_preset
 from cohear.runs.run import Run as RunFolder
-from cohear.runs.shown_clips import SoundsGoneError, find_plan, show_test_clips
 from cohear.runtime.machine import process_rank
 
 _log = logging.getLogger(__name__)

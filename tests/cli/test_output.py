@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import soundfile
 
-from tiny import OPTIONS
+from cli.conftest import noise
+from tiny import OPTIONS, SAMPLE_RATE
 
 needs_full = pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
 
@@ -52,6 +54,14 @@ def test_a_large_output_that_nothing_takes_is_one_sentence_and_status_2():
 
 def test_a_large_output_whose_reader_has_left_is_no_error(dead_pipe):
     done = python(BIG, stdout=dead_pipe)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_long_recording_whose_answers_nobody_reads_any_more_is_no_error(dead_pipe, trained, tmp_path):
+    soundfile.write(tmp_path / "long.wav", noise(0, 60.0), SAMPLE_RATE)
+    done = python(
+        COHEAR, "predict", trained, tmp_path / "long.wav", "--hop-s", "0.05", "--threshold", "0", stdout=dead_pipe
+    )
     assert (done.returncode, done.stderr) == (0, "")
 
 

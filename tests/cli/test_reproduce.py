@@ -106,3 +106,12 @@ def test_pages_are_written_before_anything_is_printed(cohear, trained, tmp_path,
     monkeypatch.setattr("builtins.print", leave)
     assert cohear("compare", trained, "--out", tmp_path / "page.html").status == 0
     assert (tmp_path / "page.html").exists()
+
+
+@pytest.mark.parametrize("words", [("crossval",), ("reproduce", "figure1", "--esc10", "--data")])
+def test_a_grid_is_not_begun_by_processes_that_torchrun_has_started(cohear, esc50, tmp_path, monkeypatch, words):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    said = cohear(*words, esc50, *OPTIONS, "--set", "data.clip_s=0.6", "--out", tmp_path / "grid")
+    assert said.status == 2
+    assert "torchrun" in said.err
+    assert not (tmp_path / "grid").exists()

@@ -5,7 +5,8 @@ import pytest
 from scipy import signal
 
 from cohear import keys
-from cohear.data.synthetic import PEAK_LIMIT, PLACES, VOICES, made_up_sound, write_sounds
+from cohear.data.synthetic import PEAK_LIMIT, PLACES, made_up_sound, write_sounds
+from cohear.data.voices import VOICES
 
 pytestmark = pytest.mark.slow
 

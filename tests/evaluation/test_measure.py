@@ -12,11 +12,11 @@ import torch
 from torch import nn
 
 from cohear.evaluation.measure import Answers, FixedViews, NotFiniteError, answer, score
+from cohear.judging.shown_clips import show_clips
 from cohear.metrics.tasks import MULTI_LABEL, SINGLE_LABEL
 from cohear.objectives import LIKELIHOODS
 from cohear.runs.build import build_view_maker, waveform_reader
 from cohear.runs.presets import change
-from cohear.runs.shown_clips import show_clips
 from tiny import open_store, tiny_config
 
 CPU = torch.device("cpu")

@@ -69,7 +69,7 @@ def trials(scratch: Path, quick: bool) -> Iterator[Tally]:
         steps, wanted = [Step(*its) for its in whole.noted("disk")], results_of(folder)
         for case, problem in misordered_renames(steps):
             verdicts.orders.judge(case, problem)
-        numbers = range(0, 2 * len(steps), 21 if quick else 1)
+        numbers = range(0, 2 * len(steps), 47 if quick else 1)
         killed = Tally(
             f"A {job.name} killed before and after every write, sync and rename ends in the unbroken one's bytes",
             len(numbers),

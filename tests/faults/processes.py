@@ -29,7 +29,7 @@ def trials(scratch: Path, quick: bool) -> Iterator[Tally]:
     ended = _train(words, unbroken, count)
     assert ended.status == 0, ended.err
     steps, wanted = ended.noted("step"), commands.results_of(unbroken)
-    yield _between_steps(scratch, words, wanted, steps[1 :: 4 if quick else 1])
+    yield _between_steps(scratch, words, wanted, steps[1 :: 7 if quick else 1])
     yield _within_a_step(scratch, words, wanted, steps[2 :: 5 if quick else 2])
     yield _one_folder(scratch, words, wanted, 1 if quick else 3)
     yield _one_store(scratch, words, 1 if quick else 3)

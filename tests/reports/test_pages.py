@@ -10,11 +10,11 @@ import pytest
 import soundfile
 
 from cohear.errors import UserError
+from cohear.judging.shown_clips import ShownClip, ShownView
 from cohear.reports.comparison import write_comparison
 from cohear.reports.pages import Table, mp3_bytes, to_html, to_markdown, to_text
 from cohear.reports.run_report import write_run_report
 from cohear.runs.run import Run
-from cohear.runs.shown_clips import ShownClip, ShownView
 from run_folders_made import read_runs
 
 NASTY = "<script>alert('x')</script> & \"quotes\""

@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from cohear.evaluation.consistency import PERTURBATIONS
-from cohear.reports.evaluation_report import evaluation_values
+from cohear.reports.evaluation_json import evaluation_values
 from cohear.reports.pages import to_text
 from cohear.reports.paired import compare
 from cohear.reports.robustness_report import comparison_tables, judged_experiments, write_robustness

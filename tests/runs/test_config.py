@@ -8,7 +8,7 @@ from cohear.objectives import linear_ramp, step_decay
 from cohear.runs.build import build_schedule
 from cohear.runs.config import Config, change, differences, parse_override, setting_values
 from cohear.runs.identity import identify, identify_experiment, model_name, readable_name
-from cohear.runs.paper import ABLATIONS, CONTROLS, HEADLINE, TABLE_1, PaperModel, find_models, split_names
+from cohear.runs.paper import ABLATIONS, CONTROLS, HEADLINE, TABLE_1, GridModel, find_models, split_names
 from cohear.runs.presets import paper, small
 from cohear.training.batches import epoch_batches, n_steps
 
@@ -82,7 +82,7 @@ N_TRAIN = {"paper": 1600, "small": 320}
 """Training clips: four folds of ESC-50, and of ESC-10."""
 
 
-def counts(model: PaperModel, preset: str) -> tuple[int, int]:
+def counts(model: GridModel, preset: str) -> tuple[int, int]:
     """Updates and signals of a whole training."""
     plan = build_schedule(model.configure({"paper": paper, "small": small}[preset]()))
     batches = epoch_batches(N_TRAIN[preset], plan.items, plan.batch_size, 0, 0)

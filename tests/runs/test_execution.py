@@ -1,6 +1,8 @@
 """Runs on tiny sounds from end to end: same seed same bytes, resume is exact, methods differ only where they must."""
 
 import csv
+import gc
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -11,15 +13,17 @@ from safetensors.torch import load_file
 
 from cohear.errors import UserError
 from cohear.evaluation.calibration import UNFITTED, Calibration
+from cohear.evaluation.measure import FixedViews
+from cohear.judging.shown_clips import SoundsGoneError, find_plan, show_test_clips
 from cohear.metrics.tasks import MULTI_LABEL
 from cohear.metrics.thresholds import Threshold
 from cohear.runs.config import VALIDATION_SHARE
 from cohear.runs.cost import is_tracked
+from cohear.runs.execution import execute
 from cohear.runs.plan import list_clips
 from cohear.runs.predictions import Predictions, count_false_alarms, fit_calibration
 from cohear.runs.presets import small
 from cohear.runs.run import Run
-from cohear.runs.shown_clips import SoundsGoneError, find_plan, show_test_clips
 from cohear.runs.trained_model import load_network
 from cohear.runtime.interrupts import Interrupted
 from runs.made_runs import NONE, ONE_EPOCH, make_plan, make_run, stop_after, weights
@@ -67,6 +71,23 @@ def test_a_run_stopped_after_any_step_and_resumed_ends_in_the_same_bytes(tones, 
     assert weights(run) == weights(unbroken)
     assert without_times(run) == without_times(unbroken)
     assert run.metrics == unbroken.metrics
+
+
+def test_the_views_of_a_measurement_are_kept_as_long_as_the_run_and_no_longer(tones, tmp_path, monkeypatch):
+    made = weakref.WeakSet[FixedViews]()
+    original = FixedViews.__init__
+
+    def noted(self: FixedViews, *arguments: object) -> None:
+        original(self, *arguments)
+        made.add(self)
+
+    monkeypatch.setattr(FixedViews, "__init__", noted)
+    n_views: list[int] = []
+    plan = make_plan(tones, tmp_path, track="every")
+    execute(plan, on_step=lambda _done, _total: n_views.append(len(made)))
+    assert n_views[-1] == 2  # of training and test clips, after the first of two epochs
+    gc.collect()
+    assert not made
 
 
 def test_a_finished_run_is_reused_and_other_settings_are_refused(tones, tmp_path):

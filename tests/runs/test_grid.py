@@ -14,7 +14,7 @@ from cohear.runs.config import change
 from cohear.runs.execution import execute
 from cohear.runs.executors import run_local
 from cohear.runs.grid import check_places, is_done, plan_grid, run_grid
-from cohear.runs.paper import ABLATIONS, CONTROLS, TABLE_1, PaperModel, find_models
+from cohear.runs.paper import ABLATIONS, CONTROLS, TABLE_1, GridModel, find_models
 from cohear.runs.plan import Plan, Prepared, list_clips
 from cohear.runs.run import Run
 from cohear.runtime.interrupts import Interrupted
@@ -40,7 +40,7 @@ def prepared(tones: Path) -> Prepared:
 def grid(
     data: Prepared,
     parent: Path = Path("runs"),
-    models: Sequence[PaperModel] = MODELS,
+    models: Sequence[GridModel] = MODELS,
     folds: Sequence[int] = (1, 2),
     seeds: Sequence[int] = (0,),
     track: str | None = "end",
@@ -127,7 +127,7 @@ def test_a_run_that_fails_is_named_and_the_others_are_finished(prepared, tmp_pat
 
 
 def one_run(data: Prepared, parent: Path, name: str, track: str) -> Plan:
-    model = PaperModel(name, "consistency", "combination", (("objective.consistency_weight", 7.5),))
+    model = GridModel(name, "consistency", "combination", (("objective.consistency_weight", 7.5),))
     (plan,) = grid(data, parent, [model], (1,), track=track)
     return plan
 

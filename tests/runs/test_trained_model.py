@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from cohear.errors import UserError
+from cohear.runs.config import Config
 from cohear.runs.trained_model import MAX_FILE_BYTES, TrainedModel, parse_packed, read_packed
 from cohear.runtime.sealed_tensors import seal, unseal
-from made_models import DESCRIPTION, make_model
+from made_models import DESCRIPTION, PROVENANCE, make_model
 
 CARD = "# Frösche\n"
 DATA = make_model().to_bytes()
@@ -150,3 +151,20 @@ def test_a_path_that_cannot_be_read_is_named(tmp_path):
     for name in ("nowhere", "folder", "huge"):
         with pytest.raises(UserError, match=name):
             read_packed(Path(tmp_path / name))
+
+
+@pytest.mark.parametrize(
+    ("of", "fold", "said"),
+    [
+        ({}, 1, None),
+        ({}, 2, "the test clips of fold 2"),
+        ({}, "all", None),
+        ({"fold": "all"}, 1, "the test clips of fold 1"),
+        ({"data_fingerprint": "2" * 32}, 1, "clips of 'pond'"),
+        ({"initial_weights": "3" * 32}, 1, "the weights that they began with themselves"),
+    ],
+)
+def test_a_run_that_begins_with_weights_which_may_know_its_test_clips_says_so(of, fold, said):
+    model = make_model(provenance=PROVENANCE.model_copy(update=of))
+    warning = model.heard_test_clips(Config(fold=fold), "0" * 32)
+    assert warning is None if said is None else said in (warning or "")

@@ -17,7 +17,8 @@ from cohear.data.audio_decoding import decode, resample
 from cohear.data.audio_files import probe
 from cohear.data.clips import Clip
 from cohear.data.decoding import fit
-from cohear.data.synthetic import LOWEST_SAMPLE_RATE, PLACES, VOICES, made_up_sound
+from cohear.data.synthetic import PLACES, made_up_sound
+from cohear.data.voices import LOWEST_SAMPLE_RATE, VOICES
 from cohear.errors import UserError
 from cohear.inference.classifier import Classifier
 from cohear.inference.recordings import run_dataset

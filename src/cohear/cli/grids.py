@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from cohear.cli import options
-from cohear.cli.progress import counting, format_s, progress_bar, say
+from cohear.cli.progress import decode, format_s, progress_bar, say
 from cohear.data.wording import counted
 from cohear.errors import UserError
 from cohear.runs.config import change
@@ -16,7 +16,7 @@ from cohear.runtime.interrupts import how_to_go_on
 from cohear.runtime.machine import n_processes
 
 if TYPE_CHECKING:
-    from cohear.runs.plan import Listing, Plan, Prepared
+    from cohear.runs.plan import Plan
     from cohear.runs.run import Run
 
 Executor = Annotated[str, typer.Option(metavar="NAME")]
@@ -47,7 +47,7 @@ def crossval(
     """
     from cohear.runs.grid import EXECUTORS, plan_grid
     from cohear.runs.identity import check_parent, model_name
-    from cohear.runs.paper import PaperModel
+    from cohear.runs.paper import GridModel
     from cohear.runs.plan import list_clips
 
     _ = EXECUTORS[executor]
@@ -56,7 +56,7 @@ def crossval(
     listing.check(config)
     check_parent(out)
     prepared = decode(listing)
-    model = PaperModel(model_name(config), config.method, config.views.transform)
+    model = GridModel(model_name(config), config.method, config.views.transform)
     _run_plans(plan_grid(prepared, [model], prepared.folds, [config.seed], out, track), jobs, executor)
 
 
@@ -165,24 +165,6 @@ def reproduce(
         _print_plans(plans)
     else:
         _run_plans(plans, jobs, executor, deadline_s)
-
-
-def decode(listing: "Listing") -> "Prepared":
-    """Decode a data set with a progress bar, and say what was chosen and what became of its files."""
-    from cohear.data.datasets import imbalance_line
-
-    for line in listing.said:
-        say(line)
-    with how_to_go_on("give the same command to begin again"), progress_bar("decoding") as update:
-        prepared = listing.decode(counting(update, "files"))
-    lines = list(prepared.notes)
-    if prepared.store.replaces_damaged:
-        lines.insert(0, "the sounds decoded earlier were damaged on the disk, so they were decoded again")
-    if listing.config.training.balance == "none" and (line := imbalance_line(prepared.store.label_sets)):
-        lines.append(line)
-    for line in lines:
-        say(line)
-    return prepared
 
 
 def _print_plans(plans: "Sequence[Plan]") -> None:

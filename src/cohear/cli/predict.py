@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -105,17 +105,17 @@ def predict(
             except UserError as error:
                 fail(error, "left out")
                 continue
-            heard = classifier.listen(stream, hop_s)
-            first = next(heard, None)
-            if first is not None:
-                if is_header_due:  # now that something is heard: what is refused prints nothing
-                    is_header_due = False
-                    _say_what_is_missing(classifier, threshold, events)
-                    stdout.write(csv_line(CSV_COLUMNS) if format == "csv" else "")
-                windows = followed(chain([first], heard), stream, index)
-                windows = keep_embeddings(windows, kept[index]) if kept else windows
-                rows = (row for window in windows for row in reporting.report(window))
-                _write(join_windows(rows) if events else rows, stream, format, tracks[index] if tracks else stdout)
+            with closing(classifier.listen(stream, hop_s)) as heard:  # the reader of the output may leave on the way
+                first = next(heard, None)
+                if first is not None:
+                    if is_header_due:  # now that something is heard: what is refused prints nothing
+                        is_header_due = False
+                        _say_what_is_missing(classifier, threshold, events)
+                        stdout.write(csv_line(CSV_COLUMNS) if format == "csv" else "")
+                    windows = followed(chain([first], heard), stream, index)
+                    windows = keep_embeddings(windows, kept[index]) if kept else windows
+                    rows = (row for window in windows for row in reporting.report(window))
+                    _write(join_windows(rows) if events else rows, stream, format, tracks[index] if tracks else stdout)
             if stream.damage is not None:
                 fail(stream.damage, "left out" if first is None else "heard up to its damage")
             elif stream.shortfall_s:

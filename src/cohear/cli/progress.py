@@ -5,8 +5,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
+from cohear.runtime.interrupts import how_to_go_on
 from cohear.runtime.machine import process_rank
+
+if TYPE_CHECKING:
+    from cohear.runs.plan import Listing, Prepared
 
 _LINE_EVERY_S = 30.0
 
@@ -78,3 +83,21 @@ def format_s(seconds: float) -> str:
 def counting(update: Callable[[float, str], None], what: str) -> Callable[[int, int], None]:
     """Show a count of things, of which so many are done and so many there are, by `update` of a progress bar."""
     return lambda done, total: update(done / max(total, 1), f"{done} of {total} {what}")
+
+
+def decode(listing: "Listing") -> "Prepared":
+    """Decode a data set with a progress bar, and say what was chosen and what became of its files."""
+    from cohear.data.datasets import imbalance_line
+
+    for line in listing.said:
+        say(line)
+    with how_to_go_on("give the same command to begin again"), progress_bar("decoding") as update:
+        prepared = listing.decode(counting(update, "files"))
+    lines = list(prepared.notes)
+    if prepared.store.replaces_damaged:
+        lines.insert(0, "the sounds decoded earlier were damaged on the disk, so they were decoded again")
+    if listing.config.training.balance == "none" and (line := imbalance_line(prepared.store.label_sets)):
+        lines.append(line)
+    for line in lines:
+        say(line)
+    return prepared

@@ -12,9 +12,9 @@ from cohear.cli.progress import counting, progress_bar, say
 from cohear.errors import UserError
 
 if TYPE_CHECKING:
+    from cohear.judging.judged_clips import JudgedFold
     from cohear.reports.comparison import ErrorOver
     from cohear.reports.pages import Table
-    from cohear.runs.judging import JudgedFold
     from cohear.runs.run import Run
 
 Runs = Annotated[list[Path], typer.Argument(metavar="RUN...")]
@@ -111,9 +111,11 @@ def evaluate(
         raise UserError("DATA is missing; give runs and then the sounds to judge them on, as runs/mine my_sounds/")
     *runs, data = runs_and_data
 
-    from cohear.reports.evaluation_report import accuracy_sentence, evaluation_values, write_evaluation
+    from cohear.judging.judged_clips import choose_clips
+    from cohear.judging.judged_runs import judge_runs
+    from cohear.reports.evaluation_json import evaluation_values
+    from cohear.reports.evaluation_report import accuracy_sentence, write_evaluation
     from cohear.reports.robustness_report import write_robustness
-    from cohear.runs.judging import choose_clips, judge_runs
     from cohear.runtime.files import write_json
 
     with progress_bar("decoding") as update:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from cohear.cli import options
-from cohear.cli.progress import format_s, progress_bar, say
+from cohear.cli.progress import decode, format_s, progress_bar, say
 from cohear.data.wording import counted
 from cohear.runtime.interrupts import how_to_go_on
 from cohear.runtime.machine import process_rank
@@ -45,7 +45,6 @@ def train(
         track: When accuracy and divergence of training and test clips are measured: after every epoch, every N-th, or
             at the end.
     """
-    from cohear.cli.grids import decode
     from cohear.runs.cost import estimate_s
     from cohear.runs.execution import execute, plan_run
     from cohear.runs.run import Run

@@ -1,7 +1,7 @@
 """A trained classifier: recordings in, a table of windows and labels out."""
 
 import copy
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from os import PathLike
@@ -128,7 +128,7 @@ class Classifier:
         """
         return self._of_each(lambda heard: np.stack([w.embedding for w in heard]), sound, sample_rate, hop_s)
 
-    def listen(self, sound: str | Path | AudioStream, hop_s: float | None = None) -> Iterator[Heard]:
+    def listen(self, sound: str | Path | AudioStream, hop_s: float | None = None) -> Generator[Heard, None, None]:
         """Hear a file window by window, each soon after it is decoded, in memory that does not grow with the file.
 
         Args:

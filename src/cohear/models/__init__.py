@@ -1,8 +1,7 @@
 """Models: the front end (log-mel) and the networks; both together are a classifier."""
 
 from cohear.models.log_mel import LogMel
-from cohear.models.network import LogMelInput, Network, NetworkWithHead
-from cohear.models.networks import NETWORKS, build_network
+from cohear.models.network import NETWORKS, LogMelInput, Network, NetworkWithHead, build_network
 from cohear.models.vgg import VGG
 
 __all__ = ["NETWORKS", "VGG", "LogMel", "LogMelInput", "Network", "NetworkWithHead", "build_network"]

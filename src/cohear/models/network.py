@@ -1,13 +1,15 @@
-"""What a network is, and the one linear layer that makes a classifier of any of them.
+"""What a network is, the one linear layer that makes a classifier of any of them, and the networks by name.
 
 A network turns what it hears into features; it says what it needs to hear, and how many features it gives. The linear
 layer, called the head, is the same for all. The view axis, and any other leading axis, is folded into the batch here
 and unfolded from the result here, nowhere else.
+
+A name may go on after a colon, `timm:resnet10t`: what follows is the builder's to read.
 """
 
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -16,6 +18,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from cohear.errors import UserError
+from cohear.registry import Registry
 
 
 @dataclass(frozen=True)
@@ -114,3 +117,50 @@ class NetworkWithHead(nn.Module):
 def _compile(embed: Callable[[Any, Tensor], Tensor], backend: str) -> Callable[[Any, Tensor], Tensor]:
     """Compile what every network of a class runs: one program per shape, which belongs to no network."""
     return torch.compile(embed, dynamic=False, backend=backend)
+
+
+class Builder(Protocol):
+    """What makes a network of a name."""
+
+    def __call__(self, argument: str, settings: Mapping[str, Any], generator: torch.Generator | None) -> Network:
+        """Make a network.
+
+        Args:
+            argument: what follows the colon of the name; empty where there is none.
+            settings: the other fields of the configuration's `network` section; those that mean nothing to this
+                network are left alone.
+            generator: draws the initial weights; None is torch's default generator. No other random state is touched.
+
+        Raises:
+            UserError: where the argument or a setting is of no use.
+        """
+        ...
+
+
+NETWORKS: Registry[Builder] = Registry(
+    "network",
+    "cohear.networks",
+    {"vgg": "cohear.models.vgg:build_vgg", "timm": "cohear.models.timm_features:build_timm"},
+)
+"""Builders by name."""
+
+
+def build_network(
+    name: str, settings: Mapping[str, Any], n_classes: int, generator: torch.Generator | None = None
+) -> NetworkWithHead:
+    """Make a network of a name with a head; the weights of the network are drawn first, then those of the head.
+
+    Under `torch.device("meta")` nothing is drawn or computed: names and shapes of its weights are there, and what it
+    needs.
+
+    Args:
+        name: as `vgg` or `timm:resnet10t`.
+        settings: as `Builder` takes them.
+        n_classes: K.
+        generator: draws the initial weights.
+
+    Raises:
+        UserError: for an unknown name, or settings that are of no use.
+    """
+    base, _, argument = name.partition(":")
+    return NetworkWithHead(NETWORKS[base](argument, settings, generator), n_classes, generator)

@@ -4,13 +4,15 @@ Eight 3x3 convolutions without bias, each followed by batch norm and ReLU; 2x2 p
 """
 
 import itertools
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from cohear.models.network import LogMelInput, NetworkWithHead
+from cohear.errors import UserError
+from cohear.models.network import LogMelInput, Network, NetworkWithHead
 
 FEATURE_MAPS = (64, 128, 256, 512)
 """Feature maps of the four blocks at width 1."""
@@ -56,6 +58,14 @@ class VGGFeatures(nn.Module):
         """Return the pooled maps of the last block."""
         maps = self.blocks(self.input_norm(inputs[:, None]))
         return maps.mean((2, 3)) if self.global_pooling == "average" else maps.amax((2, 3))
+
+
+def build_vgg(argument: str, settings: Mapping[str, Any], generator: torch.Generator | None) -> Network:
+    """Make the VGG of a configuration's `network` section."""
+    if argument:
+        raise UserError(f"the network 'vgg' takes no ':{argument}'; its size is network.width")
+    names = ("width", "pooling", "global_pooling", "normalize_input")
+    return VGGFeatures(**{name: settings[name] for name in names}, generator=generator)
 
 
 class VGG(NetworkWithHead):

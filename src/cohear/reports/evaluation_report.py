@@ -1,9 +1,7 @@
-"""What `cohear evaluate` shows of one run: how good, how sure, how consistent, how robust; and all of it as JSON."""
+"""What `cohear evaluate` shows of one run: how good, how sure, how consistent, how robust."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -13,6 +11,7 @@ from cohear.evaluation.consistency import NAMES, UNITS, Perturbation
 from cohear.evaluation.corruptions import CORRUPTIONS, SEVERITIES
 from cohear.evaluation.judgement import Judgement, judge
 from cohear.evaluation.robustness import error_rates, mean_corruption_error
+from cohear.judging.judged_runs import JudgedRun
 from cohear.metrics.accuracy import confusion_matrix, wilson_interval
 from cohear.metrics.calibration import N_BINS
 from cohear.metrics.tasks import Decisions, Task
@@ -20,10 +19,7 @@ from cohear.metrics.thresholds import detections, false_alarms_per_hour
 from cohear.reports import plots
 from cohear.reports.pages import Table, nats_text, picture, write_page
 from cohear.reports.plots import Agreements, Line, Robustness
-from cohear.runs.judging import JudgedRun
 
-SCHEMA = 1
-"""Raised when the meaning of a value in the JSON changes."""
 _BEFORE, _AFTER = Line("as trained", "#6e6e6e", "--"), Line("after temperature", "#d55e00", "-")
 _ONLY = Line("", "#d55e00", "-")
 
@@ -112,11 +108,6 @@ def accuracy_sentence(judged: JudgedRun) -> str:
     low, high = (100 * bound for bound in made.interval)
     count = f"{made.n_right} of {made.n_clips} {judged.run.task.words.clips_right} right"
     return f"{count}: {made.accuracy:.2%}, 95% interval {low:.1f} to {high:.1f}%"
-
-
-def evaluation_values(judged: Sequence[JudgedRun]) -> dict[str, Any]:
-    """Return all that was judged as plain values: shares from 0 to 1, divergences and likelihoods in nats."""
-    return {"schema": SCHEMA, "runs": [_run_values(its) for its in judged]}
 
 
 def confusions(
@@ -283,49 +274,3 @@ def _perturbation_text(perturbation: Perturbation) -> str:
     """Say `pitch +2 semitones`."""
     unit = "" if perturbation.kind == "masking" else f" {UNITS[perturbation.kind]}"
     return f"{NAMES[perturbation.kind]} {perturbation.describe()}{unit}"
-
-
-def _run_values(judged: JudgedRun) -> dict[str, Any]:
-    record, clips, calibration = judged.run.record, judged.clips, judged.run.calibration
-    right, corrupted = right_of(judged).tolist(), judged.right_when_corrupted
-    values: dict[str, Any] = {
-        "folder": str(judged.run.folder),
-        "model": record.model,
-        "fold": judged.run.fold,
-        "seed": judged.run.config.seed,
-        "trained_on": record.dataset,
-        "judged_on": clips.dataset,
-        "clips": clips.description,
-        "notes": list(clips.notes),
-        "warnings": list(clips.warnings),
-        "calibration": calibration.to_json(),
-        "as_trained": _judgement_values(judgement_of(judged)),
-        "after_temperature": _judgement_values(judgement_of(judged, calibration.temperature)),
-        "jsd": mean_jsd(judged.jsd),
-        "agreement": [
-            {
-                "transform": its.perturbation.kind,
-                "strength": its.perturbation.strength,
-                "jsd": mean_jsd(its.jsd),
-                "flip_rate": float(its.flipped.mean()),
-            }
-            for its in judged.agreements
-        ],
-        "answers": [
-            {"path": path, "group": group, "right": one}
-            for path, group, one in zip(clips.paths, clips.groups, right, strict=True)
-        ],
-    }
-    if corrupted is not None:
-        values["mean_corruption_error"] = mean_corruption_error(corrupted)
-        values["corruptions"] = [
-            {"name": its.name, "unit": its.unit, "levels": list(its.levels), "error_rates": rates.tolist()}
-            for its, rates in zip(CORRUPTIONS, error_rates(corrupted), strict=True)
-        ]
-        for row, share in zip(values["answers"], corrupted.mean(axis=(0, 1)).tolist(), strict=True):
-            row["right_when_corrupted"] = share
-    return values
-
-
-def _judgement_values(made: Judgement) -> dict[str, Any]:
-    return {"accuracy": made.accuracy, **asdict(made)}

@@ -16,6 +16,7 @@ from cohear.evaluation.consistency import PERTURBATIONS
 from cohear.evaluation.corruptions import CORRUPTIONS, TRAINED_KINDS
 from cohear.evaluation.judgement import Judgement, judge
 from cohear.evaluation.robustness import error_rates, relative_corruption_error
+from cohear.judging.judged_runs import JudgedRun
 from cohear.metrics.accuracy import standard_error
 from cohear.reports import plots
 from cohear.reports.comparison import missing_folds, spread_text
@@ -31,7 +32,6 @@ from cohear.reports.experiments import Experiment, cell_of, group_runs
 from cohear.reports.pages import WARNING, Table, picture, write_page
 from cohear.reports.paired import Answer, Answers, Pair, compare_pairs, paired_table
 from cohear.reports.plots import Line, Robustness
-from cohear.runs.judging import JudgedRun
 
 
 @dataclass(frozen=True, eq=False)

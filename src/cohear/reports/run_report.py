@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from cohear.evaluation.calibration import FEWEST_FOR_TEMPERATURE
 from cohear.evaluation.measure import N_VIEWS
+from cohear.judging.shown_clips import ShownClip, ShownView
 from cohear.metrics.accuracy import wilson_interval
 from cohear.objectives import largest_divergence
 from cohear.reports import plots
@@ -21,7 +22,6 @@ from cohear.reports.evaluation_report import class_table, confusions
 from cohear.reports.pages import count_text, data_uri, mp3_bytes, picture, write_page
 from cohear.runs.config import setting_values
 from cohear.runs.run import Run
-from cohear.runs.shown_clips import ShownClip, ShownView
 
 _N_ANSWERS = 3
 

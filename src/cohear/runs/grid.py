@@ -9,7 +9,7 @@ from cohear.registry import Registry
 from cohear.runs.config import change
 from cohear.runs.executors import AfterRun, Executor, run_local
 from cohear.runs.identity import check_folder
-from cohear.runs.paper import FIGURE_FOLD, FOLLOWED, HEADLINE, PaperModel, name_on
+from cohear.runs.paper import FIGURE_FOLD, FOLLOWED, HEADLINE, GridModel, name_on
 from cohear.runs.plan import Plan, Prepared
 from cohear.runs.run import Run, find_readable
 
@@ -19,7 +19,7 @@ EXECUTORS: Registry[Executor] = Registry("executor", "cohear.executors", {"local
 
 def plan_grid(
     data: Prepared,
-    models: Iterable[PaperModel],
+    models: Iterable[GridModel],
     folds: Sequence[int],
     seeds: Sequence[int] | None,
     parent: Path,

@@ -11,7 +11,7 @@ from cohear.runs.presets import scale_schedules
 
 
 @dataclass(frozen=True)
-class PaperModel:
+class GridModel:
     """A row of Table 1, of the ablations or of the controls."""
 
     name: str
@@ -32,32 +32,32 @@ class PaperModel:
         return scale_schedules(config, self.epochs_factor * config.training.epochs)
 
 
-TABLE_1: tuple[PaperModel, ...] = (
-    PaperModel("No Augmentation", "none", "none"),
+TABLE_1: tuple[GridModel, ...] = (
+    GridModel("No Augmentation", "none", "none"),
     *(
-        PaperModel(TRANSFORM_NAMES[transform] + suffix, method, transform)
+        GridModel(TRANSFORM_NAMES[transform] + suffix, method, transform)
         for transform in list(TRANSFORM_NAMES)[1:]
         for method, suffix in METHOD_SUFFIXES.items()
     ),
 )
 """The thirteen models in the paper's order."""
 
-HEADLINE: tuple[PaperModel, ...] = tuple(model for model in TABLE_1 if model.transform in ("none", "combination"))
+HEADLINE: tuple[GridModel, ...] = tuple(model for model in TABLE_1 if model.transform in ("none", "combination"))
 """The models behind the paper's largest gain, and of Figure 1: its three, and none beside them."""
 
 FIGURE_FOLD = 1
 """The fold of Figure 1."""
 
-FOLLOWED: tuple[PaperModel, ...] = tuple(model for model in TABLE_1 if model in HEADLINE or model.transform == "reverb")
+FOLLOWED: tuple[GridModel, ...] = tuple(model for model in TABLE_1 if model in HEADLINE or model.transform == "reverb")
 """The models that are measured after each epoch on one fold: Figure 1's, and those of one other transform beside."""
 
 
-def _ablation(name: str, changes: dict[str, Any], **others: Any) -> PaperModel:
-    return PaperModel(f"Combination-CL, {name}", "consistency", "combination", tuple(changes.items()), **others)
+def _ablation(name: str, changes: dict[str, Any], **others: Any) -> GridModel:
+    return GridModel(f"Combination-CL, {name}", "consistency", "combination", tuple(changes.items()), **others)
 
 
-ABLATIONS: tuple[PaperModel, ...] = (
-    PaperModel("Combination-CL", "consistency", "combination"),
+ABLATIONS: tuple[GridModel, ...] = (
+    GridModel("Combination-CL", "consistency", "combination"),
     _ablation("one transformed view", {"views.n_transformed": 1}),
     _ablation("clean-only cross-entropy", {"objective.classified_views": "clean"}),
     _ablation("no ramp", {"objective.ramp_epochs": 0.0}),
@@ -70,12 +70,12 @@ ABLATIONS: tuple[PaperModel, ...] = (
 )
 """The paper's side remarks, each one change away from Combination-CL."""
 
-CONTROLS: tuple[PaperModel, ...] = (
+CONTROLS: tuple[GridModel, ...] = (
     *(
         _ablation(precision, {"training.precision": precision}, seeds=(0, 1, 2), first_fold_only=True)
         for precision in ("float32", "bf16")
     ),
-    PaperModel("No Augmentation, three times the epochs", "none", "none", epochs_factor=3),
+    GridModel("No Augmentation, three times the epochs", "none", "none", epochs_factor=3),
 )
 """What a sceptic asks of Table 1: whether the precision matters, and whether `none` merely hears and learns less.
 
@@ -84,7 +84,7 @@ epoch's last batch, which is smaller: on the 1600 training clips of ESC-50 216 x
 72 x 40 = 2880.
 """
 
-GRIDS: dict[str, tuple[PaperModel, ...]] = {
+GRIDS: dict[str, tuple[GridModel, ...]] = {
     "table1": TABLE_1,
     "figure1": HEADLINE,
     "ablations": ABLATIONS,
@@ -93,14 +93,14 @@ GRIDS: dict[str, tuple[PaperModel, ...]] = {
 """What `cohear reproduce` measures."""
 
 
-def name_on(base: Config, model: PaperModel) -> str:
+def name_on(base: Config, model: GridModel) -> str:
     """Return a model's name, the table's where it is no other: a control may change nothing of what is set already."""
     config = model.configure(base)
-    usual = PaperModel("", model.method, model.transform).configure(base)
+    usual = GridModel("", model.method, model.transform).configure(base)
     return model_name(config) if config == usual else model.name
 
 
-def find_models(names: Sequence[str], among: Sequence[PaperModel], base: Config) -> list[PaperModel]:
+def find_models(names: Sequence[str], among: Sequence[GridModel], base: Config) -> list[GridModel]:
     """Return models by name, in the order of `among`; no names: all of them.
 
     Args:
@@ -120,7 +120,7 @@ def find_models(names: Sequence[str], among: Sequence[PaperModel], base: Config)
     return [model for model in among if not names or model in chosen]
 
 
-def split_names(text: str, among: Iterable[PaperModel]) -> list[str]:
+def split_names(text: str, among: Iterable[GridModel]) -> list[str]:
     """Split a list of models at its commas; a name may have one itself.
 
     Example:

@@ -8,7 +8,7 @@ import torch
 
 from cohear.errors import UserError
 from cohear.models import NETWORKS, VGG, NetworkWithHead, build_network
-from cohear.models.networks import Builder
+from cohear.models.network import Builder
 
 SETTINGS = {"width": 1 / 16, "pooling": "max", "global_pooling": "average", "normalize_input": True}
 VARIANTS = [

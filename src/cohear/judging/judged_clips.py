@@ -1,38 +1,24 @@
-"""Finished runs asked about clips that they were not trained on: clean, changed and corrupted.
+"""On which clips a finished run is judged: those it was not trained on, unless somebody wants others and is told."""
 
-On which clips a run is judged: those it was not trained on, unless somebody wants others and is told.
-"""
-
-import json
-from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Bool, Float, Int64
+from jaxtyping import Bool, Int64
 
 from cohear.data.datasets import Dataset, read_dataset
 from cohear.data.store import Store, StoreSettings, open_store
 from cohear.data.store_files import MISSING, content_hashes
 from cohear.data.wording import counted, quoted
 from cohear.errors import UserError, nearest
-from cohear.evaluation.consistency import Agreement, measure_agreement
-from cohear.evaluation.measure import FixedViews, NotFiniteError, answer
-from cohear.evaluation.robustness import Right, answer_corrupted
 from cohear.metrics.tasks import SINGLE_LABEL
-from cohear.runs.build import COMMON_RECIPE, build_front_end, build_view_maker, waveform_reader
 from cohear.runs.plan import OnProgress, list_again
 from cohear.runs.run import Run
-from cohear.runs.trained_model import load_network
-from cohear.runtime.devices import make_fabric
 from cohear.runtime.files import cache_folder
-from cohear.training.nonfinite import LOWER_RATE
 
 JudgedFold = int | Literal["own", "all"]
-_SHARES = (0.1, 0.4)
-"""About how far the work is after clean clips and after changed ones."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,21 +52,6 @@ class JudgedClips:
     def clip_s(self) -> float:
         """Seconds of a clip."""
         return self.store.n_samples / self.store.sample_rate
-
-
-@dataclass(frozen=True, eq=False)
-class JudgedRun:
-    """What a run says of some clips."""
-
-    run: Run
-    clips: JudgedClips
-    logits: Float[np.ndarray, "clip label"]
-    """Of the clean clips, before the temperature; of one label per clip they are log-probabilities."""
-    jsd: Float[np.ndarray, " clip"]
-    """Over each clip and two views of `combination`, the same views for every run, nats."""
-    agreements: tuple[Agreement, ...]
-    right_when_corrupted: Right | None
-    """None where that was not asked for."""
 
 
 def choose_clips(
@@ -230,72 +201,3 @@ def _is_own(store: Store, run: Run) -> bool:
 
 def _is_same_place(path: Path, run: Run) -> bool:
     return path.resolve() == Path(run.record.data_path).resolve()
-
-
-def judge_runs(
-    chosen: Sequence[tuple[Run, JudgedClips]],
-    *,
-    corruptions: bool,
-    on_progress: Callable[[float, str], None] = lambda _share, _note: None,
-) -> list[JudgedRun]:
-    """Ask runs about their clips; those that hear the same clips alike share the work of making sounds.
-
-    Args:
-        chosen: finished runs, each with its clips.
-        corruptions: whether to corrupt them too.
-        on_progress: called with the share that is done, 0 to 1, and a note.
-
-    Returns:
-        In the order given.
-
-    Raises:
-        UserError: where a run's files are missing or damaged, or its answers are not finite.
-    """
-    groups: dict[str, list[tuple[Run, JudgedClips]]] = {}
-    for run, clips in chosen:
-        heard = [clips.store.fingerprint, clips.rows.tolist(), run.record.task, run.record.classes]
-        groups.setdefault(json.dumps([heard, run.config.front_end.model_dump()]), []).append((run, clips))
-    judged: dict[Path, JudgedRun] = {}
-    for number, group in enumerate(groups.values()):
-
-        def update(share: float, note: str, number: int = number) -> None:
-            on_progress((number + share) / len(groups), note)
-
-        judged |= {one.run.folder: one for one in _judge_group(group, corruptions, update)}
-    return [judged[run.folder] for run, _ in chosen]
-
-
-def _judge_group(
-    group: Sequence[tuple[Run, JudgedClips]], corruptions: bool, on_progress: Callable[[float, str], None]
-) -> list[JudgedRun]:
-    (first, clips), task = group[0], group[0][0].task
-    device = make_fabric("float32").device
-    networks = [load_network(run).to(device) for run, _ in group]
-    store, rows, read = clips.store, clips.rows, waveform_reader(clips.store, device)
-    views = FixedViews(store, rows, build_view_maker(first.config, COMMON_RECIPE).to(device), read)
-    asked = networks, build_front_end(first.config).to(device), store, rows, read
-    begins = _SHARES[1] if corruptions else 1.0
-    right: Sequence[Right | None] = [None] * len(group)
-    try:
-        on_progress(0.0, "clean clips")
-        answers = [answer(network, views, task) for network in networks]
-        agreements = measure_agreement(
-            *asked, task, on_progress=lambda s: on_progress(_SHARES[0] + s * (begins - _SHARES[0]), "changed clips")
-        )
-        if corruptions:
-            right = answer_corrupted(
-                *asked,
-                clips.truth,
-                task,
-                on_progress=lambda s: on_progress(begins + s * (1 - begins), "corrupted clips"),
-            )
-    except NotFiniteError as error:
-        whose = next(run for (run, _), network in zip(group, networks, strict=True) if network is error.network)
-        raise UserError(
-            f"the answers to some clips are not finite with the weights of '{whose.folder}'; {LOWER_RATE}"
-        ) from error
-    return [
-        JudgedRun(run, of_run, said.logits[0], said.jsd, agreement, is_right)
-        for (run, of_run), said, agreement, is_right in zip(group, answers, agreements, right, strict=True)
-        if said is not None  # nothing stops it
-    ]

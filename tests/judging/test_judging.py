@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from cohear.errors import UserError
+from cohear.judging.judged_clips import choose_clips
+from cohear.judging.judged_runs import judge_runs
 from cohear.runs.config import change
-from cohear.runs.judging import choose_clips, judge_runs
 from cohear.runs.predictions import round_predictions
 from cohear.runs.run import Run
 from runs.made_runs import make_plan, make_run
