@@ -97,7 +97,7 @@ class Training:
 def _vanished(training: Training, quick: bool) -> Tally:
     """Let all that is asked of the disk fail from some point on, as where a network drive goes away."""
     tally = Tally("A disk that vanishes (EIO, ESTALE, ENODEV) is told in one sentence, and the run goes on later", 0)
-    for kind, stride in (("", 90 if quick else 1), (", cold", 250 if quick else 3)):
+    for kind, stride in (("", 90 if quick else 2), (", cold", 250 if quick else 6)):
         cold = training.scratch / "cold"
         questions = training.asks(training.fresh("cold") if kind else training.cache)
         for number in range(0, len(questions), stride):
@@ -119,7 +119,7 @@ def _vanished(training: Training, quick: bool) -> Tally:
 def _sounds_vanished(training: Training, quick: bool) -> Tally:
     """Let the disk of the sounds fail from some point on, with and without leave to train on fewer."""
     questions = training.asks(training.fresh("cold"), training.sounds)
-    numbers = range(0, len(questions), 150 if quick else 3)
+    numbers = range(0, len(questions), 150 if quick else 6)
     tally = Tally(
         "Sounds whose disk vanishes are not left out, by --skip-bad either: the run ends in a sentence and goes on "
         "later, or has all of them",
@@ -211,7 +211,7 @@ def _store_cut(training: Training, quick: bool) -> Tally:
 
 def _flipped(training: Training, quick: bool) -> Tally:
     """Flip one bit of the newest checkpoint."""
-    n_bits, chance = 2 if quick else 200, random.Random(7)
+    n_bits, chance = 2 if quick else 100, random.Random(7)
     tally = Tally("A checkpoint with one flipped bit is refused aloud, and the one before is used", n_bits)
     begun, asked = training.scratch / "begun", training.asks(training.cache)
     ending = next(i for i, (what, path) in enumerate(asked) if what == "write" and "model.safe" in path)
