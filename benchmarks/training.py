@@ -28,7 +28,7 @@ from cohear.runs.config import Config, parse_override
 from cohear.runs.presets import configure
 from cohear.runtime.devices import describe_environment, make_fabric, wait_for
 from cohear.tensors import on_device
-from cohear.training.plan import TrainingClips, Watch
+from cohear.training.inputs import TrainingClips, Watch
 from cohear.training.trainer import train
 from cohear.transforms import ClipFacts
 from cohear.views import view_keys

@@ -12,6 +12,7 @@ from functools import cached_property
 from cohear.reports.experiments import VARIANTS, Experiment, cell_of, changes, group_runs, preset_text
 from cohear.reports.pages import count_text
 from cohear.reports.paired import Answers, Comparison, answers_of, compare
+from cohear.runs.config import IN_NAME, SCHEDULES
 from cohear.runs.paper import TABLE_1
 from cohear.runs.presets import paper
 from cohear.runs.run import Run
@@ -20,8 +21,6 @@ MODELS = tuple(model.name for model in TABLE_1)
 NONE, BEST = MODELS[0], MODELS[-1]
 N_FOLDS, CLIPS_OF_A_FOLD = 5, 400
 """Of ESC-50."""
-_SCHEDULES = {"training.epochs", "objective.ramp_epochs", "optimizer.decay_epochs"}
-_BY_NAME = {"method", "views.transform"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,12 +109,13 @@ def _members(found: Sequence[Experiment], anchor: Experiment) -> tuple[dict[str,
 
 def _is_member(experiment: Experiment, anchor: Experiment) -> bool:
     ours, theirs = experiment.settings, anchor.settings
-    different = {name for name in ours.keys() & theirs.keys() if ours[name] != theirs[name]} - _BY_NAME
+    different = {name for name in ours.keys() & theirs.keys() if ours[name] != theirs[name]} - {*IN_NAME}
     if experiment.method == "consistency" and anchor.method != "consistency":  # which of several would be chance
         return False
     variant = VARIANTS.get(experiment.runs[0].record.model)
     if variant:
-        different -= {name for name, _ in variant.changes} | (_SCHEDULES if variant.epochs_factor != 1 else set())
+        different -= {name for name, _ in variant.changes}
+        different -= {"training.epochs", *SCHEDULES} if variant.epochs_factor != 1 else set()
     return not different and experiment.runs[0].record.data_fingerprint == anchor.runs[0].record.data_fingerprint
 
 

@@ -1,6 +1,7 @@
 """Judged runs made by hand, for tests of what is shown of them."""
 
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -26,7 +27,7 @@ def judged_run(
     right_when_corrupted: np.ndarray | None = None,
     classes: tuple[str, ...] = CLASSES,
     folder: Path = Path("runs/made-up"),
-    fold: int = 1,
+    fold: int | Literal["all"] = 1,
     seed: int = 0,
     multi_label: bool = False,
     calibration: Calibration = UNFITTED,
@@ -40,7 +41,15 @@ def judged_run(
     n_clips = len(truth)
     config = change(small(), {"fold": fold, "seed": seed, "data.background": background, "data.clip_s": clip_s})
     stored = tuple(
-        StoredClip(path.format(fold=fold, clip=clip), "", ("dog",), fold, f"{fold}-{clip // 2}", 0.0, clip_s)
+        StoredClip(
+            path.format(fold=fold, clip=clip),
+            "",
+            ("dog",),
+            1 if fold == "all" else fold,
+            f"{fold}-{clip // 2}",
+            0.0,
+            clip_s,
+        )
         for clip in range(n_clips)
     )
     settings = StoreSettings(8000, clip_s)

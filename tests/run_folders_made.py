@@ -47,7 +47,11 @@ def write_run(
     """
     settings = settings or {}
     said = {"model": NAMES.get((method, transform), f"{transform}-{method}"), "dataset": "made-up", "preset": "small"}
-    given = [name for name in ("model", "dataset", "preset", "precision", "experiment") if name in metrics]
+    given = [
+        name
+        for name in ("model", "dataset", "data_fingerprint", "preset", "precision", "experiment")
+        if name in metrics
+    ]
     said |= {name: str(metrics.pop(name)) for name in given}
     variant, base = VARIANTS.get(said["model"]), PRESETS.get(said["preset"], small)()
     changes = {"preset": said["preset"], "method": method, "views.transform": transform, "fold": fold, "seed": seed}
@@ -63,7 +67,7 @@ def write_run(
         numerics=numerics,
         data_path="/data/made-up",
         dataset=said["dataset"],
-        data_fingerprint="",
+        data_fingerprint=said.get("data_fingerprint", ""),
         classes=classes,
         task=SINGLE_LABEL.name,
         track="every",

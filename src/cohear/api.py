@@ -4,6 +4,7 @@ run = cohear.train("my_sounds/", method="consistency", transform="combination", 
 run.metrics["accuracy"], run.classifier, run.report
 """
 
+import inspect
 import logging
 from collections.abc import Callable, Mapping
 from functools import cached_property
@@ -75,8 +76,10 @@ def train(
     names = {option[2:].replace("-", "_"): name for name in FIELDS if (option := setting_of(name).option)}
     for option in options:
         if option not in names:
+            known = [*inspect.signature(train).parameters][1:-1] + list(names)
             raise UserError(
-                f"train has no option '{option}'{nearest(option, names)}; its options are {', '.join(names)}"
+                f"train has no option '{option}'{nearest(option, known)}; its options are {', '.join(known)}, and "
+                "settings={'network.width': 0.5} takes any setting"
             )
     chosen = {names[option]: value for option, value in options.items() if value is not None}
     config = configure(chosen, preset or default_preset(), epochs, settings)

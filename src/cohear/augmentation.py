@@ -83,8 +83,6 @@ def _on_disk(read: Callable[[Path, int], T], folder: Path, sample_rate: int, _st
 
 
 def _load_bank(path: Path, _sample_rate: int) -> ResponseBank:
-    from cohear.data.recordings import load_bank
-
     return load_bank(path)
 
 

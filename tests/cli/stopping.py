@@ -17,7 +17,7 @@ from typing import Any
 from cohear import cli
 from cohear.data import store_files
 from cohear.runs import execution
-from cohear.training.plan import Watch
+from cohear.training.inputs import Watch
 
 WHAT, COUNT, N_PROCESSES, FOLDER = os.environ["COHEAR_TEST_STOP"].split(" ", 3)
 

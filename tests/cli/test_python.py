@@ -81,7 +81,7 @@ COUNTED = {
     "read_headers": "cohear.runs.plan.read_headers",
     "open_store": "cohear.runs.plan.open_store",
     "the weights to begin with": "cohear.runs.trained_model.read_model",
-    "the rooms": "cohear.data.recordings.load_bank",
+    "the rooms": "cohear.augmentation.load_bank",
     "the identity": "cohear.runs.plan.identify",
 }
 

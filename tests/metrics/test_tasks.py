@@ -80,7 +80,7 @@ def test_a_logit_of_exactly_zero_is_a_yes_wherever_it_is_judged():
     assert MULTI_LABEL.right(zero, truth).all()
     assert not MULTI_LABEL.differ(zero, np.array([[2.0, -2.0, 1.0]])).any()
     assert MULTI_LABEL.scores(zero, truth)["f1_micro"] == 1.0
-    assert MULTI_LABEL.label_scores(zero, truth)["f1"][0] == 1.0
+    assert MULTI_LABEL.label_scores(zero - 1e-3, MULTI_LABEL.decide(zero), truth)["f1"][0] == 1.0
     assert MULTI_LABEL.probabilities(zero)[0, 0] == MULTI_LABEL.least_probability == 0.5
     assert LIKELIHOODS["bernoulli"].probabilities(torch.zeros(1)).item() == 0.5
 
@@ -92,14 +92,15 @@ def test_of_one_label_the_likeliest_is_the_answer():
     assert SINGLE_LABEL.differ(logits, logits[::-1] * [1, 1, -9]).tolist() == [True, False]
     assert (
         SINGLE_LABEL.scores(logits, np.eye(3, dtype=bool)[[0, 1]]),
-        SINGLE_LABEL.label_scores(logits, logits > 0),
+        SINGLE_LABEL.label_scores(logits, SINGLE_LABEL.decide(logits), logits > 0),
     ) == ({}, {})
 
 
 def test_of_several_labels_scores_are_those_of_scikit_learn():
     logits = some_logits()
     truth = np.random.default_rng(3).uniform(size=logits.shape) < expit(logits)
-    scores, of_labels = MULTI_LABEL.scores(logits, truth), MULTI_LABEL.label_scores(logits, truth)
+    scores = MULTI_LABEL.scores(logits, truth)
+    of_labels = MULTI_LABEL.label_scores(logits, MULTI_LABEL.decide(logits), truth)
     assert list(scores) == list(MULTI_LABEL.score_titles)
     assert list(of_labels) == list(MULTI_LABEL.label_titles)
     assert scores["mean_average_precision"] == pytest.approx(average_precision_score(truth, logits))
@@ -115,7 +116,7 @@ def test_equal_scores_are_answered_together_and_labels_that_no_clip_has_are_left
     scores, truth = np.round(random.normal(0, 2, (60, 4))), random.uniform(size=(60, 4)) < 0.4
     truth[:, 3] = False
     expected = [average_precision_score(truth[:, k], scores[:, k]) for k in range(3)]
-    found = MULTI_LABEL.label_scores(scores, truth)["average_precision"]
+    found = MULTI_LABEL.label_scores(scores, MULTI_LABEL.decide(scores), truth)["average_precision"]
     np.testing.assert_allclose(found, [*expected, np.nan], rtol=1e-12)
     assert MULTI_LABEL.scores(scores, truth)["mean_average_precision"] == pytest.approx(np.mean(expected))
     nothing = MULTI_LABEL.scores(np.full((4, 2), -1.0), np.zeros((4, 2), bool))

@@ -97,6 +97,11 @@ def test_values_are_json_and_hold_what_the_tables_say(make):
     assert [its["right_when_corrupted"] for its in run["answers"]] == [1.0] * 6 + [0.0] * 14
 
 
+def test_values_of_a_run_on_every_clip_name_no_fold():
+    (run,) = evaluation_values([judged_run(*answers(N_CLIPS, ()), fold="all")])["runs"]
+    assert run["fold"] == "all"
+
+
 def test_the_page_draws_means_and_standard_errors_over_folds(make, tmp_path, undrawn):
     tables = write_robustness(make(), tmp_path / "page.html")
     page = (tmp_path / "page.html").read_text()

@@ -20,6 +20,7 @@ from cohear.metrics.thresholds import Threshold
 from cohear.runs.config import VALIDATION_SHARE
 from cohear.runs.cost import is_tracked
 from cohear.runs.execution import execute
+from cohear.runs.identity import identify
 from cohear.runs.plan import list_clips
 from cohear.runs.predictions import Predictions, count_false_alarms, fit_calibration
 from cohear.runs.presets import small
@@ -27,7 +28,7 @@ from cohear.runs.run import Run
 from cohear.runs.trained_model import load_network
 from cohear.runtime.interrupts import Interrupted
 from runs.made_runs import NONE, ONE_EPOCH, make_plan, make_run, stop_after, weights
-from tiny import write_classes, write_tones
+from tiny import TINY_SETTINGS, tiny_config, write_classes, write_tones
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -296,3 +297,13 @@ def test_false_alarms_are_counted_on_background_alone():
     assert count_false_alarms(test, calibration, "other", clip_s=1.0) == counted
     assert count_false_alarms(test, calibration, None, clip_s=1.0)["false_alarms_per_hour"] is None
     assert count_false_alarms(test, UNFITTED, "other", clip_s=1.0)["false_alarms_per_hour"] is None
+
+
+def test_a_run_on_every_clip_without_a_validation_part_is_one_run_however_that_is_said(folders):
+    def identity(**changes: object) -> str:
+        given = {**{name.replace("__", "."): value for name, value in changes.items()}, "fold": "all"}
+        config = list_clips(folders, tiny_config(given), {*TINY_SETTINGS, *given}).config
+        return identify(config, "0" * 32, {})
+
+    assert identity() == identity(data__validation_share=0)
+    assert identity() != identity(data__validation_share=0.2)

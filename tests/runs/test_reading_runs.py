@@ -49,6 +49,11 @@ def test_where_no_finished_run_is_the_place_is_named(tmp_path, place):
         find_finished([tmp_path / place])
 
 
+def test_a_folder_that_is_no_run_is_not_called_an_unfinished_one(tmp_path):
+    with pytest.raises(UserError, match="is no run"):
+        _ = Run(tmp_path / "nowhere").metrics
+
+
 @pytest.mark.parametrize("name", ["config.json", "metrics.json", "history.jsonl", "environment.json"])
 @pytest.mark.parametrize("content", [b'{"epoch": 0', b"[1]", b"\xff\xfe", b"{}", b"[" * 100_000, "a pipe", None])
 def test_a_missing_or_damaged_file_is_named(tmp_path, name, content):

@@ -22,7 +22,7 @@ from cohear.models import VGG, LogMel
 from cohear.objectives import ClassificationObjective, ConsistencyObjective
 from cohear.training import trainer
 from cohear.training.batches import Batch, Items, epoch_batches
-from cohear.training.plan import TrainingClips
+from cohear.training.inputs import TrainingClips
 from cohear.transforms import Choose, ClipFacts, PitchShift, Reverb
 from cohear.views import ViewMaker
 
@@ -30,9 +30,9 @@ N_CLIPS, N_CLASSES, RATE, SEED = 11, 3, 8000, 4
 THREE_VIEWS: Items = ((0, 1, 2),)
 METHODS: dict[str, tuple[Items, type[ClassificationObjective], tuple[int, ...]]] = {
     "consistency": (THREE_VIEWS, ConsistencyObjective, (18, 15)),
-    "bda": (THREE_VIEWS, ClassificationObjective, (18, 15)),
+    "bda": (THREE_VIEWS, ClassificationObjective, (15,)),
     "standard": (((0,), (1,), (2,)), ClassificationObjective, (8, 7)),
-    "none": (((0,),), ClassificationObjective, (6, 5)),
+    "none": (((0,),), ClassificationObjective, (5,)),
 }
 """Items, objective, and batch sizes: an even and an odd number of items, and last batches of one item or a few."""
 

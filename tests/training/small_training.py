@@ -13,7 +13,7 @@ from cohear import keys
 from cohear.models import VGG, LogMel
 from cohear.objectives import ClassificationObjective, ConsistencyObjective
 from cohear.training.batches import epoch_batches
-from cohear.training.plan import TrainingClips, TrainingPlan, Watch
+from cohear.training.inputs import Schedule, TrainingClips, Watch
 from cohear.training.trainer import train
 from cohear.transforms import ClipFacts, SpecAugment
 from cohear.views import ViewMaker
@@ -71,7 +71,7 @@ def run(
         learning_rate: of the plan.
         consistency_weight: of the plan.
         patience: of the plan.
-        drops: as `TrainingPlan.drops_nonfinite`.
+        drops: as `Schedule.drops_nonfinite`.
         damaged: a value that stands in one clip, among its samples.
         left_out: a clip without whose step each epoch is made, as training should where it drops that step.
         scale: of the weights of the first convolution.
@@ -83,7 +83,7 @@ def run(
     network = VGG(N_CLASSES, 1 / 16, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         next(network.parameters()).mul_(scale)
-    plan = TrainingPlan(
+    plan = Schedule(
         items=ITEMS,
         objective=objective,
         n_epochs=n_epochs,

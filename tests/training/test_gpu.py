@@ -16,7 +16,7 @@ from cohear.runs.plan import Plan, list_clips
 from cohear.runs.presets import change
 from cohear.runtime.devices import make_fabric
 from cohear.tensors import on_device
-from cohear.training.plan import TrainingClips, Watch
+from cohear.training.inputs import TrainingClips, Watch
 from cohear.training.trainer import train
 from cohear.transforms import ClipFacts
 from cohear.views import ViewMaker, view_keys

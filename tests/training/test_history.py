@@ -23,15 +23,15 @@ from cohear.training.history import (
     kept_epoch,
     warn_of_epoch,
 )  # fmt: skip
-from cohear.training.plan import TrainingPlan
+from cohear.training.inputs import Schedule
 
 RESULTS = Path(__file__).parents[2] / "results"
 SINGLE = np.array([0, 0, 0, 0, 1, 1, 2])
 MULTI = np.array([[1, 0, 0], [1, 1, 0], [1, 0, 0], [0, 0, 0], [1, 0, 1]], np.float32)
 
 
-def make_plan(objective: ClassificationObjective, *, equally: bool = False, n_views: int = 3) -> TrainingPlan:
-    return TrainingPlan(
+def make_plan(objective: ClassificationObjective, *, equally: bool = False, n_views: int = 3) -> Schedule:
+    return Schedule(
         items=(tuple(range(n_views)),),
         objective=objective,
         n_epochs=1,
@@ -44,7 +44,7 @@ def make_plan(objective: ClassificationObjective, *, equally: bool = False, n_vi
     )
 
 
-def lowest_loss(plan: TrainingPlan, targets: np.ndarray, drawn: np.ndarray) -> float:
+def lowest_loss(plan: Schedule, targets: np.ndarray, drawn: np.ndarray) -> float:
     """Search the logits that, the same for every clip and view, have the lowest loss."""
 
     def loss(logits: np.ndarray) -> float:

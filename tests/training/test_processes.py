@@ -1,5 +1,6 @@
 """End-to-end: two processes train one network together."""
 
+import itertools
 import json
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from tiny import TINY
 from training.ranks import METHODS, compare, environment
 
 pytestmark = pytest.mark.slow
+WORDS = ("unreadable", "statistics")
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
 
 
@@ -52,9 +54,18 @@ def test_two_processes_stop_together_and_those_that_were_stopped_end_in_the_same
     assert torch.equal(load_file(resumed / f"unbroken-{rank}.safetensors")["head.weight"], best)
 
 
+def test_two_processes_write_no_checkpoint_twice_and_no_step_waits_at_a_barrier(resumed):
+    first, second = (json.loads((resumed / f"{rank}.json").read_text()) for rank in (0, 1))
+    assert first["barriers"] == second["barriers"] == 0
+    assert second["saved"] == []
+    within = [step for epoch, step in first["saved"] if epoch == 0 and step]
+    assert within
+    assert all(later - earlier >= 2 for earlier, later in itertools.pairwise(within))
+
+
 def test_what_ends_one_process_ends_the_other_in_the_same_words(resumed):
     first, second = (json.loads((resumed / f"{rank}.json").read_text()) for rank in (0, 1))
-    assert first == second
+    assert [first[what] for what in WORDS] == [second[what] for what in WORDS]
     assert "Stale file handle" in first["unreadable"]
     assert "no longer finite in epoch 0" in first["statistics"]
 

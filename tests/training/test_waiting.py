@@ -22,8 +22,8 @@ from cohear.runs.config import Config
 from cohear.runs.presets import change, small
 from cohear.tensors import on_device
 from cohear.training.batches import Batch
+from cohear.training.inputs import TrainingClips
 from cohear.training.nonfinite import FiniteSteps, summands
-from cohear.training.plan import TrainingClips
 from cohear.training.trainer import _forward, _Step
 from cohear.transforms import ClipFacts
 from cohear.views import ViewMaker

@@ -101,7 +101,7 @@ def reproduce(
     out: options.Out = Path("runs"),
     jobs: options.Jobs = 1,
     executor: Executor = "local",
-    track: options.Track = None,
+    track: options.TrackOrNone = None,
     show_list: Annotated[bool, typer.Option("--list")] = False,
     budget: Annotated[float | None, typer.Option(metavar="TIME", parser=options.parse_budget_s)] = None,
     report: Annotated[bool, typer.Option("--report")] = False,
@@ -156,9 +156,9 @@ def reproduce(
     track = track or ("every" if what == "figure1" else None)
     listing = list_clips(data, base, {*asked.chosen, "data.sample_rate"})
     tested = folds or listing.dataset.folds[: 1 if what == "figure1" else None]
-    for fold in tested:
-        for model in chosen:
-            listing.check(change(model.configure(listing.config), {"fold": fold}))
+    wanted = [change(listing.config, {"fold": fold}) for fold in tested]
+    for config in (*wanted, *(model.configure(listing.config) for model in chosen)):
+        listing.check(config)
     check_parent(out)
     plans = plan_grid(decode(listing), chosen, tested, seeds, out, track)
     if show_list:

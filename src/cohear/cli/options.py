@@ -12,7 +12,7 @@ import typer
 
 from cohear.cli.progress import say
 from cohear.errors import UserError
-from cohear.runs.config import FIELDS, Config, check_track, parse_override, setting_of, setting_values
+from cohear.runs.config import FIELDS, Config, check_track, parse_override, setting_of, setting_values, settings_where
 from cohear.runs.presets import OFFERED, configure, default_preset
 
 
@@ -78,17 +78,16 @@ Data = Annotated[Path, typer.Argument(metavar="DATA")]
 Run = Annotated[Path, typer.Argument(metavar="RUN")]
 Jobs = Annotated[int, typer.Option(min=1, metavar="N")]
 Out = Annotated[Path, typer.Option(metavar="DIR")]
-Track = Annotated[str | None, typer.Option(metavar="every|N|end", callback=_check_track)]
+_track = typer.Option(metavar="every|N|end", callback=_check_track)
+Track = Annotated[str, _track]
+TrackOrNone = Annotated[str | None, _track]
 Page = Annotated[Path, typer.Option(metavar="FILE", callback=written(".html"))]
 Json = Annotated[Path | None, typer.Option("--json", metavar="FILE", callback=written(".json"))]
 Numbers = Annotated[Sequence[int] | None, typer.Option(metavar="N,N,...", parser=parse_numbers)]
 
-CLIPS = ("data.sounds", "data.esc10", "data.skip_bad", "data.drop_small")
+CLIPS = settings_where(lambda setting: setting.option and setting.effect == "clips")
 """Settings by which a command chooses its clips."""
-TRAINING = (
-    *("method", "views.transform", "seed", "data.validation_share", "training.balance", "training.patience"),
-    *("training.on_nonfinite", "training.initial_run", "data.background", *CLIPS),
-)
+TRAINING = settings_where(lambda setting: setting.option)
 """Settings by which a command chooses how it trains."""
 
 
@@ -108,8 +107,9 @@ def takes_settings(*names: str, elsewhere: Mapping[str, str] | None = None) -> C
 
     Args:
         names: of settings, whose fields say the option, what is allowed and the help.
-        elsewhere: settings that the command takes from elsewhere, and from which option.
+        elsewhere: settings that the command takes from elsewhere, and from which option; they get none here.
     """
+    names = tuple(name for name in names if name not in (elsewhere or {}))
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         own = dict(inspect.signature(command).parameters)

@@ -202,5 +202,5 @@ def _say_what_is_missing(classifier: "Classifier", threshold: float | None, even
     missing = [label for label in classifier.classes if label not in {*about.calibration.thresholds, about.background}]
     if events and missing:
         say(f"no events of {some(missing)}: validation clips gave no threshold; --threshold P gives one to all")
-    if not events and about.background is None and classifier.task.most_labels(len(classifier.classes)) == 1:
+    if not events and about.background is None and not classifier.task.gives_several:
         say("every window gets some label, as there is none for 'none of these'; --threshold P leaves some out")

@@ -14,7 +14,7 @@ from cohear.runtime.interrupts import how_to_go_on
 from cohear.runtime.machine import process_rank
 
 
-@options.takes_settings(*options.TRAINING, "fold")
+@options.takes_settings(*options.TRAINING)
 def train(
     asked: options.Asked,
     data: options.Data,
@@ -50,7 +50,7 @@ def train(
     from cohear.runs.run import Run
 
     plan = plan_run(
-        data, asked.config, asked.chosen, track=track or "every", out=out, crossval=crossval, resume=resume,
+        data, asked.config, asked.chosen, track=track, out=out, crossval=crossval, resume=resume,
         decode=decode,
     )  # fmt: skip
     run, config, split = Run(plan.folder), plan.config, plan.split

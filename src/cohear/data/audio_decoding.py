@@ -9,6 +9,7 @@ state between blocks.
 """
 
 import sys
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -215,6 +216,7 @@ def _decode_pass(
             most = _MOST_VALUES // n_rows
             n_values = min(last, file.n_there) - first if file.n_there else 0
             parts = [[np.zeros((n_rows, 0), np.float32)] for _ in spans]
+            waiting, begun = deque(sorted(range(len(places)), key=lambda which: places[which][0])), list[int]()
             n_heard = 0
             for position, block in file.blocks(first, last):
                 if n_values > most:
@@ -223,9 +225,13 @@ def _decode_pass(
                 if len(block) != file.n_channels:
                     raise UserError(f"{path} changes its number of channels: convert it, or leave it out.")
                 n_heard = position + block.shape[1]
-                for its, (begin, end) in zip(parts, places, strict=True):
+                while waiting and places[waiting[0]][0] < n_heard:
+                    begun.append(waiting.popleft())
+                begun = [which for which in begun if places[which][1] > position]
+                for which in begun:
+                    begin, end = places[which]
                     if (part := block[:, max(0, begin - position) : max(0, end - position)]).size:
-                        its.append(_mix(part) if mixed else part)
+                        parts[which].append(_mix(part) if mixed else part)
                         n_values += 0 if file.n_there else part.shape[1]
             n_declared, n_channels = file.n_declared or n_heard, file.n_channels
     except UserError as error:

@@ -66,13 +66,13 @@ def model_card(model: Description, n_parameters: int, predictions: Predictions |
     """
     about = model.provenance
     assert about is not None, "what was never trained has no card"
-    is_several = TASKS[model.task].most_labels(len(model.classes)) > 1
+    task = TASKS[model.task]
     return _TEMPLATES.get_template("model_card.md").render(
         model=model,
         about=about,
         calibration=model.calibration,
-        is_several=is_several,
-        largest_jsd=largest_divergence(N_VIEWS, 2 if is_several else len(model.classes)),
+        is_several=task.gives_several,
+        largest_jsd=largest_divergence(N_VIEWS, task.n_outcomes(len(model.classes))),
         labels=", ".join(map(_name, model.classes)),
         trained=_TRAINED[about.method].format(_CHANGED.get(about.transform, f"changed by {about.transform}")),
         epochs=_epochs(about),
@@ -113,7 +113,7 @@ def _tested(model: Description, predictions: Predictions) -> dict[str, Any]:
     ]
     return {
         "rows": rows,
-        "commonest": max(n_clips) / len(truth) if task.most_labels(n_classes) == 1 else None,
+        "commonest": max(n_clips) / len(truth) if not task.gives_several else None,
         "mean_average_precision": task.scores(logits, truth).get("mean_average_precision"),
         "calibration_error": expected_calibration_error(sure, truth[answers]),
         "error_by_chance": calibration_error_by_chance(sure),

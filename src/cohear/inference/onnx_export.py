@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Float32
 from torch import Tensor, nn
 
-from cohear.data.audio_decoding import decode, resample
+from cohear.data.audio_decoding import decode_segments, resample
 from cohear.data.decoding import fit
 from cohear.data.wording import counted
 from cohear.errors import UserError
@@ -159,15 +159,17 @@ def check_sounds(path: Path, classifier: Classifier) -> tuple[Float32[np.ndarray
     except UserError as error:
         return _made_up(classifier.n_samples, str(error))
     n_clips, waveforms, reason = len(dataset.clips), [], ""
+    segments: dict[str, list[tuple[float | None, float | None]]] = {}
     for index in np.linspace(0, n_clips - 1, min(n_clips, _MAX_CLIPS)).round().astype(int):
         clip = dataset.clips[index]
-        try:
-            audio = decode(dataset.root / clip.path, clip.start_s, clip.end_s)
-        except UserError as error:  # the run may have been trained without it (data.skip_bad)
-            reason = str(error)
-            continue
-        waveform = resample(audio.waveform, audio.sample_rate, classifier.sample_rate)
-        waveforms.append(fit(waveform, classifier.n_samples, classifier.about.short))
+        segments.setdefault(clip.path, []).append((clip.start_s, clip.end_s))
+    for file, its in segments.items():
+        for audio in decode_segments(dataset.root / file, its):
+            if isinstance(audio, UserError):  # the run may have been trained without it (data.skip_bad)
+                reason = str(audio)
+                continue
+            waveform = resample(audio.waveform, audio.sample_rate, classifier.sample_rate)
+            waveforms.append(fit(waveform, classifier.n_samples, classifier.about.short))
     if not waveforms:
         return _made_up(classifier.n_samples, reason)
     return np.stack(waveforms), f"{counted(len(waveforms), 'clip')} of {dataset.name}"

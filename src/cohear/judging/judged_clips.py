@@ -13,7 +13,6 @@ from cohear.data.store import Store, StoreSettings, open_store
 from cohear.data.store_files import MISSING, content_hashes
 from cohear.data.wording import counted, quoted
 from cohear.errors import UserError, nearest
-from cohear.metrics.tasks import SINGLE_LABEL
 from cohear.runs.plan import OnProgress, list_again
 from cohear.runs.run import Run
 from cohear.runtime.files import cache_folder
@@ -133,8 +132,10 @@ def _open(
     options = run.config.data
     sounds = options.sounds if sounds is None and _is_same_place(path, run) else sounds
     skip_bad = skip_bad or options.skip_bad
+    listing = None
     with suppress(UserError):  # not ESC-50, or too little for folds: these are other data, which need neither
         listing = list_again(path, run.config, sounds=sounds, skip_bad=skip_bad)
+    if listing is not None:
         store = listing.decode(on_progress).store
         if _is_own(store, run) or not options.drop_small:
             return listing.dataset, store
@@ -176,7 +177,7 @@ def _known_labels(
     """Say for which clips a run has a word, and which of its labels are true of these; note the words it has not."""
     classes = run.record.classes
     label_sets = [store.clips[row].labels for row in rows]
-    if store.multi_label and run.task is SINGLE_LABEL:
+    if store.multi_label and not run.task.gives_several:
         raise UserError(
             f"clips of '{path}' have several labels, and the run answers with one; give clips with one label each"
         )

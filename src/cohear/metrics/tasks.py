@@ -68,6 +68,8 @@ class Task(ABC):
     """In `TASKS`, and in what a run keeps."""
     likelihood: ClassVar[str]
     """Its name in `cohear.objectives.LIKELIHOODS`."""
+    gives_several: ClassVar[bool]
+    """Whether a clip may have any number of labels, each a decision of its own."""
     words: ClassVar[Words]
     least_probability: ClassVar[float]
     """From which an answer is reported where its label has no threshold of its own; 0: the likeliest always."""
@@ -76,9 +78,13 @@ class Task(ABC):
     label_titles: ClassVar[Mapping[str, str]] = MappingProxyType({})
     """What `label_scores` gives, and how a table calls it."""
 
-    @abstractmethod
     def most_labels(self, n_classes: int) -> int:
         """Return how many of K labels a clip may have."""
+        return n_classes if self.gives_several else 1
+
+    def n_outcomes(self, n_classes: int) -> int:
+        """Return between how many outcomes a decision is: yes and no, or the K labels."""
+        return 2 if self.gives_several else n_classes
 
     @abstractmethod
     def encode(self, label_sets: Sequence[Sequence[str]], classes: Sequence[str]) -> Targets:
@@ -157,9 +163,12 @@ class Task(ABC):
         del logits, truth
         return {}
 
-    def label_scores(self, logits: Logits, truth: Truth) -> dict[str, PerLabel]:
-        """Compute for each label the numbers of `label_titles`, 0 to 1; NaN where a number is not defined."""
-        del logits, truth
+    def label_scores(self, logits: Logits, decisions: Decisions, truth: Truth) -> dict[str, PerLabel]:
+        """Compute for each label the numbers of `label_titles`, 0 to 1; NaN where a number is not defined.
+
+        Decisions are given, as logits that were kept in half precision would decide otherwise near zero.
+        """
+        del logits, decisions, truth
         return {}
 
     def texts(self, decisions: Targets | Decisions, classes: Sequence[str], separator: str) -> list[str]:
@@ -171,7 +180,7 @@ class Task(ABC):
 class _SingleLabel(Task):
     """One distribution over the labels; the likeliest is the answer."""
 
-    name, likelihood, least_probability = "single_label", "categorical", 0.0
+    name, likelihood, gives_several, least_probability = "single_label", "categorical", False, 0.0
     words = Words(
         target="label",
         choice="one for each clip",
@@ -180,10 +189,6 @@ class _SingleLabel(Task):
         clips_right="clips",
         change="the answer changes",
     )
-
-    def most_labels(self, n_classes: int) -> int:
-        del n_classes
-        return 1
 
     def encode(self, label_sets: Sequence[Sequence[str]], classes: Sequence[str]) -> Targets:
         place = {label: index for index, label in enumerate(classes)}
@@ -221,7 +226,7 @@ class _SingleLabel(Task):
 class _MultiLabel(Task):
     """A probability of each label; those of at least a half are the answer, right where none is missing or too many."""
 
-    name, likelihood, least_probability = "multi_label", "bernoulli", 0.5
+    name, likelihood, gives_several, least_probability = "multi_label", "bernoulli", True, 0.5
     words = Words(
         target="set of labels",
         choice="several at once",
@@ -238,9 +243,6 @@ class _MultiLabel(Task):
         }
     )
     label_titles = MappingProxyType({"f1": "F1", "average_precision": "Average precision"})
-
-    def most_labels(self, n_classes: int) -> int:
-        return n_classes
 
     def encode(self, label_sets: Sequence[Sequence[str]], classes: Sequence[str]) -> Targets:
         rows = [[label in labels for label in classes] for labels in label_sets]
@@ -277,12 +279,13 @@ class _MultiLabel(Task):
         return float(np.mean([_entropy(np.array(both)) for both in zip(shares * weights, 1 - shares, strict=True)]))
 
     def scores(self, logits: Logits, truth: Truth) -> dict[str, float | None]:
-        by_label, micro = f1_scores(logits >= 0, truth)
+        by_label, micro = f1_scores(self.decide(logits) > 0, truth)
         means = (_mean_of_defined(average_precision(logits, truth)), _mean_of_defined(by_label), micro)
         return {name: None if math.isnan(m) else m for name, m in zip(self.score_titles, means, strict=True)}
 
-    def label_scores(self, logits: Logits, truth: Truth) -> dict[str, PerLabel]:
-        return {"f1": f1_scores(logits >= 0, truth)[0], "average_precision": average_precision(logits, truth)}
+    def label_scores(self, logits: Logits, decisions: Decisions, truth: Truth) -> dict[str, PerLabel]:
+        by_label, _ = f1_scores(decisions > 0, truth)
+        return {"f1": by_label, "average_precision": average_precision(logits, truth)}
 
 
 SINGLE_LABEL = _SingleLabel()

@@ -45,8 +45,6 @@ class ClassificationObjective:
     class_weights: tuple[float, ...] | None = field(default=None, kw_only=True)
     """A factor per class in the cross-entropy, as its likelihood says; None: all 1."""
 
-    needs_embeddings = False
-
     def __call__(
         self,
         logits: Float[Tensor, "view batch label"],
@@ -98,7 +96,7 @@ class ConsistencyObjective(ClassificationObjective):
             )
 
     @property
-    def needs_embeddings(self) -> bool:  # type: ignore[override]
+    def needs_embeddings(self) -> bool:
         """Whether a call needs the penultimate layer's output."""
         return self.representation == "embedding"
 

@@ -183,7 +183,9 @@ def _notes(experiments: Sequence[Experiment], runs: Sequence[Run], error_over: E
         "Improvement: percentage points over No Augmentation, on the folds that both have. "
         "JSD: between the clean test clip and two views of it, the same views for every model."
     )
-    yield commonest_label_sentence(runs)
+    for same_data in {run.record.data_fingerprint: run for run in runs}:
+        of_data = [run for run in runs if run.record.data_fingerprint == same_data]
+        yield commonest_label_sentence(of_data, is_named=len(of_data) < len(runs))
     yield from missing_folds(experiments)
     if any(_is_esc50(run) for run in runs):
         presets = " and ".join(sorted({preset_text(run) for run in runs}))
@@ -215,9 +217,15 @@ def missing_folds(experiments: Sequence[Experiment]) -> Iterable[str]:
             )
 
 
-def commonest_label_sentence(runs: Sequence[Run]) -> str:
-    """Say what a classifier is worth that always answers the label with the most test clips."""
+def commonest_label_sentence(runs: Sequence[Run], *, is_named: bool = False) -> str:
+    """Say what a classifier is worth that always answers the label with the most test clips.
+
+    Args:
+        runs: on the same data.
+        is_named: whether the data are named.
+    """
     tested = {(run.record.data_fingerprint, run.fold): run.predictions for run in runs}
     counts = Counter(label for answers in tested.values() for label in answers.label_texts)
     what = runs[0].predictions.task.words.target
+    what += f" of {runs[0].record.dataset}" if is_named else ""
     return f"Always answering the commonest {what} gives {max(counts.values()) / counts.total():.2%}."

@@ -25,7 +25,7 @@ def _run_values(judged: JudgedRun) -> dict[str, Any]:
     values: dict[str, Any] = {
         "folder": str(judged.run.folder),
         "model": record.model,
-        "fold": judged.run.fold,
+        "fold": record.config.fold,
         "seed": judged.run.config.seed,
         "trained_on": record.dataset,
         "judged_on": clips.dataset,

@@ -114,7 +114,7 @@ def confusions(
     task: Task, classes: Sequence[str], truth: Bool[np.ndarray, "clip label"], decisions: Decisions
 ) -> Markup | None:
     """Draw which label was mistaken for which, for a page; None for several labels per clip, which are not."""
-    if task.label_titles:
+    if task.gives_several:
         return None
     counts = confusion_matrix(decisions, truth.argmax(axis=1), len(classes))
     return picture(plots.confusion_picture(counts, classes), "Confusions: labels in rows, answers in columns")
@@ -144,9 +144,9 @@ def class_table(
         "Right": [_share(*its) for its in zip(n_right, n_answers, strict=True)],
     }
     note = "Found: clips with the label that were given it (recall). Right: clips that were given it and have it "
-    for name, values in task.label_scores(logits, truth).items():
+    for name, values in task.label_scores(logits, decisions, truth).items():
         columns[task.label_titles[name]] = ["-" if np.isnan(value) else f"{value:.3f}" for value in values]
-    if task.label_titles:
+    if task.gives_several:
         note += "(precision). Both, and F1, at a probability of one half; average precision over all thresholds."
     else:
         note += "(precision). Taken for: the answer to most of the others."
@@ -181,7 +181,7 @@ def _probability_table(judged: JudgedRun) -> Table:
     )
     for name, value in (made["As trained"].several or {}).items():
         shown[task.score_titles[name]] = ["-" if value is None else f"{value:.3f}"] * len(made)
-    if task.score_titles:
+    if task.gives_several:
         notes.append("Negative log-likelihood and Brier score: means over labels. F1: at a probability of one half.")
     rows = tuple((name, *cells) for name, cells in shown.items())
     return Table("Can its probabilities be believed?", ("", *made), rows, tuple(notes))

@@ -7,7 +7,7 @@ from typing import Any
 
 from cohear.errors import UserError
 from cohear.reports.pages import count_text
-from cohear.runs.config import Config, differences, result_settings, setting_values
+from cohear.runs.config import IN_NAME, REPLICATES, SCHEDULES, Config, differences, result_settings, setting_values
 from cohear.runs.paper import ABLATIONS, CONTROLS, TABLE_1
 from cohear.runs.presets import PRESETS, scale_schedules
 from cohear.runs.run import Run
@@ -15,12 +15,10 @@ from cohear.runs.run import Run
 _PLACES = {(model.transform, model.method): place for place, model in enumerate(TABLE_1)}
 VARIANTS = {model.name: model for model in (*ABLATIONS, *CONTROLS) if model not in TABLE_1}
 """Ablations and controls by name: what changes one thing in a model of Table 1."""
-_NAMED = {"method", "views.transform", "fold", "seed", "training.precision"}
+_NAMED = {*IN_NAME, "training.precision"}
 """What the name of a model says, or the paper does not."""
-_OTHERWISE = {"fold", "seed", "training.initial_run"}
+_OTHERWISE = {*REPLICATES, "training.initial_run"}
 """Runs of one experiment differ in these; weights to begin with are known by their contents."""
-_SCHEDULED = {"objective.ramp_epochs", "optimizer.decay_epochs"}
-"""Which are stretched with the training, and so the same where their share of it is."""
 _HEARD = ("data.sample_rate", "data.clip_s", "data.short")
 """How clips are heard, which is a part of the model, though the fingerprint of the data tells it too."""
 
@@ -131,7 +129,7 @@ def settings_of(run: Run) -> dict[str, str]:
     settings |= {f"contents of {name}": digest for name, digest in run.record.contents.items()}
     for name, value in result_settings(run.config).items():
         settings[name] = f"{value:g}" if isinstance(value, float) else str(value)
-        if name in _SCHEDULED:
+        if name in SCHEDULES:
             settings[name] = f"{value / run.config.training.epochs:.3g} of all"
     return {name: value for name, value in settings.items() if name not in _OTHERWISE}
 

@@ -43,14 +43,14 @@ def write_run_report(run: Run, strips: Sequence[ShownClip] = ()) -> Path:
         return write_page(run.report, "untested.html", **_content(run))
     answers, task = run.predictions, run.predictions.task
     truth = task.truth(answers.labels, len(answers.classes))
-    n_correct, n_choices = int(answers.correct.sum()), 2 if task.label_titles else len(answers.classes)
+    n_correct, n_choices = int(answers.correct.sum()), task.n_outcomes(len(answers.classes))
     low, high = wilson_interval(n_correct, run.n_clips)
     return write_page(
         run.report,
         "run.html",
         **_content(run),
         n_correct=n_correct,
-        is_several=bool(task.label_titles),
+        is_several=task.gives_several,
         interval=(100 * low, 100 * high),
         n_choices=n_choices,
         guessing_nll=math.log(n_choices),

@@ -25,7 +25,7 @@ from cohear.runs.config import Config
 from cohear.runtime.devices import can_compile
 from cohear.tensors import on_device
 from cohear.training.batches import Items
-from cohear.training.plan import TrainingPlan
+from cohear.training.inputs import Schedule
 from cohear.transforms import Transform
 from cohear.views import ViewMaker
 
@@ -103,7 +103,7 @@ def is_compiled(config: Config, device: torch.device, n_processes: int = 1) -> b
 
 def build_schedule(
     config: Config, task: Task = SINGLE_LABEL, targets: Targets | None = None, n_classes: int = 0
-) -> TrainingPlan:
+) -> Schedule:
     """Say how weights are found: items, objective and schedules.
 
     Args:
@@ -121,7 +121,7 @@ def build_schedule(
     objective = ClassificationObjective(*which, **classified)
     if is_consistency:
         objective = ConsistencyObjective(*which, options.divergence, options.representation, **classified)
-    return TrainingPlan(
+    return Schedule(
         items=method_items(config.method, config.views.n_transformed),
         objective=objective,
         n_epochs=training.epochs,

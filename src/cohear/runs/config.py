@@ -7,7 +7,7 @@ Identity, names of runs, tables and options all read it there and nowhere else.
 Each field that settles something the paper leaves open is explained in `docs/reading-of-the-paper.md`.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -39,6 +39,12 @@ class Setting:
     """Those that look at it; for others another value is the same run."""
     not_of: tuple[str, ...] = ()
     """Networks that do not look at it."""
+    in_name: bool = False
+    """Whether the name of a run or a model tells it."""
+    replicates: bool = False
+    """Whether runs that differ in it alone are one experiment."""
+    is_schedule: bool = False
+    """Whether it counts epochs, and is stretched with the training."""
     option: str | None = None
     """By which the command line offers it."""
     metavar: str | None = None
@@ -117,7 +123,8 @@ class ViewsConfig(_Section):
     """How views are made of a clip."""
 
     transform: Annotated[
-        Recipe, Setting(option="--transform", metavar="RECIPE", unset="combination, and none with --method none")
+        Recipe,
+        Setting(option="--transform", metavar="RECIPE", unset="combination, and none with --method none", in_name=True),
     ] = "combination"
     """A recipe of transforms: `pitch,reverb` is one of the two per view, `noise+pitch` one after the other,
     `noise(snr_db=0..20)` with parameters; the paper's are pitch, reverb, masking and combination."""
@@ -160,7 +167,7 @@ class ObjectiveConfig(_Section):
 
     consistency_weight: Annotated[float, Field(ge=0), Setting(methods=_CONSISTENCY)] = 5.0
     """Lambda of Eq. (3), from the end of the ramp on."""
-    ramp_epochs: Annotated[float, Field(ge=0), Setting(methods=_CONSISTENCY)] = 10.0
+    ramp_epochs: Annotated[float, Field(ge=0), Setting(methods=_CONSISTENCY, is_schedule=True)] = 10.0
     """Epochs until the weight is reached; 0: at once."""
     ramp_offset: Annotated[float, Field(ge=0), Setting(methods=_CONSISTENCY)] = 0.0
     """Epochs of the ramp already climbed at epoch 0."""
@@ -190,7 +197,7 @@ class OptimizerConfig(_Section):
     """Decoupled, on every parameter."""
     decay_factor: Annotated[float, Field(gt=0, le=1), Setting()] = 0.9
     """The learning rate is multiplied by it ..."""
-    decay_epochs: Annotated[PositiveFloat, Setting()] = 2.0
+    decay_epochs: Annotated[PositiveFloat, Setting(is_schedule=True)] = 2.0
     """... after every so many epochs."""
 
 
@@ -223,11 +230,15 @@ class Config(_Section):
 
     preset: Annotated[str, Setting("shown")] = "paper"
     """Where the values come from; a name only."""
-    method: Annotated[MethodName, Setting(option="--method")] = "consistency"
+    method: Annotated[MethodName, Setting(option="--method", in_name=True)] = "consistency"
     """How transforms are used."""
-    fold: Annotated[Fold, Setting(option="--fold", metavar="N|all", unset="the first")] = 1
+    fold: Annotated[
+        Fold, Setting(option="--fold", metavar="N|all", unset="the first", in_name=True, replicates=True)
+    ] = 1
     """The fold that is tested, the others are trained on; `all` trains on every clip and tests on none."""
-    seed: Annotated[int, Field(ge=0, lt=2**63), Setting(option="--seed", metavar="N")] = 0
+    seed: Annotated[
+        int, Field(ge=0, lt=2**63), Setting(option="--seed", metavar="N", in_name=True, replicates=True)
+    ] = 0
     """Of weights, order and views."""
     data: DataConfig = DataConfig()
     views: ViewsConfig = ViewsConfig()
@@ -264,6 +275,16 @@ FIELDS: Mapping[str, FieldInfo] = dict(_fields(Config))
 def setting_of(name: str) -> Setting:
     """Return what a field says of itself."""
     return next(data for data in FIELDS[name].metadata if isinstance(data, Setting))
+
+
+def settings_where(holds: Callable[[Setting], object]) -> tuple[str, ...]:
+    """Return the settings whose field says something of itself, by dotted name."""
+    return tuple(name for name in FIELDS if holds(setting_of(name)))
+
+
+IN_NAME = settings_where(lambda setting: setting.in_name)
+REPLICATES = settings_where(lambda setting: setting.replicates)
+SCHEDULES = settings_where(lambda setting: setting.is_schedule)
 
 
 def setting_values(config: Config) -> dict[str, Any]:

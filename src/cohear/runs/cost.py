@@ -28,7 +28,7 @@ from cohear.runs.build import (
     build_view_maker,
     shown_recipe,
 )
-from cohear.runs.config import Config, TrainingConfig, ViewsConfig
+from cohear.runs.config import Config, TrainingConfig, ViewsConfig, result_settings
 from cohear.runs.plan import Plan
 from cohear.runtime.devices import free_gpu_bytes, wait_for
 from cohear.runtime.machine import free_bytes, is_out_of_memory, n_processes_here
@@ -284,7 +284,7 @@ def _sizes(config: Config, *, has_batch: bool = True) -> str:
     sizes = [f"training.batch_size (now {config.training.batch_size})"] * has_batch
     sizes += [f"data.clip_s (now {config.data.clip_s:g})"]
     others = ["training.precision=bf16 (now float32)"] * (config.training.precision == "float32")
-    if config.network.name == "vgg":
+    if "network.width" in result_settings(config):
         sizes += [f"network.width (now {config.network.width:g})"]
     else:  # others have one width
         others = [f"a smaller network.name (now {config.network.name})", *others]

@@ -29,8 +29,8 @@ from cohear.runtime.interrupts import stop_on_signals
 from cohear.runtime.machine import process_rank
 from cohear.training.checkpoints import save_weights
 from cohear.training.history import guessing_loss, history_warnings, kept_epoch
+from cohear.training.inputs import TrainingClips, Watch
 from cohear.training.nonfinite import LOWER_RATE
-from cohear.training.plan import TrainingClips, Watch
 from cohear.training.trainer import train
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def execute(
         _Execution(plan, run, None).train(deadline_s, on_step)
         return run, True
     expected = None
-    if plan.config.fold == EVERY_CLIP:
+    if plan.config.fold == EVERY_CLIP and not run.is_finished:
         from cohear.runs.predictions import find_expectation
 
         expected = find_expectation(plan)

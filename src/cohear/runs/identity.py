@@ -16,7 +16,17 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from cohear.errors import UserError
-from cohear.runs.config import VALIDATION_SHARE, Config, MethodName, change, differences, setting_values
+from cohear.runs.config import (
+    FIELDS,
+    IN_NAME,
+    REPLICATES,
+    VALIDATION_SHARE,
+    Config,
+    MethodName,
+    change,
+    differences,
+    setting_values,
+)
 from cohear.runs.presets import PRESETS
 from cohear.runs.run import Record, Run
 from cohear.runtime import disk
@@ -35,8 +45,6 @@ TRANSFORM_NAMES = {
     "combination": "Combination",
 }
 METHOD_SUFFIXES: dict[MethodName, str] = {"standard": "", "bda": "-BDA", "consistency": "-CL"}
-_IN_NAME = {"method", "views.transform", "fold", "seed"}
-"""What the name of a folder says by itself."""
 
 
 def identify(config: Config, data_fingerprint: str, contents: dict[str, str]) -> str:
@@ -59,7 +67,7 @@ def identify(config: Config, data_fingerprint: str, contents: dict[str, str]) ->
 
 def identify_experiment(config: Config, data_fingerprint: str, contents: dict[str, str]) -> str:
     """Hash what runs on other folds and seeds have in common; arguments as for `identify`."""
-    return identify(change(config, {"fold": 1, "seed": 0}), data_fingerprint, contents)
+    return identify(change(config, {name: FIELDS[name].default for name in REPLICATES}), data_fingerprint, contents)
 
 
 def model_name(config: Config) -> str:
@@ -81,7 +89,7 @@ def readable_name(config: Config, model: str, identity: str) -> str:
     parts += [f"seed{config.seed}"] * (config.seed != 0) + [config.preset] * (config.preset != "paper")
     for name, value in differences(config, preset).items():
         is_usual = name == "data.validation_share" and value == VALIDATION_SHARE  # nobody chose it
-        if name not in _IN_NAME and not is_usual:
+        if name not in IN_NAME and not is_usual:
             parts.append(f"{name.split('.')[-1]}={_short(value)}")
     return "_".join(parts)[:150] + "_" + identity[:8]
 

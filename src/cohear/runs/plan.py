@@ -189,7 +189,14 @@ class Plan:
         return (*self.split.warnings, *([said] if said else []))
 
 
-def list_clips(path: Path, config: Config, chosen: Collection[str] = (), attempt: Attempt = nullcontext) -> Listing:
+def list_clips(
+    path: Path,
+    config: Config,
+    chosen: Collection[str] = (),
+    attempt: Attempt = nullcontext,
+    *,
+    is_settled: bool = False,
+) -> Listing:
     """List the clips of a data set with their folds, and settle what a configuration leaves to them.
 
     Clip length and sample rate follow the sounds, with as many milliseconds to a window as the preset has; a
@@ -201,6 +208,7 @@ def list_clips(path: Path, config: Config, chosen: Collection[str] = (), attempt
         config: of a preset and what was changed in it.
         chosen: names of settings that a person chose, which stay.
         attempt: a context for each step; `check` notes there why a step is refused, and goes on.
+        is_settled: whether clip length and sample rate are those of a run that is there, and no header is asked.
 
     Raises:
         UserError: where the data or the weights to begin with cannot be used.
@@ -210,9 +218,9 @@ def list_clips(path: Path, config: Config, chosen: Collection[str] = (), attempt
     initial, headers, said = None, None, list[str]()
     changes: dict[str, Any] = {}
     clip_s = options.clip_s or (ESC50_CLIP_S if dataset.layout == "esc50" else None)
-    if dataset.brings_folds:
+    if dataset.brings_folds or config.fold == EVERY_CLIP:  # none is the default, and 0 says the same
         changes["data.validation_share"] = options.validation_share or None
-    elif options.validation_share is None and config.fold != EVERY_CLIP:
+    elif options.validation_share is None:
         changes["data.validation_share"] = VALIDATION_SHARE
     with attempt():
         if config.training.initial_run is not None:
@@ -221,7 +229,7 @@ def list_clips(path: Path, config: Config, chosen: Collection[str] = (), attempt
             initial = read_model(Path(config.training.initial_run).expanduser())
         changes |= {n: value for n, value in (initial.settings() if initial else {}).items() if n not in chosen}
     with attempt():
-        headers = None if dataset.layout == "esc50" else read_headers(dataset)
+        headers = None if dataset.layout == "esc50" or is_settled else read_headers(dataset)
     if headers is not None:
         if "data.sample_rate" not in {*chosen, *changes}:
             rate = changes["data.sample_rate"] = choose_sample_rate(headers.sample_rates, options.sample_rate)
@@ -270,7 +278,7 @@ def list_again(path: Path, config: Config, **changes: Any) -> Listing:
         UserError: as `list_clips`.
     """
     wanted = {**{f"data.{name}": value for name, value in changes.items()}, "training.initial_run": None}
-    return list_clips(path, change(config, wanted), chosen={"fold", "data.sample_rate", "front_end.n_mels"})
+    return list_clips(path, change(config, wanted), chosen={"fold"}, is_settled=True)
 
 
 def _most_bands(config: Config) -> int:

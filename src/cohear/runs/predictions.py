@@ -23,7 +23,7 @@ from safetensors.numpy import load, save
 from cohear.data.clips import SEPARATOR
 from cohear.evaluation.calibration import UNFITTED, Calibration, calibrate
 from cohear.metrics.accuracy import standard_error
-from cohear.metrics.tasks import SINGLE_LABEL, Decisions, Targets, Task, task_of
+from cohear.metrics.tasks import Decisions, Targets, Task, task_of
 from cohear.metrics.thresholds import detections, false_alarms_per_hour
 from cohear.runs.config import Config, change
 from cohear.runs.description import Expectation
@@ -123,12 +123,11 @@ def write_table(folder: Path, predictions: Predictions) -> None:
     columns = ["path", "group", "label", "predicted", "probability", "correct", "jsd"]
     writer.writerow(columns + [f"p:{name}" for name in predictions.classes])
     probabilities = np.exp(predictions.log_probabilities.astype(np.float64))
-    is_single = predictions.task is SINGLE_LABEL
     texts = zip(
         predictions.paths, predictions.groups, predictions.label_texts, predictions.predicted_texts, strict=True
     )
     for row, (path, group, label, answer) in enumerate(texts):
-        likeliest = f"{probabilities[row].max():.4g}" if is_single else ""
+        likeliest = f"{probabilities[row].max():.4g}" if not predictions.task.gives_several else ""
         measured = [likeliest, int(predictions.correct[row]), f"{predictions.jsd[row]:.4g}"]
         writer.writerow([path, group, label, answer, *measured, *(f"{p:.4g}" for p in probabilities[row])])
     write_bytes(folder / TABLE, text.getvalue().encode())

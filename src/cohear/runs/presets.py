@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from cohear.errors import UserError, nearest
-from cohear.runs.config import Config, change
+from cohear.runs.config import SCHEDULES, Config, change, setting_values
 
 
 def paper() -> Config:
@@ -72,12 +72,5 @@ def configure(
 
 def scale_schedules(config: Config, epochs: int) -> Config:
     """Train for another number of epochs with ramp and decay stretched or squeezed to it."""
-    factor = epochs / config.training.epochs
-    return change(
-        config,
-        {
-            "training.epochs": epochs,
-            "objective.ramp_epochs": config.objective.ramp_epochs * factor,
-            "optimizer.decay_epochs": config.optimizer.decay_epochs * factor,
-        },
-    )
+    factor, values = epochs / config.training.epochs, setting_values(config)
+    return change(config, {"training.epochs": epochs, **{name: values[name] * factor for name in SCHEDULES}})

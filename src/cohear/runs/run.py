@@ -197,6 +197,7 @@ class Run:
     def metrics(self) -> Metrics:
         """Its numbers."""
         if not self.is_finished:
+            _ = self.record  # else it is no run at all
             raise UserError(f"'{self.folder}' is an unfinished run; go on with it by --resume, or give another")
         return self._read("metrics.json", lambda data: _METRICS.validate_python(parse_json(data)))
 

@@ -20,7 +20,7 @@ import numpy as np
 from cohear.metrics.tasks import Targets, task_of, truth_of
 from cohear.runtime.files import write_text
 from cohear.training.batches import sampling_classes
-from cohear.training.plan import TrainingPlan
+from cohear.training.inputs import Schedule
 
 _LOG = logging.getLogger(__name__)
 N_EPOCHS, MIN_STEPS = 5, 50
@@ -40,7 +40,7 @@ def kept_epoch(history: Sequence[dict[str, Any]], patience: int | None) -> int:
 
     Args:
         history: one record per epoch, at least one.
-        patience: of the training plan.
+        patience: of the training schedule.
 
     Raises:
         KeyError: with patience, where an epoch has no `validation_nll`.
@@ -62,19 +62,19 @@ def is_settled(history: Sequence[dict[str, Any]], patience: int | None) -> bool:
     return history[-1]["epoch"] - kept_epoch(history, patience) >= patience
 
 
-def guessing_loss(plan: TrainingPlan, targets: Targets) -> float:
+def guessing_loss(schedule: Schedule, targets: Targets) -> float:
     """Compute the lowest classification loss that one answer for all clips can have, in nats.
 
     Args:
-        plan: says how clips are drawn and weighed, and how the losses of views are put together.
+        schedule: says how clips are drawn and weighed, and how the losses of views are put together.
         targets: of the training clips.
 
     Returns:
         For K classes of equal weight ln K, of any number of labels the mean over them.
     """
-    task, objective, n_views = task_of(targets), plan.objective, len(plan.items[0])
+    task, objective, n_views = task_of(targets), schedule.objective, len(schedule.items[0])
     truth, shares = truth_of(targets), np.full(len(targets), 1 / len(targets))
-    if plan.draws_classes_equally:  # each clip's share of what is drawn in the long run
+    if schedule.draws_classes_equally:  # each clip's share of what is drawn in the long run
         _, classes, counts = np.unique(sampling_classes(targets), return_inverse=True, return_counts=True)
         shares = 1 / (len(counts) * counts[classes])
     n_classes = truth.shape[1]  # classes without clips add nothing

@@ -10,6 +10,7 @@ from contextlib import suppress
 
 import numpy as np
 import torch
+import torch.distributed
 from jaxtyping import Float32, Float64
 from lightning_fabric import Fabric
 from torch import Tensor, nn
@@ -17,7 +18,7 @@ from torch import Tensor, nn
 from cohear.errors import UserError
 from cohear.objectives import Losses
 from cohear.training.batches import Batch
-from cohear.training.plan import TrainingClips
+from cohear.training.inputs import TrainingClips
 from cohear.training.together import anywhere
 from cohear.views import ViewMaker
 
@@ -65,8 +66,7 @@ class FiniteSteps:
         values = torch.stack([loss.detach().double() for loss in losses])
         bad = (~(values.isfinite().all() & largest.isfinite())).float()
         if self._fabric.world_size > 1:  # gradients are those of all, losses are not
-            bad = self._fabric.all_reduce(bad, reduce_op="max")
-        assert isinstance(bad, Tensor)
+            torch.distributed.all_reduce(bad, torch.distributed.ReduceOp.MAX)  # fabric's has a barrier before it
         is_first = (bad > 0) & (self._first < 0)
         self._first = torch.where(is_first, self._step, self._first)
         self._losses = torch.where(is_first, values, self._losses)

@@ -24,8 +24,8 @@ from cohear.tensors import on_device
 from cohear.training.batches import Batch, epoch_batches, n_steps, sampling_classes
 from cohear.training.checkpoints import CheckpointClock, resume, save_checkpoint
 from cohear.training.history import guessing_loss, is_settled, kept_epoch, warn_of_epoch, write_history
+from cohear.training.inputs import Schedule, TrainingClips, Watch
 from cohear.training.nonfinite import LOWER_RATE, FiniteSteps, check_weights, nonfinite_error, summands
-from cohear.training.plan import TrainingClips, TrainingPlan, Watch
 from cohear.training.together import AfterSteps, anywhere, mean_over_processes, share_statistics, synchronize_batch_norm
 from cohear.views import ViewMaker
 
@@ -58,8 +58,6 @@ class _Step(nn.Module):
         targets: Int64[Tensor, " batch"] | Float[Tensor, "batch label"],
         weight: float,
     ) -> Losses:
-        if not self.objective.needs_embeddings:
-            return self.objective(self.network(log_mels), targets, weight)
         network: Any = self.network
         embeddings = network.embed(log_mels)
         return self.objective(network.classify(embeddings), targets, weight, embeddings)
@@ -69,7 +67,7 @@ def train(
     network: nn.Module,
     view_maker: ViewMaker,
     clips: TrainingClips,
-    plan: TrainingPlan,
+    schedule: Schedule,
     folder: Path,
     fabric: Fabric,
     watch: Watch,
@@ -79,11 +77,11 @@ def train(
     """Train a network in place, from its checkpoint in `folder` if there is one.
 
     Args:
-        network: log-mels `[..., band, frame]` to logits `[..., label]`, already initialized; for an objective that
-            needs embeddings it has `embed` and `classify`, one after the other.
+        network: already initialized: `embed` makes features of log-mels `[..., band, frame]`, and `classify` logits
+            `[..., label]` of these.
         view_maker: makes the views of a batch; its front end is moved to the device.
         clips: what to train on.
-        plan: how.
+        schedule: how.
         folder: where `checkpoint/` and `history.jsonl` go.
         fabric: device and precision, launched.
         watch: who looks on.
@@ -96,7 +94,7 @@ def train(
         Interrupted: after a signal or at the deadline; everything is saved.
         UserError: where loss, gradients or weights are not finite, the disk is full, or no checkpoint can be used.
     """
-    training = _Training(network, view_maker, clips, plan, folder, fabric, watch, identity)
+    training = _Training(network, view_maker, clips, schedule, folder, fabric, watch, identity)
     while training.goes_on():
         training.make_epoch()
     if training.best:
@@ -111,29 +109,29 @@ class _Training:
     network: nn.Module
     view_maker: ViewMaker
     clips: TrainingClips
-    plan: TrainingPlan
+    schedule: Schedule
     folder: Path
     fabric: Fabric
     watch: Watch
     identity: str
 
     def __post_init__(self) -> None:
-        network, clips, plan, fabric = self.network, self.clips, self.plan, self.fabric
+        network, clips, schedule, fabric = self.network, self.clips, self.schedule, self.fabric
         self.view_maker.to(fabric.device)
         if fabric.world_size > 1 and fabric.device.type == "cuda":
             synchronize_batch_norm(network)
         self.optimizer = torch.optim.AdamW(
-            network.parameters(), lr=plan.learning_rate(0), weight_decay=plan.weight_decay, fused=True
+            network.parameters(), lr=schedule.learning_rate(0), weight_decay=schedule.weight_decay, fused=True
         )
-        self.step_module, self.step_optimizer = fabric.setup(_Step(network, plan.objective), self.optimizer)
+        self.step_module, self.step_optimizer = fabric.setup(_Step(network, schedule.objective), self.optimizer)
         restored = resume(self.folder, network, self.optimizer, self.identity, fabric)
         self.progress = _Progress(**restored.progress) if restored else _Progress(self.identity)
         self.best = restored.best if restored else {}
         """The network's state after its best epoch, where it may go back to it."""
-        self.steps_per_epoch = n_steps(len(clips.targets), plan.items, plan.batch_size)
-        self.classes = sampling_classes(clips.targets) if plan.draws_classes_equally else None
-        self.guessing = guessing_loss(plan, clips.targets)
-        self.finite_steps = FiniteSteps(network, self.optimizer, plan.drops_nonfinite, fabric)
+        self.steps_per_epoch = n_steps(len(clips.targets), schedule.items, schedule.batch_size)
+        self.classes = sampling_classes(clips.targets) if schedule.draws_classes_equally else None
+        self.guessing = guessing_loss(schedule, clips.targets)
+        self.finite_steps = FiniteSteps(network, self.optimizer, schedule.drops_nonfinite, fabric)
         self.after_steps, self.clock = AfterSteps(fabric), CheckpointClock()
         self.step_module.train()
         if fabric.is_global_zero:
@@ -141,8 +139,8 @@ class _Training:
 
     def goes_on(self) -> bool:
         """Whether another epoch is to be made."""
-        is_over = self.fabric.broadcast(is_settled(self.progress.history, self.plan.patience))
-        return self.progress.epoch < self.plan.n_epochs and not is_over
+        is_over = self.fabric.broadcast(is_settled(self.progress.history, self.schedule.patience))
+        return self.progress.epoch < self.schedule.n_epochs and not is_over
 
     def make_epoch(self) -> None:
         """Make the steps of an epoch that are not made yet, measure, and save.
@@ -151,12 +149,12 @@ class _Training:
             Interrupted: where somebody asked; everything is saved.
             UserError: as `train`.
         """
-        self.epoch_began, epoch, plan = time.perf_counter(), self.progress.epoch, self.plan
-        self.weight, self.learning_rate = plan.consistency_weight(epoch), plan.learning_rate(epoch)
+        self.epoch_began, epoch, schedule = time.perf_counter(), self.progress.epoch, self.schedule
+        self.weight, self.learning_rate = schedule.consistency_weight(epoch), schedule.learning_rate(epoch)
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate
         n_clips = len(self.clips.targets)
-        self.batches = epoch_batches(n_clips, plan.items, plan.batch_size, plan.seed, epoch, self.classes)
+        self.batches = epoch_batches(n_clips, schedule.items, schedule.batch_size, schedule.seed, epoch, self.classes)
         self.sums = torch.tensor(self.progress.sums, dtype=torch.float64, device=self.fabric.device)
         self.finite_steps.begin(self.progress.step)
         is_stopped = self._make_steps()
@@ -179,9 +177,12 @@ class _Training:
             if asked[1]:
                 self._check_finite()
                 self._save(self._so_far())
+                asked = self.after_steps.forget() or asked  # several processes had asked once more before it
+                if asked[0]:
+                    break
             self._make_step(self.batches[self.progress.step])
             done = self.progress.epoch * self.steps_per_epoch + self.progress.step
-            self.watch.on_step(done, self.plan.n_epochs * self.steps_per_epoch)
+            self.watch.on_step(done, self.schedule.n_epochs * self.steps_per_epoch)
             self.clock.did("step")
             is_due = self.clock.is_due_before("step") and self.fabric.is_global_zero
             asked = self.after_steps.ask([self.watch.stop.is_made, is_due])
@@ -191,7 +192,7 @@ class _Training:
     def _make_step(self, batch: Batch) -> None:
         self.finite_steps.before_forward()
         losses, share = _forward(
-            self.step_module, self.view_maker, self.clips, self.plan.seed, self.progress.epoch, batch, self.weight,
+            self.step_module, self.view_maker, self.clips, self.schedule.seed, self.progress.epoch, batch, self.weight,
             self.fabric,
         )  # fmt: skip
         self.fabric.backward(losses.total * share)
@@ -204,10 +205,10 @@ class _Training:
         self.progress.step += 1
 
     def _refuse_bad(self) -> None:
-        if not self.plan.drops_nonfinite and (bad := self.finite_steps.first_bad()):
+        if not self.schedule.drops_nonfinite and (bad := self.finite_steps.first_bad()):
             step, losses = bad
             epoch, batch = self.progress.epoch, self.batches[step]
-            raise nonfinite_error(self.clips, self.view_maker, batch, self.plan.seed, epoch, step, losses)
+            raise nonfinite_error(self.clips, self.view_maker, batch, self.schedule.seed, epoch, step, losses)
 
     def _check_finite(self) -> None:
         """Refuse to measure or save what is not finite; the host waits for the device."""
@@ -248,7 +249,7 @@ class _Training:
                 f"every one of the {self.steps_per_epoch} steps of epoch {done.epoch} was dropped, as its loss or its "
                 f"gradients were not finite; {LOWER_RATE}, or leave out --on-nonfinite skip to see the clips of one"
             )
-        n_items = len(self.clips.targets) * len(self.plan.items) - n_items_skipped
+        n_items = len(self.clips.targets) * len(self.schedule.items) - n_items_skipped
         total, classification, consistency = (value / n_items for value in of_losses)
         record = {
             "epoch": done.epoch,
@@ -265,7 +266,7 @@ class _Training:
         history = [*done.history, record]
         if self.fabric.is_global_zero:
             warn_of_epoch(history, self.guessing)
-        is_best = self.plan.patience is not None and kept_epoch(history, self.plan.patience) == done.epoch
+        is_best = self.schedule.patience is not None and kept_epoch(history, self.schedule.patience) == done.epoch
         if self.fabric.broadcast(is_best):  # the first process says so, all must agree
             self.best = {name: tensor.detach().clone() for name, tensor in self.network.state_dict().items()}
         self.progress = _Progress(done.identity, done.epoch + 1, history=history)

@@ -120,7 +120,12 @@ class Recipe:
             try:
                 chains.append(transforms.Chain(tuple(steps)) if len(steps) > 1 else steps[0])
             except ValueError as error:
-                raise UserError(f"the recipe '{self}' cannot be followed: {error}") from error
+                pairs = sorted(zip(chain, steps, strict=True), key=lambda pair: "waveform" not in pair[1].domains)
+                better = "+".join(step.text() for step, _ in pairs)
+                raise UserError(
+                    f"the recipe '{self}' cannot be followed: waveforms are changed before the log-mels that are made "
+                    f"of them; write {better}"
+                ) from error
         return transforms.Choose(tuple(chains)) if len(chains) > 1 else next(iter(chains), None)
 
 
@@ -145,8 +150,10 @@ def parse_recipe(text: str) -> Recipe:
     while separator:
         match = _STEP.match(text, place)
         if match is None:
-            cannot = f"the recipe '{text}' cannot be read from '{text[place:]}' on"
-            raise UserError(f"{cannot}; write it as noise(snr_db=0..20)+pitch,reverb: + is then, a comma is or")
+            cannot = f"cannot be read from '{text[place:]}' on" if text[place:] else "breaks off"
+            raise UserError(
+                f"the recipe '{text}' {cannot}; write it as noise(snr_db=0..20)+pitch,reverb: + is then, a comma is or"
+            )
         if separator == ",":
             chains.append([])
         chains[-1].append(_read_step(match[1], match[2] or ""))

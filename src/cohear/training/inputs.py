@@ -1,4 +1,4 @@
-"""What training receives: clips, a plan, and somebody who looks on."""
+"""What training receives: clips, a schedule, and somebody who looks on."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -38,7 +38,7 @@ class TrainingClips:
 
 
 @dataclass(frozen=True)
-class TrainingPlan:
+class Schedule:
     """How weights are found; schedules are functions of the epoch, counted from 0."""
 
     items: Items
