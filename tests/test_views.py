@@ -5,7 +5,6 @@ import pytest
 import torch
 
 from cohear import keys
-from cohear.errors import UserError
 from cohear.models import LogMel
 from cohear.transforms import Chain, Choose, ClipFacts, Gain, PitchShift, Reverb, SpecAugment
 from cohear.transforms.compose import ChooseParameters
@@ -28,9 +27,9 @@ def waveforms():
     return 0.1 * torch.randn(4, RATE, generator=torch.Generator().manual_seed(0))
 
 
-def make(transform, waveforms, views, clip_keys=CLIP_KEYS, front_end=FRONT_END, facts=None):
+def make(transform, waveforms, views, clip_keys=CLIP_KEYS, facts=None):
     views = np.asarray(views)
-    return ViewMaker(transform, front_end).make(waveforms, views, view_keys(0, 0, clip_keys, views), facts)
+    return ViewMaker(transform, FRONT_END).make(waveforms, views, view_keys(0, 0, clip_keys, views), facts)
 
 
 @pytest.mark.parametrize("name", TRANSFORMS)
@@ -88,11 +87,3 @@ def test_one_choice_per_cell_holds_for_waveforms_and_log_mels(waveforms):
         is_masked = (made.inputs[view, clip] - FRONT_END(expected[None])[0]).abs().max() > 1e-2
         assert bool(is_masked) == (choice != 0)
     assert torch.equal(made.inputs[0], FRONT_END(waveforms))
-
-
-def test_without_a_front_end_views_are_waveforms_and_masks_are_refused(waveforms):
-    made = make(Gain(), waveforms, np.repeat([[0], [1]], 4, axis=1), front_end=None)
-    assert torch.equal(made.inputs[0], waveforms)
-    assert not torch.equal(made.inputs[1], waveforms)
-    with pytest.raises(UserError, match="masks"):
-        ViewMaker(Chain((Gain(), SpecAugment())), None)

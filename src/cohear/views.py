@@ -13,7 +13,6 @@ from jaxtyping import Float, Int64, UInt64
 from torch import Tensor
 
 from cohear import keys
-from cohear.errors import UserError
 from cohear.models import LogMel
 from cohear.tensors import on_device
 from cohear.transforms.contract import ClipFacts, Parameters, Transform
@@ -37,8 +36,8 @@ def view_keys(
 class MadeViews:
     """Views together with what was drawn for them."""
 
-    inputs: Float[Tensor, "view batch *shape"]
-    """What the network takes: log-mels `[V B M L]`, or waveforms `[V B T]` where there is no front end."""
+    inputs: Float[Tensor, "view batch band frame"]
+    """What the network takes."""
     waveforms: Float[Tensor, "view batch time"]
     rows: Int64[np.ndarray, " changed"]
     """Which cells of the flattened `[view batch]` were transformed."""
@@ -52,26 +51,15 @@ class ViewMaker:
 
     Args:
         transform: of waveforms, of log-mels or of both; None where only clean views are made.
-        front_end: waveforms to log-mels, on the device of the waveforms; None for networks that take waveforms.
-
-    Raises:
-        UserError: where there are masks and no log-mels.
+        front_end: waveforms to log-mels, on the device of the waveforms.
     """
 
     transform: Transform | None
-    front_end: LogMel | None
-
-    def __post_init__(self) -> None:
-        if self.front_end is None and self.transform is not None and "log_mel" in self.transform.domains:
-            raise UserError(
-                "the network takes waveforms, and masks hide parts of a log-mel spectrogram; choose a recipe of "
-                "transforms of waveforms, such as pitch,reverb"
-            )
+    front_end: LogMel
 
     def to(self, device: torch.device) -> "ViewMaker":
         """Move the front end to a device, in place."""
-        if self.front_end is not None:
-            self.front_end.to(device)
+        self.front_end.to(device)
         return self
 
     @torch.no_grad()
@@ -104,10 +92,10 @@ class ViewMaker:
         stacked = clean
         if "waveform" in transform.domains:
             stacked = clean.index_put(cells, transform.apply_in("waveform", waveforms[cells[1]], parameters, facts))
-            inputs = stacked if self.front_end is None else self.front_end(stacked)
+            inputs = self.front_end(stacked)
         else:
             inputs = self._hear_clean(waveforms, n_views)
-        if "log_mel" in transform.domains and self.front_end is not None:
+        if "log_mel" in transform.domains:
             n_frames = None if facts.lengths is None else self.front_end.n_frames(facts.lengths)
             facts = ClipFacts(facts.rows, n_frames)
             inputs = inputs.index_put(cells, transform.apply_in("log_mel", inputs[cells], parameters, facts))
@@ -115,7 +103,7 @@ class ViewMaker:
 
     def _hear_clean(
         self, waveforms: Float[Tensor, "batch time"], n_views: int
-    ) -> Float[Tensor, "{n_views} batch *shape"]:
-        """Return what the network takes of the clean clips, once for all views."""
-        inputs = waveforms if self.front_end is None else self.front_end(waveforms)
+    ) -> Float[Tensor, "{n_views} batch band frame"]:
+        """Return the log-mels of the clean clips, once for all views."""
+        inputs = self.front_end(waveforms)
         return inputs.expand(n_views, *inputs.shape)
