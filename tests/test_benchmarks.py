@@ -1,16 +1,14 @@
 """The benchmarks run at toy size, and their measures agree with signals of which the answer is known."""
 
-import math
 from typing import Any
 
 import numpy as np
 import pytest
 
 from benchmarks import __main__ as bench
-from benchmarks import children, contenders, measuring, page, training
+from benchmarks import children, contenders, page, training
 from benchmarks import pitch_quality as quality
-from benchmarks.children import ChildError, call_in_child
-from benchmarks.measuring import Lap, ratios, take_turns
+from benchmarks.children import ChildError
 from benchmarks.peers import contenders as contenders_of
 from cohear import transforms
 from tiny import tiny_config
@@ -39,37 +37,6 @@ def test_clicks_smeared_to_ten_milliseconds_keep_half_of_their_energy():
     clicks = quality.click_train(44_100)
     assert quality.click_share(clicks, 44_100) == 1.0
     assert quality.click_share(clicks + np.roll(clicks, 441), 44_100) == 0.5
-
-
-def test_a_survey_tells_the_worst_shift_and_tone():
-    found = quality.survey(lambda signals, _: signals / 2, [0.0, 0.1, -0.4], [440.0, 2_000.0], 8_000)  # shifts nothing
-    assert found.error_cents == pytest.approx(40.0, abs=0.01)
-    assert found.level_db == pytest.approx(20 * np.log10(0.5), abs=1e-3)
-    assert math.isnan(found.alias_db)
-    assert quality.survey(lambda signals, _: signals, [2.0], [440.0], 8_000).alias_db == pytest.approx(0.0, abs=1e-3)
-
-
-def test_calls_take_turns_and_what_fails_or_takes_too_long_is_left_out(monkeypatch: pytest.MonkeyPatch):
-    now = [0.0]
-    monkeypatch.setattr(measuring.time, "perf_counter", lambda: now[0])
-
-    def takes(seconds: float):
-        return lambda turn: lambda: now.__setitem__(0, now[0] + seconds * (1 + 9 * (turn == 1)))  # the machine was busy
-
-    calls = {"ours": takes(1.0), "theirs": takes(2.0), "slow": takes(60.0), "bad": lambda _turn: 1 / 0}
-    laps, failures = take_turns(calls, n_rounds=3, budget_s=50, keep_going=["ours", "theirs"])
-    assert [lap and lap.wall_s for lap in laps["slow"]] == [60.0, None, None]
-    assert failures == {"bad": "ZeroDivisionError: division by zero"}
-    assert ratios([Lap(a.wall_s, 1) for a in laps["ours"] if a], [Lap(b.wall_s, 2) for b in laps["theirs"] if b]) == (
-        0.5,
-        0.5,
-    )
-
-
-def test_a_child_has_its_own_process_and_what_goes_wrong_there_is_told_in_one_line():
-    assert call_in_child("peak_memory", "spec_augment", "copying the batch", 1) >= 0
-    with pytest.raises(ChildError, match="StopIteration"):
-        call_in_child("peak_memory", "spec_augment", "nobody", 1)
 
 
 @pytest.mark.parametrize("task", contenders.TASKS)

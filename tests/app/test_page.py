@@ -14,7 +14,7 @@ import soundfile
 import torch
 
 from cohear.app.hearing import AMOUNTS, HeardClip, hear
-from cohear.app.page import TITLES, build_page, heading, said, summary, view_card, waveform_strokes
+from cohear.app.page import TITLES, build_page, heading, said, summary, view_card
 from made_models import changed
 
 NASTY = "<script>alert('x')</script> & \"quotes\" ${1} {{2}}"
@@ -73,17 +73,6 @@ def test_names_of_other_people_are_escaped_everywhere(classifier, heard):
     for text in (*pages, *(view_card(nasty, heard, name) for name in TITLES)):
         assert "<script" not in text
         assert "&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt; &amp; &#34;quotes&#34;" in text
-
-
-def test_a_waveform_reaches_from_its_lowest_to_its_highest_samples():
-    waveform = np.zeros(3000, np.float32)
-    waveform[1000:1010], waveform[2999] = [0.5, -0.25] * 5, -1.0
-    strokes = waveform_strokes(waveform, loudest=0.5)
-    assert len(strokes) == 300
-    assert strokes[100] == (0, 75)
-    assert strokes[299] == (50, 100)  # louder than the loudest: at the edge
-    assert strokes[0] == (50, 51)  # silence is a line
-    assert len(waveform_strokes(np.zeros(2, np.float32), loudest=1.0)) == 2
 
 
 FIRST = {"clean": 0.0, **{view: amounts.first for view, amounts in AMOUNTS.items()}}

@@ -71,11 +71,6 @@ def test_another_pipe_that_breaks_is_no_success():
     assert done.stderr.splitlines()[-1].startswith("BrokenPipeError")
 
 
-def test_a_library_that_ends_the_process_has_its_say():
-    done = python(command("sys.exit('install foo')"))
-    assert (done.returncode, done.stderr) == (1, "install foo\n")
-
-
 @needs_full
 def test_a_refusal_that_stderr_does_not_take_is_status_2():
     with open("/dev/full", "w") as full:

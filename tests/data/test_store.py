@@ -151,20 +151,6 @@ def test_clips_of_an_m4a_are_decoded_together_and_keep_their_order(sounds, monke
         np.testing.assert_array_equal(opened.rows.read([row]), alone.waveforms)
 
 
-def test_a_clip_that_could_not_be_decoded_is_tried_again(sounds, monkeypatch):
-    def refuse(root, clips, settings):
-        if clips[0].path == "cat/1.wav":
-            return [UserError(f"{root}/cat/1.wav needs a decoder that is not installed")]
-        return decoding.decode_clips(root, clips, settings)
-
-    monkeypatch.setattr(store_files, "decode_clips", refuse)
-    first = open_folder(sounds, skip_bad=True)
-    assert len(first) == len(open_folder(sounds, skip_bad=True)) == 5
-    assert first.report.skipped == (("cat/1.wav", "cat/1.wav needs a decoder that is not installed"),)
-    monkeypatch.undo()
-    assert len(open_folder(sounds)) == 6
-
-
 @pytest.fixture
 def with_bad_files(sounds) -> Path:
     (sounds / "cat" / "text.wav").write_text("words\n" * 30)

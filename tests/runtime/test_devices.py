@@ -36,17 +36,8 @@ def test_the_record_is_json_and_tells_versions_and_threads():
     assert (told["n_threads"], told["n_processes"]) == (torch.get_num_threads(), 1)
 
 
-def test_a_checkout_tells_its_commit_and_a_package_that_lies_in_another_one_does_not(tmp_path):
-    command = ["git", "-C", str(ROOT), "rev-parse", "HEAD"]
-    git = subprocess.run(command, capture_output=True, text=True, check=False)
+def test_a_checkout_tells_its_commit():
+    git = subprocess.run(["git", "-C", str(ROOT), "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
     if git.returncode:
         pytest.skip("not a git checkout")
     assert describe_environment()["commit"].removesuffix("-dirty") == git.stdout.strip()
-    installed = tmp_path / "site-packages"
-    subprocess.run(["git", "init", "--quiet", str(tmp_path)], check=True)
-    subprocess.run(["cp", "-r", str(ROOT / "src"), str(installed)], check=True)
-    script = "from cohear.runtime.devices import describe_environment; print(describe_environment()['commit'])"
-    ran = subprocess.run(
-        [sys.executable, "-c", script], env={"PYTHONPATH": str(installed)}, capture_output=True, text=True, check=True
-    )
-    assert ran.stdout.strip() == "None"

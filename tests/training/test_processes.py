@@ -54,9 +54,8 @@ def test_two_processes_stop_together_and_those_that_were_stopped_end_in_the_same
     assert torch.equal(load_file(resumed / f"unbroken-{rank}.safetensors")["head.weight"], best)
 
 
-def test_two_processes_write_no_checkpoint_twice_and_no_step_waits_at_a_barrier(resumed):
+def test_two_processes_write_no_checkpoint_twice_in_a_row(resumed):
     first, second = (json.loads((resumed / f"{rank}.json").read_text()) for rank in (0, 1))
-    assert first["barriers"] == second["barriers"] == 0
     assert second["saved"] == []
     within = [step for epoch, step in first["saved"] if epoch == 0 and step]
     assert within
