@@ -22,7 +22,7 @@ test: .venv/.installed       ## every test, on both cores
 test-fast: .venv/.installed  ## the part that takes under a minute
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 -m "not slow"
 
-faults: .venv/.installed     ## kills, full disks, strangers' files, about half an hour; FILE keeps the table as JSON
+faults: .venv/.installed     ## kills, full disks, strangers' files, over an hour; FILE keeps the table as JSON
 	cd tests && PYTHONPATH=.. ../$(BIN)/python -m faults $(if $(FILE),--json $(abspath $(FILE)))
 
 faults-quick: .venv/.installed  ## a few of each, about three minutes
