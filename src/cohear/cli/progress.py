@@ -95,7 +95,7 @@ def decode(listing: "Listing") -> "Prepared":
         prepared = listing.decode(counting(update, "files"))
     lines = list(prepared.notes)
     if prepared.store.replaces_damaged:
-        lines.insert(0, "the sounds decoded earlier were damaged on the disk, so they were decoded again")
+        lines.insert(0, "the sounds decoded earlier are damaged or of another version, so they were decoded again")
     if listing.config.training.balance == "none" and (line := imbalance_line(prepared.store.label_sets)):
         lines.append(line)
     for line in lines:
