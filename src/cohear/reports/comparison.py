@@ -183,9 +183,11 @@ def _notes(experiments: Sequence[Experiment], runs: Sequence[Run], error_over: E
         "Improvement: percentage points over No Augmentation, on the folds that both have. "
         "JSD: between the clean test clip and two views of it, the same views for every model."
     )
-    for same_data in {run.record.data_fingerprint: run for run in runs}:
-        of_data = [run for run in runs if run.record.data_fingerprint == same_data]
-        yield commonest_label_sentence(of_data, is_named=len(of_data) < len(runs))
+    by_data: dict[str, list[Run]] = {}
+    for run in runs:
+        by_data.setdefault(run.record.data_fingerprint, []).append(run)
+    for of_data in by_data.values():
+        yield commonest_label_sentence(of_data, is_named=len(by_data) > 1)
     yield from missing_folds(experiments)
     if any(_is_esc50(run) for run in runs):
         presets = " and ".join(sorted({preset_text(run) for run in runs}))
