@@ -2,8 +2,9 @@
 
 The trainer's own loop on made-up clips beside the bare network, which is what any PyTorch user writes: forward,
 cross-entropy and divergence, backward, a fused AdamW, on log-mels that are ready. Everything is timed in turns, one
-process, the same shapes. On a GPU the paper's batch of 120 in bfloat16, on a CPU a tenth of it in float32: there, time
-is proportional to the batch, and the preset `paper` takes some ten minutes. Leave the machine alone meanwhile.
+process, the same shapes. Log-mels that are kept lie there already. On a GPU the paper's batch of 120 in bfloat16, on
+a CPU a tenth of it in float32: there, time is proportional to the batch, and the preset `paper` takes some ten
+minutes. Leave the machine alone meanwhile.
 """
 
 import argparse
@@ -22,16 +23,19 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.page import markdown_table
 from cohear import keys
+from cohear.data.kept_log_mels import KeptLogMels
+from cohear.kept_views import to_steps, variants
 from cohear.models import NetworkWithHead
 from cohear.runs.build import build_front_end, build_network, build_schedule, build_view_maker, is_compiled
-from cohear.runs.config import Config, parse_override
+from cohear.runs.config import Config, change, parse_override
 from cohear.runs.presets import configure
-from cohear.runtime.devices import describe_environment, make_fabric, wait_for
+from cohear.runtime.devices import describe_environment, make_fabric, native_precision, wait_for
 from cohear.tensors import on_device
+from cohear.training.batches import Batch
 from cohear.training.inputs import TrainingClips, Watch
 from cohear.training.trainer import train
 from cohear.transforms import ClipFacts
-from cohear.views import view_keys
+from cohear.views import ViewMaker
 
 _N_CLASSES = 50
 
@@ -81,9 +85,13 @@ def measure(
     def read(numbers: np.ndarray) -> torch.Tensor:
         return waveforms[on_device(numbers % n_clips, device)]
 
+    visits = np.arange(n_clips * (1 + n_steps))  # by the trainer, whose first step does not count
+    facts, ids = ClipFacts(visits % n_clips), [f"clip {visit}" for visit in visits]
+    kept = _filled(view_maker, waveforms) if config.views.kept else None
+    clips = TrainingClips(read, visits % _N_CLASSES, clip_keys[visits % n_clips], facts, ids, kept)
+
     def make_views(epoch: int) -> torch.Tensor:
-        view_numbers = view_keys(0, epoch, clip_keys, views)
-        return view_maker.make(read(rows), views, view_numbers, ClipFacts(rows)).inputs
+        return clips.make_views(view_maker, Batch(rows, views), 0, epoch)
 
     @torch.no_grad()
     def front_end(_step: int) -> None:
@@ -104,9 +112,6 @@ def measure(
         return (time.perf_counter() - started) / n_steps
 
     def trainer_s() -> float:
-        visits = np.arange(n_clips * (1 + n_steps))  # the first step does not count
-        facts, ids = ClipFacts(visits % n_clips), [f"clip {visit}" for visit in visits]
-        clips = TrainingClips(read, visits % _N_CLASSES, clip_keys[visits % n_clips], facts, ids)
         ends: list[float] = []
 
         def on_step(done: int, total: int) -> None:
@@ -160,6 +165,17 @@ def measure(
     )
 
 
+def _filled(view_maker: ViewMaker, waveforms: torch.Tensor) -> KeptLogMels:
+    """Return kept log-mels of which none is missing, in a file without a name."""
+    clean = to_steps(view_maker.front_end(waveforms))
+    with tempfile.NamedTemporaryFile() as file:
+        kept = KeptLogMels(Path(file.name), len(variants(view_maker)), clean.shape[1:])
+    rows = np.arange(len(clean))
+    for variant in range(kept.n_variants):
+        kept.write(rows, np.full(len(rows), variant), clean)
+    return kept
+
+
 def render(times: StepTimes) -> str:
     """Return a table of the parts, and what it does not say."""
     rows = {
@@ -189,6 +205,8 @@ def main() -> None:
     n_steps = options.steps or (50 if on_gpu else 2)
     usual = {"training.batch_size": 120, "training.precision": "bf16"} if on_gpu else {"training.batch_size": 12}
     config = configure(usual, options.preset, settings=dict(map(parse_override, options.settings)))
+    if config.training.precision == "auto":
+        config = change(config, {"training.precision": native_precision()[0]})
     text = render(measure(config, options.rounds, n_steps, lambda line: print(line, file=sys.stderr)))
     told, training = describe_environment(), config.training
     print(

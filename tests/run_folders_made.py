@@ -55,7 +55,7 @@ def write_run(
     said |= {name: str(metrics.pop(name)) for name in given}
     variant, base = VARIANTS.get(said["model"]), PRESETS.get(said["preset"], small)()
     changes = {"preset": said["preset"], "method": method, "views.transform": transform, "fold": fold, "seed": seed}
-    changes["data.clip_s"] = 5.0
+    changes |= {"data.clip_s": 5.0, "training.precision": "float32"}
     if said.get("precision") in ("float32", "bf16"):
         changes["training.precision"] = said["precision"]
     changes |= dict(variant.changes if variant else ()) | settings

@@ -64,6 +64,7 @@ TINY_SETTINGS: dict[str, Any] = {
     "network.width": 0.0625,
     "training.batch_size": 6,
     "training.epochs": 2,
+    "training.precision": "float32",
 }
 """Settings for a run of seconds."""
 

@@ -56,7 +56,7 @@ def train(
 
     Args:
         data: a folder with one sub-folder per class, a table, or a folder laid out like ESC-50.
-        preset: `paper` or `small`; None: the first on a GPU, the second on a CPU.
+        preset: `paper`, `quarter` or `small`; None: the first on a GPU, the last on a CPU.
         epochs: of the training, with every schedule scaled to them; None: the preset's.
         out: the run folder; None: one below `runs/` whose name says what the run is.
         crossval: of a run on every clip (`fold="all"`): where `cohear crossval` left its runs.

@@ -32,7 +32,7 @@ WRONG = [
     ((*TRAIN, "--init", "{tmp}/nowhere"), ("nowhere",)),
     ((*TRAIN, "--jobs", "2"), ("--jobs", "cohear train --help")),
     ((*SET, "training.epochs"), ("--set training.epochs",)),
-    ((*SET, "training.epoch=3"), ("'training.epoch'", "'training.epochs'", "--settings")),
+    ((*SET, "training.epoch=3"), ("'training.epoch'", "'training.epochs'", "--epochs")),
     ((*SET, "training.epochs=1.5"), ("'training.epochs'", "'1.5'")),
     ((*SET, "network.width=wide"), ("'network.width'", "'wide'")),
     ((*SET, "network.name=vgh"), ("'vgh'", "'vgg'")),

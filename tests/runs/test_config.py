@@ -167,7 +167,7 @@ def test_a_folder_name_shows_what_differs():
 
 def test_models_are_found_by_name_in_the_papers_order():
     def found(text: str, among=(*TABLE_1, *CONTROLS[1:]), base=None) -> list[str]:
-        return [model.name for model in find_models(split_names(text, among), among, base or small())]
+        return [model.name for model in find_models(split_names(text, among), among, base or paper())]
 
     assert found("combination-cl, No Augmentation") == ["No Augmentation", "Combination-CL"]
     assert found("no augmentation, Three times the epochs,Combination-CL, bf16") == [

@@ -78,8 +78,8 @@ def test_the_views_of_a_measurement_are_kept_as_long_as_the_run_and_no_longer(to
     made = weakref.WeakSet[FixedViews]()
     original = FixedViews.__init__
 
-    def noted(self: FixedViews, *arguments: object) -> None:
-        original(self, *arguments)
+    def noted(self: FixedViews, *arguments: object, **options: object) -> None:
+        original(self, *arguments, **options)
         made.add(self)
 
     monkeypatch.setattr(FixedViews, "__init__", noted)

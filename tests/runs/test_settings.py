@@ -47,6 +47,7 @@ OTHER: dict[str, Any] = {
     "data.background": "tone2",
     "views.transform": "pitch",
     "views.n_transformed": 1,
+    "views.kept": True,
     "front_end.n_fft": 300,
     "front_end.hop_length": 150,
     "front_end.n_mels": 17,

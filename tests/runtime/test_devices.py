@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from cohear.runtime.devices import describe_environment
+from cohear.runtime.devices import describe_environment, native_precision
 
 ROOT = Path(__file__).parents[2]
 
@@ -34,6 +34,19 @@ def test_the_record_is_json_and_tells_versions_and_threads():
     assert told["packages"]["torch"] == torch.__version__
     assert told["libraries"]["libsndfile"]
     assert (told["n_threads"], told["n_processes"]) == (torch.get_num_threads(), 1)
+
+
+@pytest.mark.parametrize("has_it", [True, False])
+def test_bfloat16_is_chosen_only_where_the_processor_has_it(monkeypatch, has_it):
+    if torch.cuda.is_available():
+        pytest.skip("a GPU decides here")
+    expected = "bf16" if has_it else "float32"
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": has_it, "avx2": True}, raising=False)
+    assert native_precision()[0] == expected
+    monkeypatch.delattr(torch.cpu, "get_capabilities")  # as before torch 2.13
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: has_it)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    assert native_precision()[0] == expected
 
 
 def test_a_checkout_tells_its_commit():

@@ -149,12 +149,12 @@ def reproduce(
         return
     if data is None:
         raise UserError("--data is missing; give ESC-50: `git clone https://github.com/karolpiczak/ESC-50`")
-    among, base = GRIDS[what], asked.config
+    among = GRIDS[what]
     names = [] if models is None else split_names(models, among) or [models]
-    chosen = find_models(names, among, base)
     _ = EXECUTORS[executor]
     track = track or ("every" if what == "figure1" else None)
-    listing = list_clips(data, base, {*asked.chosen, "data.sample_rate"})
+    listing = list_clips(data, asked.config, {*asked.chosen, "data.sample_rate"})
+    chosen = find_models(names, among, listing.config)
     tested = folds or listing.dataset.folds[: 1 if what == "figure1" else None]
     wanted = [change(listing.config, {"fold": fold}) for fold in tested]
     for config in (*wanted, *(model.configure(listing.config) for model in chosen)):

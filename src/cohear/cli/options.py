@@ -13,7 +13,7 @@ import typer
 from cohear.cli.progress import say
 from cohear.errors import UserError
 from cohear.runs.config import FIELDS, Config, check_track, parse_override, setting_of, setting_values, settings_where
-from cohear.runs.presets import OFFERED, configure, default_preset
+from cohear.runs.presets import OFFERED, PRESETS, configure, default_preset
 
 
 def _check_track(track: str | None) -> str | None:
@@ -174,6 +174,12 @@ def _resolve(chosen: dict[str, Any], shared: dict[str, Any], elsewhere: Mapping[
         preset = default_preset()
         say(f"preset {preset}, since there is {'a' if preset == 'paper' else 'no'} GPU; --preset chooses another")
     config = configure(chosen, preset, shared["epochs"], overrides)
+    scheduled, n = (
+        PRESETS[preset]().training.epochs if shared["epochs"] is None else shared["epochs"],
+        config.training.epochs,
+    )
+    if n != scheduled:
+        say(f"training.epochs={n}, with schedules made for {scheduled} epochs; --epochs {n} scales them")
     return Asked(config, frozenset({*chosen, *overrides}))
 
 

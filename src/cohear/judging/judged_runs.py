@@ -13,7 +13,7 @@ from cohear.evaluation.consistency import Agreement, measure_agreement
 from cohear.evaluation.measure import FixedViews, NotFiniteError, answer
 from cohear.evaluation.robustness import Right, answer_corrupted
 from cohear.judging.judged_clips import JudgedClips
-from cohear.runs.build import COMMON_RECIPE, build_front_end, build_view_maker, waveform_reader
+from cohear.runs.build import COMMON_RECIPE, build_front_end, build_view_maker, open_kept_views, waveform_reader
 from cohear.runs.run import Run
 from cohear.runs.trained_model import load_network
 from cohear.runtime.devices import make_fabric
@@ -78,7 +78,9 @@ def _judge_group(
     device = make_fabric("float32").device
     networks = [load_network(run).to(device) for run, _ in group]
     store, rows, read = clips.store, clips.rows, waveform_reader(clips.store, device)
-    views = FixedViews(store, rows, build_view_maker(first.config, COMMON_RECIPE).to(device), read)
+    view_maker = build_view_maker(first.config, COMMON_RECIPE).to(device)
+    kept = open_kept_views(first.config, store, view_maker, COMMON_RECIPE)
+    views = FixedViews(store, rows, view_maker, read, kept=kept)
     asked = networks, build_front_end(first.config).to(device), store, rows, read
     begins = _SHARES[1] if corruptions else 1.0
     right: Sequence[Right | None] = [None] * len(group)

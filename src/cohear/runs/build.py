@@ -16,7 +16,10 @@ from torch import Tensor
 from cohear import keys
 from cohear.augmentation import build_augmentation
 from cohear.data.decoding import FULL_SCALE
+from cohear.data.kept_log_mels import KeptLogMels, open_kept
 from cohear.data.store import Store
+from cohear.evaluation.measure import N_VIEWS
+from cohear.kept_views import variants
 from cohear.metrics.tasks import SINGLE_LABEL, Targets, Task
 from cohear.models import LogMel, NetworkWithHead
 from cohear.models import build_network as build_by_name
@@ -28,6 +31,9 @@ from cohear.training.batches import Items
 from cohear.training.inputs import Schedule
 from cohear.transforms import Transform
 from cohear.views import ViewMaker
+
+_KEPT_VERSION = 1
+"""Raised whenever a change of the code alters views."""
 
 COMMON_RECIPE = "combination"
 """Whose views every run is measured with, so that its `jsd` compares; with the parameters of the paper."""
@@ -76,6 +82,36 @@ def shown_recipe(config: Config) -> str:
 def build_view_maker(config: Config, recipe: str | None = None) -> ViewMaker:
     """Make the maker of views; arguments as for `build_transform`."""
     return ViewMaker(build_transform(config, recipe), build_front_end(config))
+
+
+def open_kept_views(
+    config: Config, store: Store, view_maker: ViewMaker, recipe: str | None = None
+) -> KeptLogMels | None:
+    """Open where log-mels lie that are made once; None where the configuration keeps none.
+
+    Args:
+        config: resolved.
+        store: the clips.
+        view_maker: transform and front end.
+        recipe: of the fixed views that are measured, which are kept whole; None: the views of training, of which
+            clean clips and outcomes of a transform are kept where these are few.
+    """
+    if not config.views.kept:
+        return None
+    front_end, transform = view_maker.front_end, view_maker.transform
+    made_of = {
+        "version": _KEPT_VERSION,
+        "clips": store.fingerprint,
+        "data": config.data.model_dump(include={"sample_rate", "clip_s", "short"}),
+        "front_end": config.front_end.model_dump(),
+        "device": front_end.window.device.type,
+    }
+    if recipe is None:
+        names = variants(view_maker)
+        n_variants, made_of["variants"] = len(names), names
+    else:
+        n_variants, made_of["recipe"] = N_VIEWS, [recipe, transform and transform.content_hash()]
+    return open_kept(made_of, len(store), n_variants, (config.front_end.n_mels, front_end.n_frames(store.n_samples)))
 
 
 def build_network(config: Config, n_classes: int) -> NetworkWithHead:

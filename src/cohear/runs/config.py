@@ -18,7 +18,7 @@ from cohear.errors import UserError, nearest
 from cohear.transforms.recipes import parse_recipe
 
 MethodName = Literal["none", "standard", "bda", "consistency"]
-Precision = Literal["float32", "bf16"]
+Precision = Literal["float32", "bf16", "auto"]
 Effect = Literal["result", "clips", "computation", "shown"]
 
 _METHODS: tuple[MethodName, ...] = ("none", "standard", "bda", "consistency")
@@ -130,6 +130,9 @@ class ViewsConfig(_Section):
     `noise(snr_db=0..20)` with parameters; the paper's are pitch, reverb, masking and combination."""
     n_transformed: Annotated[Positive, Setting(methods=("standard", "bda", "consistency"))] = 2
     """Transformed views of a clip beside the clean one."""
+    kept: Annotated[bool, Setting()] = False
+    """Make log-mels of clean clips and of transforms with few outcomes, such as pitch, once and keep them in the cache
+    folder, in steps of 0.01 dB."""
 
 
 class FrontEndConfig(_Section):
@@ -209,7 +212,8 @@ class TrainingConfig(_Section):
     batch_size: Annotated[Positive, Setting()] = 120
     """Signals in a batch, counting every view."""
     precision: Annotated[Precision, Setting()] = "float32"
-    """`bf16`: bfloat16 autocast with the loss in float32."""
+    """`bf16`: bfloat16 autocast with the loss in float32; `auto`: that where the processor or GPU computes in it
+    natively, else `float32`."""
     initial_run: Annotated[str | None, Setting(option="--init", metavar="RUN")] = None
     """A run or packed model whose weights to begin with; classes that it does not know begin with drawn ones."""
     balance: Annotated[Literal["none", "weights", "sampling"], Setting(option="--balance")] = "none"
@@ -323,9 +327,10 @@ def change(config: Config, changes: Mapping[str, Any]) -> Config:
     values = config.model_dump()
     for name, value in changes.items():
         if name not in FIELDS:
-            raise UserError(
-                f"there is no setting '{name}'{nearest(name, FIELDS)}; `cohear train --settings` lists them all"
-            )
+            how = "`cohear train --settings` lists them all"
+            if "epoch" in name.lower():
+                how = "--epochs N, or epochs=N in Python, trains for N epochs with all schedules scaled to them"
+            raise UserError(f"there is no setting '{name}'{nearest(name, FIELDS)}; {how}")
         section, _, last = name.rpartition(".")
         (values[section] if section else values)[last] = value
     try:

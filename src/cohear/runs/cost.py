@@ -25,7 +25,9 @@ from cohear.runs.build import (
     build_network,
     build_on_meta,
     build_schedule,
+    build_transform,
     build_view_maker,
+    open_kept_views,
     shown_recipe,
 )
 from cohear.runs.config import Config, TrainingConfig, ViewsConfig, result_settings
@@ -34,6 +36,9 @@ from cohear.runtime.devices import free_gpu_bytes, wait_for
 from cohear.runtime.machine import free_bytes, is_out_of_memory, n_processes_here
 from cohear.tensors import on_device
 from cohear.training.batches import items_per_batch
+
+_N_DRAWN = 1000
+"""Views that are drawn to see which share of them is made anew each time."""
 
 _PER_WEIGHT = 16
 """Bytes in float32: itself, its gradient and its two moments."""
@@ -66,12 +71,31 @@ def estimate_s(plan: Plan) -> float:
     config, cost = plan.config, measure_step(plan.config, len(plan.data.store.classes))
     epochs, items = config.training.epochs, build_schedule(config).items
     n_train, n_clips = len(plan.split.train), len(plan.data.store)
-    n_transformed = n_train * sum(view > 0 for item in items for view in item)
     n_measured = sum(is_tracked(plan.track, epoch, epochs) for epoch in range(epochs))
-    epoch_s = n_train * len(items) * len(items[0]) * cost.step_s + n_transformed * cost.view_s
+    n_made = epochs * n_train * sum(view > 0 for item in items for view in item)
+    n_fixed = (N_VIEWS - 1) * n_clips
+    if config.views.kept:
+        n_made, n_fixed = _n_live(plan, n_made), min(n_fixed, _n_missing(plan, shown_recipe(config)))
+    steps_s = epochs * n_train * len(items) * len(items[0]) * cost.step_s
     # A measurement is a forward pass, about a third of a step.
-    measuring_s = n_clips * (N_VIEWS * cost.step_s / 3 * n_measured + (N_VIEWS - 1) * cost.view_s)
-    return epochs * epoch_s + measuring_s
+    return steps_s + (n_made + n_fixed) * cost.view_s + n_clips * N_VIEWS * cost.step_s / 3 * n_measured
+
+
+def _n_live(plan: Plan, n_transformed: int) -> int:
+    """Count the views that a training makes, of so many that it hears: outcomes that are kept are made once."""
+    transform, missing = build_transform(plan.config), _n_missing(plan)
+    if transform is None:
+        return missing
+    drawn = transform.variants_of(transform.draw(np.arange(_N_DRAWN, dtype=np.uint64)))
+    n_live = round(n_transformed * sum(name is None for name in drawn) / _N_DRAWN)
+    return n_live + min(missing, n_transformed - n_live)
+
+
+def _n_missing(plan: Plan, recipe: str | None = None) -> int:
+    """Count the spectrograms that are kept once they are made, and are not made yet."""
+    kept = open_kept_views(plan.config, plan.data.store, build_view_maker(plan.config, recipe), recipe)
+    n_clips = len(plan.data.store)
+    return 0 if kept is None else n_clips * kept.n_variants - kept.n_there(n_clips)
 
 
 def check_memory(plans: Sequence[Plan], *, n_jobs: int = 1) -> None:

@@ -16,6 +16,7 @@ from cohear.runs.build import (
     build_schedule,
     build_view_maker,
     is_compiled,
+    open_kept_views,
     shown_recipe,
     waveform_reader,
 )
@@ -26,7 +27,7 @@ from cohear.runs.plan import Listing, Plan, Prepared, list_clips
 from cohear.runs.run import SCHEMA, Run, find_finished
 from cohear.runtime.devices import make_fabric
 from cohear.runtime.interrupts import stop_on_signals
-from cohear.runtime.machine import process_rank
+from cohear.runtime.machine import keep_freed_memory, process_rank
 from cohear.training.checkpoints import save_weights
 from cohear.training.history import guessing_loss, history_warnings, kept_epoch
 from cohear.training.inputs import TrainingClips, Watch
@@ -140,6 +141,7 @@ class _Execution:
     def __init__(self, plan: Plan, run: Run, expected: "tuple[Expectation, Calibration] | None") -> None:
         self.plan, self.run, self.expected = plan, run, expected
         self.config, self.store, self.split, self.task = plan.config, plan.data.store, plan.split, plan.data.task
+        keep_freed_memory()
         self.fabric = make_fabric(self.config.training.precision)
         self.read = waveform_reader(self.store, self.fabric.device)
         self._views: dict[tuple[str, Part], FixedViews] = {}
@@ -157,18 +159,20 @@ class _Execution:
             self.network.compile_features()
         targets = self.plan.data.targets[rows]
         schedule = build_schedule(config, self.task, targets, len(store.classes))
+        view_maker = build_view_maker(config).to(self.fabric.device)
         clips = TrainingClips(
             lambda batch: self.read(rows[batch]),
             targets,
             store.clip_keys[rows],
             clip_facts(store, rows),
             [store.clips[row].id for row in rows],
+            open_kept_views(config, store, view_maker),
         )
         with stop_on_signals(deadline_s) as stop, explain_out_of_memory(config):
             watch = Watch(self.measure, on_step, stop)
             history = train(
                 self.network,
-                build_view_maker(config),
+                view_maker,
                 clips,
                 schedule,
                 self.run.folder,
@@ -185,7 +189,9 @@ class _Execution:
         """Return the evaluation views of a part of the clips, by a recipe; they are kept as long as the run."""
         if (recipe, part) not in self._views:
             view_maker = build_view_maker(self.config, recipe).to(self.fabric.device)
-            self._views[recipe, part] = FixedViews(self.store, getattr(self.split, part), view_maker, self.read)
+            kept = open_kept_views(self.config, self.store, view_maker, recipe)
+            rows = getattr(self.split, part)
+            self._views[recipe, part] = FixedViews(self.store, rows, view_maker, self.read, kept=kept)
         return self._views[recipe, part]
 
     def measure(self, network: nn.Module, epoch: int, should_stop: Callable[[], bool]) -> dict[str, float] | None:

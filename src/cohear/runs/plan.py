@@ -248,6 +248,12 @@ def list_clips(
             f"training begins with the weights of '{config.training.initial_run}', which knows {n_known} of the "
             f"{len(dataset.classes)} classes"
         )
+    if config.training.precision == "auto":
+        from cohear.runtime.devices import native_precision  # torch is not needed for the rest
+
+        precision, why = native_precision()
+        changes["training.precision"] = precision
+        said.append(f"computing in {precision}: {why}; --set training.precision=float32|bf16 chooses")
     with attempt():
         config = change(config, {**changes, "data.clip_s": clip_s})
     if options.background is not None and clip_s is not None:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 
@@ -52,6 +52,25 @@ def make_fabric(precision: str) -> "Fabric":
         atexit.unregister(_leave_process_group)  # of an earlier run of this process
         atexit.register(_leave_process_group)
     return fabric
+
+
+def native_precision() -> tuple[Literal["float32", "bf16"], str]:
+    """Return `bf16` where this machine computes in bfloat16 as fast as it can, else `float32`; and why.
+
+    Where bfloat16 is emulated it takes many times as long as float32.
+    """
+    if torch.cuda.is_available():
+        is_native, what = torch.cuda.is_bf16_supported(including_emulation=False), "GPU"
+    else:
+        is_native, what = _cpu_has_bfloat16(), "processor"
+    return ("bf16", f"this {what} has bfloat16") if is_native else ("float32", f"this {what} has no bfloat16")
+
+
+def _cpu_has_bfloat16() -> bool:
+    if hasattr(torch.cpu, "get_capabilities"):  # from torch 2.13 on
+        capabilities = torch.cpu.get_capabilities()
+        return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16"))
+    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
 
 
 def wait_for(device: torch.device) -> None:

@@ -113,6 +113,22 @@ def read_at(descriptor: int, path: Path, buffer: memoryview, offset: int) -> int
         return n_read
 
 
+def write_at(descriptor: int, path: Path, data: bytes, offset: int) -> None:
+    """Write bytes to a place in an open file; beyond its end it grows, with a hole where nothing was written."""
+    with around("write", path):
+        n_written = 0
+        while n_written < len(data):
+            n_written += _write_some(descriptor, data[n_written:], offset + n_written)
+
+
+def _write_some(descriptor: int, data: bytes, offset: int) -> int:
+    if hasattr(os, "pwrite"):
+        return os.pwrite(descriptor, data, offset)
+    with _place:
+        os.lseek(descriptor, offset, os.SEEK_SET)
+        return os.write(descriptor, data)
+
+
 def _read_some(descriptor: int, buffer: memoryview, offset: int) -> int:
     if hasattr(os, "preadv"):
         return os.preadv(descriptor, [buffer], offset)

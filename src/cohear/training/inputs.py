@@ -7,6 +7,8 @@ import numpy as np
 from jaxtyping import Float, Int64, UInt64
 from torch import Tensor, nn
 
+from cohear.data.kept_log_mels import KeptLogMels
+from cohear.kept_views import hear
 from cohear.metrics.tasks import Targets
 from cohear.objectives import ClassificationObjective
 from cohear.runtime.interrupts import StopRequest
@@ -28,13 +30,21 @@ class TrainingClips:
     """What transforms may know of them."""
     ids: Sequence[str]
     """How people know them."""
+    kept: KeptLogMels | None = None
+    """Log-mels that are made once, by row of `facts`; None: all are made anew."""
 
     def make_views(
         self, view_maker: ViewMaker, batch: Batch, seed: int, epoch: int
     ) -> Float[Tensor, "view batch band frame"]:
         """Return what a network hears of a batch: the same whenever, and beside whatever other clips, it is made."""
-        cell_keys = view_keys(seed, epoch, self.clip_keys[batch.clips], batch.views)
-        return view_maker.make(self.read(batch.clips), batch.views, cell_keys, self.facts.take(batch.clips)).inputs
+        cell_keys, facts = (
+            view_keys(seed, epoch, self.clip_keys[batch.clips], batch.views),
+            self.facts.take(batch.clips),
+        )
+        if self.kept is None:
+            return view_maker.make(self.read(batch.clips), batch.views, cell_keys, facts).inputs
+        clips = batch.clips
+        return hear(view_maker, self.kept, lambda places: self.read(clips[places]), batch.views, cell_keys, facts)
 
 
 @dataclass(frozen=True)

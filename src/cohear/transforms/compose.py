@@ -111,6 +111,22 @@ class Chain(_Several[ChainParameters]):
             batch = transform.apply_in(domain, batch, member, facts)
         return batch
 
+    @property
+    def variants(self) -> tuple[str, ...]:
+        """Name those of the one member that works on waveforms; of several there are too many."""
+        return self._of_waveforms[0].variants if len(self._of_waveforms) == 1 else super().variants
+
+    def variants_of(self, parameters: ChainParameters) -> list[str | None]:
+        """Say which variant that member drew."""
+        if len(self._of_waveforms) != 1:
+            return super().variants_of(parameters)
+        (only,) = self._of_waveforms
+        return only.variants_of(parameters.members[self.transforms.index(only)])
+
+    @property
+    def _of_waveforms(self) -> tuple[Transform[Any], ...]:
+        return tuple(transform for transform in self.transforms if "waveform" in transform.domains)
+
 
 @dataclass(frozen=True)
 class Choose(_Several[ChooseParameters]):
@@ -146,3 +162,13 @@ class Choose(_Several[ChooseParameters]):
                 made = transform.apply_in(domain, batch[places], member.take(rows), facts.take(rows))
                 changed.index_copy_(0, places, made)
         return changed
+
+    @property
+    def variants(self) -> tuple[str, ...]:
+        """Name those of all members."""
+        return tuple(dict.fromkeys(name for transform in self.transforms for name in transform.variants))
+
+    def variants_of(self, parameters: ChooseParameters) -> list[str | None]:
+        """Say which variant the chosen member drew."""
+        of_members = [t.variants_of(m) for t, m in zip(self.transforms, parameters.members, strict=True)]
+        return [of_members[chosen][row] for row, chosen in enumerate(parameters.choice)]

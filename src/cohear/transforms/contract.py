@@ -108,6 +108,15 @@ class Transform(ABC, Generic[P]):
         del facts
         return self.apply(batch, parameters) if domain in self.domains else batch
 
+    @property
+    def variants(self) -> tuple[str, ...]:
+        """Name all that may become of a clip's waveform, where that is one of few things; "" is the waveform itself."""
+        return ("",) if "waveform" not in self.domains else ()
+
+    def variants_of(self, parameters: P) -> list[str | None]:
+        """Say for each clip which of the `variants` was drawn; None where it is none of them and must be made anew."""
+        return ["" if "waveform" not in self.domains else None] * len(parameters)
+
     def content_hash(self) -> str | None:
         """Identify the sounds that the transform was given, such as a bank of rooms; None where it has none."""
         return None

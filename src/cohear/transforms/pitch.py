@@ -113,3 +113,16 @@ class PitchShift(Transform[PitchShiftParameters]):
     def apply(self, batch: Waveforms, parameters: PitchShiftParameters) -> Waveforms:
         """Shift each clip by its parameter."""
         return pitch_shift(batch, parameters.semitones, self.sample_rate)
+
+    @property
+    def variants(self) -> tuple[str, ...]:
+        """Name each shift."""
+        return tuple(map(_name, self.semitones))
+
+    def variants_of(self, parameters: PitchShiftParameters) -> list[str | None]:
+        """Name the shift of each clip."""
+        return list(map(_name, parameters.semitones))
+
+
+def _name(semitones: float) -> str:
+    return f"pitch {float(semitones)!r}"
