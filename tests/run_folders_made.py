@@ -75,7 +75,7 @@ def write_run(
     run = Run(folder)
     run.write_record(record)
     write_json(folder / "environment.json", {"python": "3.11.2", "packages": {"torch": "2.13.0"}})
-    history = [_epoch(epoch, n_epochs, tracked, jsd_scale) for epoch in range(n_epochs)]
+    history = [_epoch(epoch, n_epochs, tracked, jsd_scale) for epoch in range(1, n_epochs + 1)]
     for record, accuracy in zip(history, test_accuracies, strict=False):
         record["test_accuracy"] = accuracy
     (folder / "history.jsonl").write_text("".join(json.dumps(record) + "\n" for record in history))
@@ -85,7 +85,7 @@ def write_run(
         "n_clips": n_clips,
         "n_train_clips": 4 * n_clips,
         "n_validation_clips": 0,
-        "kept_epoch": n_epochs - 1,
+        "kept_epoch": n_epochs,
         "nll": 0.7,
         "jsd": 0.05,
         "jsd_own": None if method == "none" else 0.04,
@@ -102,8 +102,8 @@ def write_json(path: Path, value: object) -> None:
 
 
 def _epoch(epoch: int, n_epochs: int, tracked: bool, jsd_scale: float) -> dict:
-    left = math.exp(-3 * (epoch + 1) / n_epochs)
-    record = {"epoch": epoch, "consistency_weight": 5 * epoch / n_epochs, "loss": 3 * left}
+    left = math.exp(-3 * epoch / n_epochs)
+    record = {"epoch": epoch, "consistency_weight": 5 * (epoch - 1) / n_epochs, "loss": 3 * left}
     record |= {"classification": 3 * left, "consistency": 0.3 * left}
     for part, factor in (("train", 0.5), ("test", 1.0)) if tracked else ():
         record[f"{part}_accuracy"] = 1 - 0.9 * left

@@ -64,7 +64,7 @@ def test_what_is_added_trains_resumes_is_judged_predicts_packs_and_exports(
     chosen = ["--transform", added.pop("views.transform")]
     chosen += [word for name, value in added.items() for word in ("--set", f"{name}={value}")]
     words = ["train", tones, *OPTIONS, *chosen, "--track", "end", "--out", run]
-    assert "going on from epoch 1, step 2" in command(*words, "--resume")
+    assert "going on in epoch 2 after step 2" in command(*words, "--resume")
     for name in ("model.safetensors", "predictions.safetensors", "metrics.json"):
         assert (run / name).read_bytes() == (unbroken.folder / name).read_bytes()
     assert (run / "report.html").exists()

@@ -21,7 +21,7 @@ def test_a_run_is_read_as_it_was_written(tmp_path):
     assert (run.record.model, run.config.method, run.config.fold) == ("Combination-CL", "consistency", 2)
     assert (run.accuracy, run.n_clips, run.jsd, run.metrics["jsd_own"]) == (0.9, 20, 0.05, 0.04)
     assert run.metrics["warnings"] == ["one", "two"]
-    assert [record["epoch"] for record in run.history] == [0, 1, 2]
+    assert [record["epoch"] for record in run.history] == [1, 2, 3]
     assert run.config.seed == 7
     assert np.flatnonzero(~run.predictions.correct).tolist() == [0, 5]
     Run(tmp_path / "again").write_record(run.record)

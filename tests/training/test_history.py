@@ -80,7 +80,7 @@ def test_of_equal_classes_it_is_ln_k():
 
 def history_of(losses, consistency=0.001, weight=5.0, n_steps=MIN_STEPS // N_EPOCHS):
     numbers = {"consistency": consistency, "consistency_weight": weight, "n_steps": n_steps}
-    return [{"epoch": epoch, "classification": loss, **numbers} for epoch, loss in enumerate(losses)]
+    return [{"epoch": epoch, "classification": loss, **numbers} for epoch, loss in enumerate(losses, 1)]
 
 
 STUCK = [2.31, 2.303, 2.303, 2.302, 2.303, 2.303]
@@ -128,21 +128,21 @@ def test_it_is_said_aloud_once(caplog):
         warn_of_epoch(history[:n_epochs], math.log(10))
     assert len(caplog.records) == 1
     assert "collapsed" in caplog.records[0].getMessage()
-    warn_of_epoch([*history_of([2.0]), {"epoch": 1, "classification": 1.0, "n_steps": 9, "n_skipped": 2}], 2.3)
-    assert re.search(r"\b2 of 9 steps.*epoch 1\b", caplog.records[-1].getMessage())
+    warn_of_epoch([*history_of([2.0]), {"epoch": 2, "classification": 1.0, "n_steps": 9, "n_skipped": 2}], 2.3)
+    assert re.search(r"\b2 of 9 steps.*epoch 2\b", caplog.records[-1].getMessage())
 
 
 VALIDATION_LOSSES = (0.9, 0.5, 0.7, 0.5, 0.6, 0.1)
 
 
 def validated(losses: Sequence[float]) -> list[dict[str, float]]:
-    return [{"epoch": epoch, "validation_nll": loss} for epoch, loss in enumerate(losses)]
+    return [{"epoch": epoch, "validation_nll": loss} for epoch, loss in enumerate(losses, 1)]
 
 
 def test_the_first_of_equal_losses_is_the_best_and_without_patience_the_last_epoch_is_kept():
-    assert kept_epoch(validated(VALIDATION_LOSSES[:5]), patience=3) == 1
-    assert kept_epoch(validated(VALIDATION_LOSSES), patience=3) == 5
-    assert kept_epoch(validated(VALIDATION_LOSSES[:5]), patience=None) == 4
+    assert kept_epoch(validated(VALIDATION_LOSSES[:5]), patience=3) == 2
+    assert kept_epoch(validated(VALIDATION_LOSSES), patience=3) == 6
+    assert kept_epoch(validated(VALIDATION_LOSSES[:5]), patience=None) == 5
 
 
 def test_training_is_settled_after_as_many_epochs_without_a_lower_loss_as_patience_says():

@@ -20,14 +20,14 @@ def step_of(clip: int, epoch: int) -> int:
 
 @pytest.mark.parametrize("damage", [math.nan, -math.inf])
 def test_a_damaged_clip_ends_the_run_with_its_name_epoch_and_step(tmp_path, damage):
-    with pytest.raises(UserError, match=rf"epoch 0, step {step_of(DAMAGED, 0)}\b.*'clip {DAMAGED}', "):
+    with pytest.raises(UserError, match=rf"epoch 1, step {step_of(DAMAGED, 0) + 1}\b.*'clip {DAMAGED}', "):
         run(tmp_path, damaged=damage)
     assert not (tmp_path / "checkpoint").exists()
 
 
 def test_a_loss_that_turns_nan_later_leaves_the_checkpoint_before_it(tmp_path):
     weights = {0: 1.0, 1: 1.0, 2: math.nan}
-    with pytest.raises(UserError, match=r"epoch 2, step 0\b"):
+    with pytest.raises(UserError, match=r"epoch 3, step 1\b"):
         run(tmp_path, consistency_weight=weights.__getitem__)
     history, trained = run(tmp_path)  # the weight is put right
     assert (history, is_same(trained, run(tmp_path / "unbroken")[1])) == (run(tmp_path / "again")[0], True)
@@ -42,7 +42,7 @@ class WithoutSlope(ConsistencyObjective):
 
 
 def test_finite_losses_whose_gradients_are_not_are_noticed(tmp_path):
-    with pytest.raises(UserError, match=r"gradients .*epoch 0, step 0\b"):
+    with pytest.raises(UserError, match=r"gradients .*epoch 1, step 1\b"):
         run(tmp_path, objective=WithoutSlope())
 
 
@@ -81,7 +81,7 @@ def test_a_stopped_run_goes_on_with_dropped_steps(tmp_path):
     step = 4 + step_of(DAMAGED, 1)
     with pytest.raises(Interrupted):
         run(tmp_path, stop_at=4)
-    with pytest.raises(UserError, match="epoch 1"):
+    with pytest.raises(UserError, match="epoch 2"):
         run(tmp_path, damaged=math.nan)
     for stop_at in (step, step + 1):  # before and after the dropped one
         with pytest.raises(Interrupted):
@@ -96,5 +96,5 @@ def test_a_stopped_run_goes_on_with_dropped_steps(tmp_path):
 
 
 def test_an_epoch_of_which_every_step_was_dropped_ends_the_run(tmp_path):
-    with pytest.raises(UserError, match=r"4 steps .*epoch 0\b"):
+    with pytest.raises(UserError, match=r"4 steps .*epoch 1\b"):
         run(tmp_path, consistency_weight=lambda _epoch: math.nan, drops=True)

@@ -66,7 +66,7 @@ def test_what_ends_one_process_ends_the_other_in_the_same_words(resumed):
     first, second = (json.loads((resumed / f"{rank}.json").read_text()) for rank in (0, 1))
     assert [first[what] for what in WORDS] == [second[what] for what in WORDS]
     assert "Stale file handle" in first["unreadable"]
-    assert "no longer finite in epoch 0" in first["statistics"]
+    assert "no longer finite in epoch 1" in first["statistics"]
 
 
 def test_two_processes_have_the_gradients_of_one_where_batch_norm_is_frozen(tmp_path):

@@ -12,7 +12,7 @@ from cohear.training.together import synchronize_batch_norm
 from training.small_training import N_CLASSES, N_CLIPS, is_same, run
 
 LOSSES = (0.9, 0.5, 0.7, 0.5, 0.6, 0.1)
-"""Best in epoch 1, again reached in 3; with patience 3, over after 4."""
+"""Best in epoch 2, again reached in 4; with patience 3, over after 5."""
 PATIENT = {"patience": 3, "n_epochs": len(LOSSES), "measure": lambda epoch: {"validation_nll": LOSSES[epoch]}}
 
 
@@ -23,7 +23,7 @@ def unbroken(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[dict[str, f
 
 def test_training_stops_and_leaves_the_weights_of_its_best_epoch(tmp_path, unbroken):
     history, weights = unbroken
-    assert [record["epoch"] for record in history] == [0, 1, 2, 3, 4]
+    assert [record["epoch"] for record in history] == [1, 2, 3, 4, 5]
     short = tmp_path / "short"
     assert is_same(weights, run(short, n_epochs=2)[1])
     assert b'"best.' not in checkpoint_paths(short)[0].read_bytes()

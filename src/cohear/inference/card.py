@@ -84,9 +84,9 @@ def model_card(model: Description, n_parameters: int, predictions: Predictions |
 
 
 def _epochs(about: Provenance) -> str:
-    if about.kept_epoch is None or about.kept_epoch == about.epochs - 1:
+    if about.kept_epoch is None or about.kept_epoch == about.epochs:
         return f"{about.epochs} epochs"
-    return f"{about.kept_epoch + 1} of {about.epochs} epochs, after which the validation loss was lowest"
+    return f"{about.kept_epoch} of {about.epochs} epochs, after which the validation loss was lowest"
 
 
 def _tested(model: Description, predictions: Predictions) -> dict[str, Any]:

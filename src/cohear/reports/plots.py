@@ -313,8 +313,8 @@ def _curves(curves: Sequence[tuple[Line, Sequence[Points]]], y_label: str) -> by
 
 
 def _points(run: Run, key: str, scale: float = 1.0) -> Points:
-    """Values are of the time after an epoch, which is counted from 0: one epoch trained comes first."""
-    return {record["epoch"] + 1: scale * record[key] for record in run.history if record.get(key) is not None}
+    """Take values by epoch, at whose end they were measured."""
+    return {record["epoch"]: scale * record[key] for record in run.history if record.get(key) is not None}
 
 
 def _draw_curves(axes: Axes, curves: Sequence[tuple[Line, Sequence[Points]]]) -> None:

@@ -72,7 +72,7 @@ def how_trained(run: Run) -> str:
     training, epochs = run.config.training, count_text([run.config.training.epochs], "epoch")
     if training.patience is not None:
         kept: Any = run.metrics.get("kept_epoch")
-        epochs = f"up to {epochs} (weights of epoch {1 + kept} of {len(run.history)})"
+        epochs = f"up to {epochs} (weights of epoch {kept} of {len(run.history)})"
     balance = "" if training.balance == "none" else f", classes balanced by {training.balance}"
     return (
         f"Trained with method {run.config.method}, transform {run.config.views.transform}{balance}, preset "

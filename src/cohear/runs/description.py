@@ -57,7 +57,7 @@ class Provenance(_Part):
     epochs: Positive
     """Planned."""
     kept_epoch: Count | None
-    """Whose weights these are, counted from 0; None: of the last one."""
+    """Whose weights these are, counted from 1; None: of the last one."""
     precision: Precision
     initial_weights: str | None
     """Hash of the weights that training started from; None where they were drawn."""

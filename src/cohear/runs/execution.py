@@ -203,7 +203,7 @@ class _Execution:
             if not is_wanted or not len(getattr(self.split, part)):
                 continue
             views = self.views_of(shown_recipe(self.config), part)
-            with explain_out_of_memory(self.config, "measurement"), _explain_not_finite(part, epoch):
+            with explain_out_of_memory(self.config, "measurement"), _explain_not_finite(part, epoch + 1):
                 answers = answer(network, views, self.task, should_stop, self.fabric)
             if answers is None:
                 return None
@@ -222,7 +222,7 @@ class _Execution:
         """Write weights, predictions, calibration and, last, the metrics that say the run is finished.
 
         Args:
-            epoch: whose weights the network has.
+            epoch: whose weights the network has, counted from 1.
             warnings: what training gave reason for.
         """
         from cohear.evaluation.calibration import UNFITTED, write_calibration  # late: weights need none of it
@@ -304,6 +304,4 @@ def _explain_not_finite(part: Part, epoch: int) -> Iterator[None]:
     try:
         yield
     except NotFiniteError as error:
-        raise UserError(
-            f"the answers to the {part} clips are not finite after epoch {epoch}, counted from 0; {LOWER_RATE}"
-        ) from error
+        raise UserError(f"the answers to the {part} clips are not finite after epoch {epoch}; {LOWER_RATE}") from error

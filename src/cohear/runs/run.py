@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from cohear.evaluation.calibration import Calibration
     from cohear.runs.predictions import Predictions
 
-SCHEMA = 3
+SCHEMA = 4
 """Of the folder's files, raised when their meaning changes."""
 _MOST_BYTES = 2**28
 """Of a file of text: more than a million classes."""
@@ -83,7 +83,7 @@ class Metrics(TypedDict):
     n_train_clips: Count
     n_validation_clips: Count
     kept_epoch: Count
-    """Whose weights these are, counted from 0."""
+    """Whose weights these are, counted from 1."""
     warnings: list[str]
     data_notes: list[str]
 

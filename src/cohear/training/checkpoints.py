@@ -229,7 +229,7 @@ def _read_to_go_on(folder: Path, identity: str) -> bytes:
         _log.warning("%s; the one before is used, and it is kept as '%s'", reason, aside.name)
         with explain_disk_errors(path):
             disk.rename(path, aside)
-    _log.info("going on from epoch %d, step %d", checkpoint.progress["epoch"], checkpoint.progress["step"])
+    _log.info("going on in epoch %d after step %d", 1 + checkpoint.progress["epoch"], checkpoint.progress["step"])
     _remove_old(folder)  # what a kill left over
     return checkpoint.data
 

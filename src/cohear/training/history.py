@@ -1,6 +1,7 @@
 """What the history of a training tells: which epoch's weights it leaves, when it is over, and what to warn of.
 
-The history is one JSON object per epoch, a line each in `history.jsonl`; everything here is a function of it.
+The history is one JSON object per epoch, counted from 1, a line each in `history.jsonl`; everything here is a function
+of it.
 
 Only `validation_nll` decides which epoch is best, nats over clips that are neither trained on nor tested.
 
@@ -46,9 +47,9 @@ def kept_epoch(history: Sequence[dict[str, Any]], patience: int | None) -> int:
         KeyError: with patience, where an epoch has no `validation_nll`.
 
     Example:
-        >>> history = [{"epoch": epoch, "validation_nll": loss} for epoch, loss in enumerate((0.9, 0.5, 0.5, 0.7))]
+        >>> history = [{"epoch": epoch, "validation_nll": loss} for epoch, loss in enumerate((0.9, 0.5, 0.5, 0.7), 1)]
         >>> kept_epoch(history, patience=None), kept_epoch(history, patience=3)
-        (3, 1)
+        (4, 2)
     """
     if patience is None:
         return history[-1]["epoch"]
@@ -107,8 +108,8 @@ def dropped_warning(history: Sequence[dict[str, Any]]) -> str | None:
     """Say how many steps were dropped; None where none was.
 
     Example:
-        >>> dropped_warning([{"epoch": 0, "n_steps": 9}, {"epoch": 1, "n_steps": 9, "n_skipped": 2}])
-        'the loss or its gradients were not finite in 2 of 18 steps, which were dropped (first in epoch 1)'
+        >>> dropped_warning([{"epoch": 1, "n_steps": 9}, {"epoch": 2, "n_steps": 9, "n_skipped": 2}])
+        'the loss or its gradients were not finite in 2 of 18 steps, which were dropped (first in epoch 2)'
     """
     epochs = [record for record in history if record.get("n_skipped")]
     if not epochs:

@@ -115,8 +115,8 @@ def check_weights(network: nn.Module, epoch: int, step: int, fabric: Fabric) -> 
     is_bad = torch.stack([~tensor.isfinite().all() for tensor in tensors]).any()
     if anywhere([bool(is_bad)], fabric)[0]:
         raise UserError(
-            f"weights or batch-norm statistics are no longer finite in epoch {epoch}, after step {step - 1}, both "
-            f"counted from 0; the last checkpoint, where there is one, is as it was: {LOWER_RATE}"
+            f"weights or batch-norm statistics are no longer finite in epoch {epoch + 1}, after step "
+            f"{step}; the last checkpoint, where there is one, is as it was: {LOWER_RATE}"
         )
 
 
@@ -146,7 +146,7 @@ def nonfinite_error(
     listed = ", ".join(f"'{name}'" for name in named[:3]) + (f" and {len(named) - 3} more" if len(named) > 3 else "")
     whose = "whose spectrograms are not finite" if unsound else "whose spectrograms are finite"
     return UserError(
-        f"the {what} not finite in epoch {epoch}, step {step}, both counted from 0, with the clips {listed}, {whose}; "
+        f"the {what} not finite in epoch {epoch + 1}, step {step + 1}, with the clips {listed}, {whose}; "
         f"the last checkpoint, where there is one, is as it was: look for damaged clips, {LOWER_RATE}, or go on "
         "without such steps by --on-nonfinite skip (`cohear train` needs --resume too)"
     )

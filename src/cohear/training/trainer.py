@@ -237,7 +237,7 @@ class _Training:
         self._save(progress)
         asked = self.watch.stop
         raise Interrupted(
-            f"stopped in epoch {progress.epoch} after step {progress.step}, everything is saved",
+            f"stopped in epoch {progress.epoch + 1} after step {progress.step}, everything is saved",
             asked.signal_number if asked.is_made else signal.SIGINT,  # another process was asked
         )
 
@@ -246,13 +246,13 @@ class _Training:
         *of_losses, n_skipped, n_items_skipped = done.sums
         if n_skipped == self.steps_per_epoch:
             raise UserError(
-                f"every one of the {self.steps_per_epoch} steps of epoch {done.epoch} was dropped, as its loss or its "
-                f"gradients were not finite; {LOWER_RATE}, or leave out --on-nonfinite skip to see the clips of one"
+                f"every one of the {self.steps_per_epoch} steps of epoch {done.epoch + 1} was dropped, as its loss or "
+                f"its gradients were not finite; {LOWER_RATE}, or leave out --on-nonfinite skip to see the clips of one"
             )
         n_items = len(self.clips.targets) * len(self.schedule.items) - n_items_skipped
         total, classification, consistency = (value / n_items for value in of_losses)
         record = {
-            "epoch": done.epoch,
+            "epoch": done.epoch + 1,
             "learning_rate": self.learning_rate,
             "consistency_weight": self.weight,
             "loss": total,
@@ -266,7 +266,7 @@ class _Training:
         history = [*done.history, record]
         if self.fabric.is_global_zero:
             warn_of_epoch(history, self.guessing)
-        is_best = self.schedule.patience is not None and kept_epoch(history, self.schedule.patience) == done.epoch
+        is_best = self.schedule.patience is not None and kept_epoch(history, self.schedule.patience) == record["epoch"]
         if self.fabric.broadcast(is_best):  # the first process says so, all must agree
             self.best = {name: tensor.detach().clone() for name, tensor in self.network.state_dict().items()}
         self.progress = _Progress(done.identity, done.epoch + 1, history=history)
