@@ -13,7 +13,7 @@ BIN := .venv/bin
 	$(BIN)/pip install --quiet --no-deps --editable tests/plugin
 	touch $@
 
-demo: .venv/.installed       ## train the four methods on made-up sounds, about three minutes
+demo: .venv/.installed       ## train the four methods on made-up sounds, about ninety seconds
 	$(BIN)/cohear demo
 
 test: .venv/.installed       ## every test, on both cores
@@ -25,7 +25,7 @@ test-fast: .venv/.installed  ## the part that takes under a minute
 faults: .venv/.installed     ## kills, full disks, strangers' files, over an hour; FILE keeps the table as JSON
 	cd tests && PYTHONPATH=.. ../$(BIN)/python -m faults $(if $(FILE),--json $(abspath $(FILE)))
 
-faults-quick: .venv/.installed  ## a few of each, about three minutes
+faults-quick: .venv/.installed  ## a few of each, about ninety seconds
 	cd tests && PYTHONPATH=.. ../$(BIN)/python -m faults --quick
 
 browser:                     ## Chromium, for the tests of the page; Debian, as root

@@ -17,7 +17,7 @@ from cohear.data.audio_decoding import decode, resample
 from cohear.data.audio_files import probe
 from cohear.data.clips import Clip
 from cohear.data.decoding import fit
-from cohear.data.synthetic import PLACES, made_up_sound
+from cohear.data.synthetic import draw_place, made_up_sound
 from cohear.data.voices import LOWEST_SAMPLE_RATE, VOICES
 from cohear.errors import UserError
 from cohear.inference.classifier import Classifier
@@ -143,6 +143,6 @@ def _made_up(classifier: Classifier, voice: str) -> Excerpt:
     sample_rate = max(classifier.sample_rate, LOWEST_SAMPLE_RATE)
     n_samples = round(max(classifier.clip_s, 1.0) * sample_rate)  # a voice takes a second
     one_key = keys.fold_in(keys.key(0, "cohear listen"), keys.hash_text(voice))
-    sound = made_up_sound(voice, PLACES[0], one_key, n_samples, sample_rate).astype(np.float32)
+    sound = made_up_sound(voice, draw_place(one_key), one_key, n_samples, sample_rate).astype(np.float32)
     waveform = resample(sound, sample_rate, classifier.sample_rate)
     return take_excerpt(classifier, waveform, f"made-up {voice}", f"{len(sound) / sample_rate:.2f} s")

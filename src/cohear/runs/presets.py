@@ -29,9 +29,9 @@ def small() -> Config:
 
 
 def demo() -> Config:
-    """For made-up sounds and little patience: `small` at 16 kHz, with few epochs of more and larger steps."""
-    changes = {"preset": "demo", "data.sample_rate": 16000, "data.clip_s": 2.0, "training.batch_size": 24}
-    return scale_schedules(change(small(), {**changes, "optimizer.learning_rate": 2e-3}), epochs=8)
+    """For made-up sounds and little patience: `quarter` at 16 kHz, half its width, few epochs of large steps."""
+    changes = {"data.sample_rate": 16000, "data.clip_s": 2.0, "network.width": 1 / 8, "training.batch_size": 24}
+    return scale_schedules(change(quarter(), {"preset": "demo", **changes, "optimizer.learning_rate": 2e-3}), epochs=6)
 
 
 OFFERED: dict[str, Callable[[], Config]] = {"paper": paper, "quarter": quarter, "small": small}
