@@ -88,7 +88,7 @@ def measure(
     visits = np.arange(n_clips * (1 + n_steps))  # by the trainer, whose first step does not count
     facts, ids = ClipFacts(visits % n_clips), [f"clip {visit}" for visit in visits]
     kept = _filled(view_maker, waveforms) if config.views.kept else None
-    clips = TrainingClips(read, visits % _N_CLASSES, clip_keys[visits % n_clips], facts, ids, kept)
+    clips = TrainingClips(read, visits % _N_CLASSES, clip_keys[visits % n_clips], facts, ids, _N_CLASSES, kept)
 
     def make_views(epoch: int) -> torch.Tensor:
         return clips.make_views(view_maker, Batch(rows, views), 0, epoch)

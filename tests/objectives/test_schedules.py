@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from cohear.objectives import linear_ramp, step_decay
+from cohear.objectives import linear_ramp, step_decay, warm_cosine
 
 
 def test_the_weight_starts_at_zero_and_grows_after_each_epoch_until_the_tenth():
@@ -31,3 +31,14 @@ def test_the_learning_rate_is_torchs_step_schedule():
 def test_a_third_of_the_epochs_decays_as_far():
     assert step_decay(24, every=2 / 3) == pytest.approx(step_decay(72))
     assert step_decay(2, 1.0, every=2 / 3) == pytest.approx(0.9**3)
+
+
+@pytest.mark.filterwarnings("ignore:Detected call of `lr_scheduler.step")
+def test_after_its_rise_the_warm_cosine_is_torchs_annealing():
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=3e-3)
+    scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=17)
+    assert warm_cosine(1.5, 20, 3e-3, warmup_epochs=3) == pytest.approx(1.5e-3)
+    for epoch in range(18):
+        assert warm_cosine(3 + epoch, 20, 3e-3, warmup_epochs=3) == pytest.approx(scheduler.get_last_lr()[0], abs=1e-12)
+        scheduler.step()
+    assert warm_cosine(0, 20, 3e-3) == 3e-3

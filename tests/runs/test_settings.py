@@ -65,13 +65,16 @@ OTHER: dict[str, Any] = {
     "objective.representation": "embedding",
     "objective.classified_views": "clean",
     "objective.over_views": "sum",
+    "optimizer.schedule": "cosine",
     "optimizer.learning_rate": 1e-3,
+    "optimizer.warmup_epochs": 1.0,
     "optimizer.weight_decay": 0.1,
     "optimizer.decay_factor": 0.5,
     "optimizer.decay_epochs": 3.0,
     "training.epochs": 2,
     "training.batch_size": 60,
     "training.precision": "bf16",
+    "training.mixup": 0.5,
     "training.initial_run": None,  # a run that the test makes
     "training.balance": "sampling",
     "training.patience": 1,
@@ -83,6 +86,7 @@ OTHER: dict[str, Any] = {
 BESIDE = {
     "objective.representation": {"objective.divergence": "l2"},
     "objective.ramp_offset": {"objective.ramp_epochs": 1.0},
+    "optimizer.warmup_epochs": {"optimizer.schedule": "cosine"},
 }
 """What another value needs; the run that it is compared with has it too."""
 NOT_HERE = {

@@ -23,6 +23,7 @@ from cohear.objectives import ClassificationObjective, ConsistencyObjective
 from cohear.training import trainer
 from cohear.training.batches import Batch, Items, epoch_batches
 from cohear.training.inputs import TrainingClips
+from cohear.training.mixup import draw_mixture
 from cohear.transforms import Choose, ClipFacts, PitchShift, Reverb
 from cohear.views import ViewMaker
 
@@ -45,7 +46,7 @@ def clips() -> TrainingClips:
     noise = 0.05 * np.random.default_rng(0).standard_normal(tones.shape)
     waveforms = torch.from_numpy((tones + noise).astype(np.float32))
     names, clip_keys = [f"clip {row}" for row in rows], keys.fold_in(np.uint64(7), rows)
-    return TrainingClips(lambda batch: waveforms[batch], rows % N_CLASSES, clip_keys, ClipFacts(rows), names)
+    return TrainingClips(lambda batch: waveforms[batch], rows % N_CLASSES, clip_keys, ClipFacts(rows), names, N_CLASSES)
 
 
 def view_maker() -> ViewMaker:
@@ -86,7 +87,8 @@ def gradients(fabric: Fabric) -> dict[str, Tensor]:
         optimizer = torch.optim.AdamW(model.parameters())
         module, _ = fabric.setup(trainer._Step(model, objective), optimizer)
         module.eval()
-        losses, share = trainer._forward(module, view_maker(), clips(), SEED, 0, batch, 2.0, fabric)
+        mixture = draw_mixture(SEED, 0, 0, len(batch.clips), 0.4) if method == "bda" else None
+        losses, share = trainer._forward(module, view_maker(), clips(), SEED, 0, batch, 2.0, fabric, mixture)
         fabric.backward(losses.total * share)
         found |= {f"{name}/{of}": weights.grad.clone() for of, weights in model.named_parameters()}  # pyright: ignore
     return found

@@ -36,7 +36,7 @@ def make_clips(targets: np.ndarray, damaged: float | None) -> TrainingClips:
         waveforms[DAMAGED, 1000] = damaged
     clip_keys = keys.fold_in(np.uint64(7), rows)
     return TrainingClips(
-        lambda batch: waveforms[batch], targets, clip_keys, ClipFacts(rows), [f"clip {row}" for row in rows]
+        lambda batch: waveforms[batch], targets, clip_keys, ClipFacts(rows), [f"clip {row}" for row in rows], N_CLASSES
     )
 
 
@@ -51,6 +51,7 @@ def run(
     learning_rate: float = 1e-3,
     consistency_weight: Callable[[int], float] = lambda _epoch: 1.0,
     patience: int | None = None,
+    mixup: float = 0.0,
     drops: bool = False,
     damaged: float | None = None,
     left_out: int | None = None,
@@ -71,6 +72,7 @@ def run(
         learning_rate: of the plan.
         consistency_weight: of the plan.
         patience: of the plan.
+        mixup: of the plan.
         drops: as `Schedule.drops_nonfinite`.
         damaged: a value that stands in one clip, among its samples.
         left_out: a clip without whose step each epoch is made, as training should where it drops that step.
@@ -93,6 +95,7 @@ def run(
         consistency_weight=consistency_weight,
         weight_decay=0.01,
         patience=patience,
+        mixup=mixup,
         drops_nonfinite=drops,
     )
     watch = Watch(lambda _network, epoch, _should_stop: measure(epoch))

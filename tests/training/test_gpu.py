@@ -61,6 +61,7 @@ def test_no_step_waits_for_the_device(tones, tmp_path, transform, precision):
         store.clip_keys[rows],
         ClipFacts(rows, store.sound_lengths[rows]),
         [store.clips[row].id for row in rows],
+        len(store.classes),
     )
     view_maker = ViewMaker(build_transform(config), build_front_end(config))
     network = build_network(config, 3)

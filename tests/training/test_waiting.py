@@ -71,7 +71,7 @@ def take_steps(
     lengths = np.array([N_SAMPLES, 9000, N_SAMPLES, 9000, N_SAMPLES, N_SAMPLES])
     clip_keys = keys.fold_in(np.uint64(0), np.arange(N_CLIPS))
     facts = ClipFacts(np.arange(N_CLIPS), lengths)
-    clips = TrainingClips(resident.read, targets, clip_keys, facts, [f"clip {row}" for row in range(N_CLIPS)])
+    clips = TrainingClips(resident.read, targets, clip_keys, facts, [f"clip {row}" for row in range(N_CLIPS)], 5)
     front_end = build_front_end(config).to(META)
     view_maker = ViewMaker(build_transform(config), front_end)
     module = _Step(build_network(config, 5).to(META), objective or plan.objective)

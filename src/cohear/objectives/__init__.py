@@ -8,6 +8,7 @@
 | `ClassificationObjective`    | cross-entropy over the views                             | Eq. (4)                    |
 | `CATEGORICAL`, `BERNOULLI`   | one label per clip (the paper's), or any number of them  | `likelihoods`              |
 | `linear_ramp`, `step_decay`  | consistency weight, learning rate                        | sections 3.3 and 4.2       |
+| `warm_cosine`                | another learning rate                                    | `schedules`                |
 """
 
 from cohear.objectives.divergences import (
@@ -29,7 +30,7 @@ from cohear.objectives.likelihoods import (
     categorical_cross_entropy,
 )
 from cohear.objectives.objective import ClassificationObjective, ConsistencyObjective, Losses
-from cohear.objectives.schedules import linear_ramp, step_decay
+from cohear.objectives.schedules import linear_ramp, step_decay, warm_cosine
 
 __all__ = [
     "BERNOULLI",
@@ -51,4 +52,5 @@ __all__ = [
     "linear_ramp",
     "log_probabilities",
     "step_decay",
+    "warm_cosine",
 ]

@@ -8,6 +8,8 @@ given one and ask it. Which one a task has, its `likelihood` says by name.
 | `categorical` | a softmax over K classes | class indices, `[batch]`  | the cross-entropy of a class's clips        |
 | `bernoulli`   | a sigmoid for each class | 0 and 1, `[batch, label]` | a class's term of clips where it is present |
 
+Of mixed clips a target is a row of the labels' shares, `[batch, label]`, of either likelihood.
+
 Conventions:
     As in `divergences`. What is measured for each class of several is averaged over the classes, so that bounds and
     sizes are those of one answer, however many classes there are.
@@ -25,7 +27,7 @@ from torch.nn.functional import logsigmoid, nll_loss
 from cohear.objectives.divergences import divergence_from_mixture, log_probabilities, widened
 
 Targets = Int[Tensor, " batch"] | Float[Tensor, "batch label"]
-"""A class index per clip, or a row of 0 and 1 per clip."""
+"""A class index per clip, or a row of 0 and 1 per clip; of mixed clips a row of shares."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ class Likelihood:
 
 def categorical_cross_entropy(
     logits: Float[Tensor, "view batch label"],
-    labels: Int[Tensor, " batch"],
+    labels: Targets,
     class_weights: Float[Tensor, " label"] | None = None,
 ) -> Float[Tensor, ""]:
     """Compute the cross-entropy of views with one label per clip, the mean over views and clips.
@@ -71,7 +73,7 @@ def categorical_cross_entropy(
 
     Args:
         logits: a softmax gives the probabilities.
-        labels: class indices in [0, K).
+        labels: class indices in [0, K), or shares of each class that add up to 1.
         class_weights: factors on the terms of each class's clips.
 
     Returns:
@@ -82,6 +84,9 @@ def categorical_cross_entropy(
         >>> round(categorical_cross_entropy(torch.zeros(3, 1, 10), torch.tensor([4])).item(), 4)  # ln 10
         2.3026
     """
+    if labels.is_floating_point():
+        shares = labels if class_weights is None else labels * class_weights
+        return -(log_probabilities(logits) * shares).sum(-1).mean()
     log_probabilities_NK, labels_N = log_probabilities(logits).flatten(0, 1), labels.repeat(len(logits))
     weights_K = None if class_weights is None else class_weights.to(log_probabilities_NK.dtype)
     return nll_loss(log_probabilities_NK, labels_N, weights_K, reduction="sum") / len(labels_N)
@@ -96,7 +101,7 @@ def bernoulli_cross_entropy(
 
     Args:
         logits: a sigmoid gives the probability of each class.
-        targets: 1 where a class is present, else 0.
+        targets: 1 where a class is present, 0 where not; of mixed clips the share of those where it is.
         class_weights: factors on the terms of clips where a class is present, torch's `pos_weight`.
 
     Returns:

@@ -23,7 +23,14 @@ from cohear.kept_views import variants
 from cohear.metrics.tasks import SINGLE_LABEL, Targets, Task
 from cohear.models import LogMel, NetworkWithHead
 from cohear.models import build_network as build_by_name
-from cohear.objectives import LIKELIHOODS, ClassificationObjective, ConsistencyObjective, linear_ramp, step_decay
+from cohear.objectives import (
+    LIKELIHOODS,
+    ClassificationObjective,
+    ConsistencyObjective,
+    linear_ramp,
+    step_decay,
+    warm_cosine,
+)
 from cohear.runs.config import Config
 from cohear.runtime.devices import can_compile
 from cohear.tensors import on_device
@@ -157,15 +164,21 @@ def build_schedule(
     objective = ClassificationObjective(*which, **classified)
     if is_consistency:
         objective = ConsistencyObjective(*which, options.divergence, options.representation, **classified)
+    learning_rate = functools.partial(
+        step_decay, initial=optimizer.learning_rate, factor=optimizer.decay_factor, every=optimizer.decay_epochs
+    )
+    if optimizer.schedule == "cosine":
+        highest, warmup_epochs = optimizer.learning_rate, optimizer.warmup_epochs
+        learning_rate = functools.partial(
+            warm_cosine, n_epochs=training.epochs, highest=highest, warmup_epochs=warmup_epochs
+        )
     return Schedule(
         items=method_items(config.method, config.views.n_transformed),
         objective=objective,
         n_epochs=training.epochs,
         batch_size=training.batch_size,
         seed=config.seed,
-        learning_rate=functools.partial(
-            step_decay, initial=optimizer.learning_rate, factor=optimizer.decay_factor, every=optimizer.decay_epochs
-        ),
+        learning_rate=learning_rate,
         consistency_weight=functools.partial(
             linear_ramp,
             final=options.consistency_weight if is_consistency else 0.0,
@@ -173,6 +186,7 @@ def build_schedule(
             offset=options.ramp_offset,
         ),
         weight_decay=optimizer.weight_decay,
+        mixup=training.mixup,
         draws_classes_equally=training.balance == "sampling",
         patience=training.patience,
         drops_nonfinite=training.on_nonfinite == "skip",

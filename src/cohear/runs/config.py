@@ -194,12 +194,16 @@ class ObjectiveConfig(_Section):
 class OptimizerConfig(_Section):
     """AdamW and its schedule."""
 
+    schedule: Annotated[Literal["steps", "cosine"], Setting()] = "steps"
+    """How the learning rate changes: by `steps`, or with each update up to its highest and along a `cosine` to zero."""
     learning_rate: Annotated[PositiveFloat, Setting()] = 5e-4
-    """Of the first epoch."""
+    """The highest: by steps that of the first epoch."""
+    warmup_epochs: Annotated[float, Field(ge=0), Setting(is_schedule=True)] = 0.0
+    """Before the cosine, in which the rate rises from zero."""
     weight_decay: Annotated[float, Field(ge=0), Setting()] = 0.01
     """Decoupled, on every parameter."""
     decay_factor: Annotated[float, Field(gt=0, le=1), Setting()] = 0.9
-    """The learning rate is multiplied by it ..."""
+    """By steps the learning rate is multiplied by it ..."""
     decay_epochs: Annotated[PositiveFloat, Setting(is_schedule=True)] = 2.0
     """... after every so many epochs."""
 
@@ -211,6 +215,8 @@ class TrainingConfig(_Section):
     """Passes over the training clips."""
     batch_size: Annotated[Positive, Setting()] = 120
     """Signals in a batch, counting every view."""
+    mixup: Annotated[float, Field(ge=0), Setting()] = 0.0
+    """Mix each clip with another of its batch, all views alike, by shares from Beta(mixup, mixup); 0: none."""
     precision: Annotated[Precision, Setting()] = "float32"
     """`bf16`: bfloat16 autocast with the loss in float32; `auto`: that where the processor or GPU computes in it
     natively, else `float32`."""
@@ -261,6 +267,11 @@ class Config(_Section):
             )
         if self.method == "consistency" and self.objective.divergence == "kl" and self.views.n_transformed != 1:
             raise ValueError("objective.divergence 'kl' compares two views; use it with views.n_transformed=1")
+        if self.optimizer.schedule == "cosine" and self.optimizer.warmup_epochs >= self.training.epochs:
+            raise ValueError(
+                f"training.epochs={self.training.epochs} ends before optimizer.warmup_epochs="
+                f"{self.optimizer.warmup_epochs:g} are over; --epochs scales both"
+            )
         return self
 
 

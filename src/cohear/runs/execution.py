@@ -166,6 +166,7 @@ class _Execution:
             store.clip_keys[rows],
             clip_facts(store, rows),
             [store.clips[row].id for row in rows],
+            len(store.classes),
             open_kept_views(config, store, view_maker),
         )
         with stop_on_signals(deadline_s) as stop, explain_out_of_memory(config):

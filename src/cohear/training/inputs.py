@@ -30,6 +30,8 @@ class TrainingClips:
     """What transforms may know of them."""
     ids: Sequence[str]
     """How people know them."""
+    n_classes: int
+    """K, of which some may have no clips here."""
     kept: KeptLogMels | None = None
     """Log-mels that are made once, by row of `facts`; None: all are made anew."""
 
@@ -37,10 +39,8 @@ class TrainingClips:
         self, view_maker: ViewMaker, batch: Batch, seed: int, epoch: int
     ) -> Float[Tensor, "view batch band frame"]:
         """Return what a network hears of a batch: the same whenever, and beside whatever other clips, it is made."""
-        cell_keys, facts = (
-            view_keys(seed, epoch, self.clip_keys[batch.clips], batch.views),
-            self.facts.take(batch.clips),
-        )
+        cell_keys = view_keys(seed, epoch, self.clip_keys[batch.clips], batch.views)
+        facts = self.facts.take(batch.clips)
         if self.kept is None:
             return view_maker.make(self.read(batch.clips), batch.views, cell_keys, facts).inputs
         clips = batch.clips
@@ -57,9 +57,12 @@ class Schedule:
     batch_size: int
     """Signals in a batch, counting every view."""
     seed: int
-    learning_rate: Callable[[int], float]
+    learning_rate: Callable[[float], float]
+    """Asked before each step: of its time in epochs, as 2.5 halfway through the third."""
     consistency_weight: Callable[[int], float]
     weight_decay: float
+    mixup: float = 0.0
+    """Concentration of the shares by which two clips are mixed (`mixup`); 0: none is."""
     draws_classes_equally: bool = False
     """Whether each class is drawn equally often; else each clip once an epoch."""
     patience: int | None = None

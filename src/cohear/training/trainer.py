@@ -16,6 +16,7 @@ import torch
 from jaxtyping import Float, Int64
 from lightning_fabric import Fabric
 from torch import Tensor, nn
+from torch.nn.functional import one_hot
 
 from cohear.errors import UserError
 from cohear.objectives import ClassificationObjective, Losses
@@ -25,6 +26,7 @@ from cohear.training.batches import Batch, epoch_batches, n_steps, sampling_clas
 from cohear.training.checkpoints import CheckpointClock, resume, save_checkpoint
 from cohear.training.history import guessing_loss, is_settled, kept_epoch, warn_of_epoch, write_history
 from cohear.training.inputs import Schedule, TrainingClips, Watch
+from cohear.training.mixup import Mixture, draw_mixture
 from cohear.training.nonfinite import LOWER_RATE, FiniteSteps, check_weights, nonfinite_error, summands
 from cohear.training.together import AfterSteps, anywhere, mean_over_processes, share_statistics, synchronize_batch_norm
 from cohear.views import ViewMaker
@@ -150,9 +152,7 @@ class _Training:
             UserError: as `train`.
         """
         self.epoch_began, epoch, schedule = time.perf_counter(), self.progress.epoch, self.schedule
-        self.weight, self.learning_rate = schedule.consistency_weight(epoch), schedule.learning_rate(epoch)
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.learning_rate
+        self.weight = schedule.consistency_weight(epoch)
         n_clips = len(self.clips.targets)
         self.batches = epoch_batches(n_clips, schedule.items, schedule.batch_size, schedule.seed, epoch, self.classes)
         self.sums = torch.tensor(self.progress.sums, dtype=torch.float64, device=self.fabric.device)
@@ -189,11 +189,19 @@ class _Training:
         of_last_step = self.after_steps.forget()
         return asked[0] or (of_last_step is not None and of_last_step[0])
 
+    def _learning_rate(self, step: int) -> float:
+        return self.schedule.learning_rate(self.progress.epoch + step / self.steps_per_epoch)
+
     def _make_step(self, batch: Batch) -> None:
+        for group in self.optimizer.param_groups:
+            group["lr"] = self._learning_rate(self.progress.step)
         self.finite_steps.before_forward()
+        schedule, epoch, mixture = self.schedule, self.progress.epoch, None
+        if schedule.mixup:
+            mixture = draw_mixture(schedule.seed, epoch, self.progress.step, len(batch.clips), schedule.mixup)
         losses, share = _forward(
-            self.step_module, self.view_maker, self.clips, self.schedule.seed, self.progress.epoch, batch, self.weight,
-            self.fabric,
+            self.step_module, self.view_maker, self.clips, schedule.seed, epoch, batch, self.weight, self.fabric,
+            mixture,
         )  # fmt: skip
         self.fabric.backward(losses.total * share)
         bad = self.finite_steps.judge(losses)
@@ -253,7 +261,7 @@ class _Training:
         total, classification, consistency = (value / n_items for value in of_losses)
         record = {
             "epoch": done.epoch + 1,
-            "learning_rate": self.learning_rate,
+            "learning_rate": self._learning_rate(self.steps_per_epoch - 1),
             "consistency_weight": self.weight,
             "loss": total,
             "classification": classification,
@@ -284,6 +292,7 @@ def _forward(
     batch: Batch,
     weight: float,
     fabric: Fabric,
+    mixture: Mixture | None = None,
 ) -> tuple[Losses, float]:
     """Compute this process's part of a step, and the part's share of the batch times the number of processes.
 
@@ -293,7 +302,11 @@ def _forward(
     mine = np.array_split(np.arange(len(batch.clips)), fabric.world_size)[fabric.global_rank]
     share = len(mine) * fabric.world_size / len(batch.clips)
     mine = mine if len(mine) else np.array([0])
-    part = batch.take(mine)
+    part = batch.take(mine if mixture is None else mixture.needs(mine))
     log_mels = clips.make_views(view_maker, part, seed, epoch)
     targets = on_device(clips.targets[part.clips], fabric.device)
+    if mixture is not None:
+        log_mels = mixture.mix(log_mels.flatten(2), mine).unflatten(2, log_mels.shape[2:])
+        of_each = targets if targets.ndim == 2 else one_hot(targets, clips.n_classes).float()
+        targets = mixture.mix(of_each, mine)
     return step_module(log_mels, targets, weight), share
