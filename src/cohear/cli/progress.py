@@ -72,12 +72,14 @@ def format_s(seconds: float) -> str:
     """Write a duration for people.
 
     Example:
-        >>> format_s(42), format_s(400), format_s(9000)
-        ('42 s', '7 min', '2.5 h')
+        >>> format_s(42), format_s(150), format_s(900), format_s(9000)
+        ('42 s', '2.5 min', '15 min', '2.5 h')
     """
     if seconds < 100:
         return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+    if seconds < 5400:
+        return f"{seconds / 60:.{1 if seconds < 600 else 0}f} min"
+    return f"{seconds / 3600:.1f} h"
 
 
 def counting(update: Callable[[float, str], None], what: str) -> Callable[[int, int], None]:

@@ -5,6 +5,7 @@ measurement. Time and the most memory held at once, of each of the three, grow w
 """
 
 import functools
+import math
 import time
 import weakref
 from collections.abc import Callable, Iterator, Sequence
@@ -20,12 +21,12 @@ from torch.utils._pytree import tree_leaves
 from cohear import keys
 from cohear.errors import UserError
 from cohear.evaluation.measure import BATCH_CLIPS, CACHE_BYTES, N_VIEWS
+from cohear.kept_views import variants
 from cohear.runs.build import (
     COMMON_RECIPE,
     build_network,
     build_on_meta,
     build_schedule,
-    build_transform,
     build_view_maker,
     open_kept_views,
     shown_recipe,
@@ -33,12 +34,12 @@ from cohear.runs.build import (
 from cohear.runs.config import Config, TrainingConfig, ViewsConfig, result_settings
 from cohear.runs.plan import Plan
 from cohear.runtime.devices import free_gpu_bytes, wait_for
-from cohear.runtime.machine import free_bytes, is_out_of_memory, n_processes_here
+from cohear.runtime.machine import free_bytes, is_out_of_memory, keep_freed_memory, n_processes_here
 from cohear.tensors import on_device
 from cohear.training.batches import items_per_batch
 
 _N_DRAWN = 1000
-"""Views that are drawn to see which share of them is made anew each time."""
+"""Views that are drawn to see which share of them has an outcome that can be kept."""
 
 _PER_WEIGHT = 16
 """Bytes in float32: itself, its gradient and its two moments."""
@@ -50,8 +51,14 @@ class StepCost:
 
     step_s: float
     """Seconds of its forward and backward pass."""
-    view_s: float
-    """Seconds to make a transformed view, front end included."""
+    answer_s: float
+    """Seconds of a forward pass alone."""
+    kept_view_s: float
+    """Seconds to make a transformed view that can be kept, front end included."""
+    live_view_s: float
+    """The same of one that is made anew each time."""
+    live_share: float
+    """Of such ones among the transformed views."""
     view_bytes: int
     """The most that is held at once while its view is made, the waveform included."""
     step_bytes: int
@@ -74,28 +81,28 @@ def estimate_s(plan: Plan) -> float:
     n_measured = sum(is_tracked(plan.track, epoch, epochs) for epoch in range(epochs))
     n_made = epochs * n_train * sum(view > 0 for item in items for view in item)
     n_fixed = (N_VIEWS - 1) * n_clips
+    n_live, n_outcomes = n_made * cost.live_share, n_made * (1 - cost.live_share)
     if config.views.kept:
-        n_made, n_fixed = _n_live(plan, n_made), min(n_fixed, _n_missing(plan, shown_recipe(config)))
+        n_outcomes = _n_new(plan, n_outcomes)
+        n_fixed *= _share_missing(plan, shown_recipe(config))
+    n_live, n_outcomes = n_live + n_fixed * cost.live_share, n_outcomes + n_fixed * (1 - cost.live_share)
     steps_s = epochs * n_train * len(items) * len(items[0]) * cost.step_s
-    # A measurement is a forward pass, about a third of a step.
-    return steps_s + (n_made + n_fixed) * cost.view_s + n_clips * N_VIEWS * cost.step_s / 3 * n_measured
+    measured_s = n_measured * n_clips * N_VIEWS * cost.answer_s
+    return steps_s + n_live * cost.live_view_s + n_outcomes * cost.kept_view_s + measured_s
 
 
-def _n_live(plan: Plan, n_transformed: int) -> int:
-    """Count the views that a training makes, of so many that it hears: outcomes that are kept are made once."""
-    transform, missing = build_transform(plan.config), _n_missing(plan)
-    if transform is None:
-        return missing
-    drawn = transform.variants_of(transform.draw(np.arange(_N_DRAWN, dtype=np.uint64)))
-    n_live = round(n_transformed * sum(name is None for name in drawn) / _N_DRAWN)
-    return n_live + min(missing, n_transformed - n_live)
+def _n_new(plan: Plan, n_drawn: float) -> float:
+    """Return how many spectrograms must be expected to be made, where so many are drawn of those that are kept."""
+    n_outcomes = len(plan.split.train) * len(variants(build_view_maker(plan.config)))
+    return n_outcomes * _share_missing(plan) * -math.expm1(-n_drawn / n_outcomes)
 
 
-def _n_missing(plan: Plan, recipe: str | None = None) -> int:
-    """Count the spectrograms that are kept once they are made, and are not made yet."""
+def _share_missing(plan: Plan, recipe: str | None = None) -> float:
+    """Return the share of the spectrograms that are kept once they are made, and are not made yet."""
     kept = open_kept_views(plan.config, plan.data.store, build_view_maker(plan.config, recipe), recipe)
+    assert kept is not None
     n_clips = len(plan.data.store)
-    return 0 if kept is None else n_clips * kept.n_variants - kept.n_there(n_clips)
+    return 1 - kept.n_there(n_clips) / (n_clips * kept.n_variants)
 
 
 def check_memory(plans: Sequence[Plan], *, n_jobs: int = 1) -> None:
@@ -190,6 +197,7 @@ def measure_step(config: Config, n_classes: int) -> StepCost:
 @functools.lru_cache(maxsize=32)
 def _measure(config: Config, n_classes: int) -> StepCost:
     assert config.data.clip_s is not None
+    keep_freed_memory()  # as a training does
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     n_signals = 48 if device.type == "cuda" else 4  # enough to occupy the device
     noise = keys.uniform(np.arange(n_signals, dtype=np.uint64), round(config.data.clip_s * config.data.sample_rate))
@@ -198,9 +206,18 @@ def _measure(config: Config, n_classes: int) -> StepCost:
     cell_keys = keys.fold_in(np.uint64(0), views * np.arange(n_signals))
     view_maker, network = build_view_maker(config).to(device), build_network(config, n_classes).to(device)
     objective, is_half = build_schedule(config).objective, config.training.precision == "bf16"
+    transform = view_maker.transform
+    assert transform is not None  # for `none` the recipe is that of its measurements
+    drawn_keys = keys.fold_in(np.uint64(0), np.arange(_N_DRAWN))
+    is_live = np.array([name is None for name in transform.variants_of(transform.draw(drawn_keys))])
 
-    def make(n: int) -> torch.Tensor:
-        return view_maker.make(waveforms[:n], views[:, :n], cell_keys[:, :n]).inputs
+    def make(n: int, its_keys: np.ndarray = cell_keys) -> torch.Tensor:
+        return view_maker.make(waveforms[:n], views[:, :n], its_keys[:, :n]).inputs
+
+    def make_s(of: np.ndarray) -> float:
+        its_keys = drawn_keys[of][None, :n_signals]
+        n = its_keys.shape[1]
+        return _fastest_s(lambda: make(n, its_keys), device) / n if n else 0.0
 
     made = make(n_signals)
 
@@ -217,10 +234,16 @@ def _measure(config: Config, n_classes: int) -> StepCost:
 
     step(n_signals)  # which makes the gradients
     with torch.no_grad():
+        network.eval()
         answer_bytes = bytes_each(hear)
+        answer_s = _fastest_s(lambda: hear(n_signals), device) / n_signals
+        network.train()
     return StepCost(
         step_s=_fastest_s(lambda: step(n_signals), device) / n_signals,
-        view_s=_fastest_s(lambda: make(n_signals), device) / n_signals,
+        answer_s=answer_s,
+        kept_view_s=make_s(~is_live),
+        live_view_s=make_s(is_live),
+        live_share=is_live.mean(),
         view_bytes=bytes_each(make) + waveforms[0].nbytes,
         step_bytes=bytes_each(step) + made[0, 0].nbytes,
         answer_bytes=answer_bytes + made[0, 0].nbytes,
