@@ -6,7 +6,7 @@ from torch.profiler import ProfilerActivity, profile
 
 from cohear.errors import UserError
 from cohear.runs import cost
-from cohear.runs.cost import check_memory, estimate_s, explain_out_of_memory, needed_bytes
+from cohear.runs.cost import check_memory, estimate_s, explain_out_of_memory, needed_bytes, usual_jobs
 from cohear.runs.execution import execute
 from cohear.runs.plan import Plan
 from runs.made_runs import NONE, ONE_EPOCH, make_plan, make_run
@@ -60,6 +60,8 @@ def test_what_cannot_fit_is_refused_with_the_settings_that_decide(tones, tmp_pat
     check_memory([plan, larger, plan], n_jobs=2)
     with pytest.raises(UserError, match=r"3 runs side by side .*--jobs"):
         check_memory([plan, larger, plan], n_jobs=8)
+    monkeypatch.setattr(cost, "n_cores", lambda: 3)
+    assert [usual_jobs(plans) for plans in ([plan, larger, plan], [larger, larger], [plan])] == [2, 1, 1]
     monkeypatch.setattr(cost, "free_bytes", lambda: 1000)
     with pytest.raises(UserError) as refused:
         check_memory([plan])

@@ -27,7 +27,7 @@ def crossval(
     asked: options.Asked,
     data: options.Data,
     out: options.Out = Path("runs"),
-    jobs: options.Jobs = 1,
+    jobs: options.Jobs = None,
     executor: Executor = "local",
     track: options.Track = "every",
 ) -> None:
@@ -41,7 +41,7 @@ def crossval(
         asked: settings.
         data: Labeled sounds, as `cohear train` takes them.
         out: The folder of the run folders.
-        jobs: Runs side by side, each with its share of the cores.
+        jobs: Runs side by side, each with its share of the cores; usually one for each core, and one on a GPU.
         executor: By whom runs are made.
         track: When accuracy and divergence are measured: after every epoch, every N-th, or at the end.
     """
@@ -62,7 +62,7 @@ def crossval(
 
 def demo(
     out: options.Out = Path("cohear-demo"),
-    jobs: options.Jobs = 2,
+    jobs: options.Jobs = None,
 ) -> None:
     """Write made-up sounds, train all four methods on them, print the table, write a report. No data needed.
 
@@ -70,7 +70,7 @@ def demo(
 
     Args:
         out: Where sounds, runs and the report go.
-        jobs: Runs side by side.
+        jobs: Runs side by side; usually one for each core, and one on a GPU.
     """
     from cohear.data.synthetic import write_sounds
     from cohear.runs.grid import plan_grid
@@ -99,7 +99,7 @@ def reproduce(
     folds: options.Numbers = None,
     seeds: options.Numbers = None,
     out: options.Out = Path("runs"),
-    jobs: options.Jobs = 1,
+    jobs: options.Jobs = None,
     executor: Executor = "local",
     track: options.TrackOrNone = None,
     show_list: Annotated[bool, typer.Option("--list")] = False,
@@ -126,7 +126,7 @@ def reproduce(
         folds: Tested folds; else all, and of figure1 the first.
         seeds: Seeds; else 0, and 0,1,2 for controls of the precision.
         out: The folder of the run folders.
-        jobs: Runs side by side, each with its share of the cores.
+        jobs: Runs side by side, each with its share of the cores; usually one for each core, and one on a GPU.
         executor: By whom runs are made.
         track: When accuracy and divergence are measured: after every epoch, every N-th, or at the end.
         show_list: Print the runs and their cost, and leave.
@@ -183,12 +183,14 @@ def _print_plans(plans: "Sequence[Plan]") -> None:
     print(f"{counted(len(plans), 'run')}, about {format_s(missing_s)} on this machine, one after the other")
 
 
-def _run_plans(plans: "Sequence[Plan]", n_jobs: int, executor: str = "local", deadline_s: float | None = None) -> None:
+def _run_plans(
+    plans: "Sequence[Plan]", n_jobs: int | None, executor: str = "local", deadline_s: float | None = None
+) -> None:
     """Run a grid with a progress bar, then print and write the comparison of what is finished.
 
     Args:
         plans: what to run, at least one.
-        n_jobs: runs side by side.
+        n_jobs: runs side by side; None: as many as are usual.
         executor: by whom.
         deadline_s: when to save and leave, on the clock of `time.time`; None: when all are finished.
 
@@ -198,7 +200,7 @@ def _run_plans(plans: "Sequence[Plan]", n_jobs: int, executor: str = "local", de
     """
     from cohear.api import write_report
     from cohear.cli.show import print_comparison
-    from cohear.runs.cost import check_memory
+    from cohear.runs.cost import check_memory, usual_jobs
     from cohear.runs.grid import check_places, is_done, run_grid
     from cohear.runs.run import Run
 
@@ -206,12 +208,17 @@ def _run_plans(plans: "Sequence[Plan]", n_jobs: int, executor: str = "local", de
         raise UserError("torchrun makes one run in several processes, by `cohear train`; for many runs use --jobs")
     check_places(plans)
     missing, out = [plan for plan in plans if not is_done(plan)], plans[0].parent
+    if n_jobs is None:
+        n_jobs = usual_jobs(plans) if missing else 1
     check_memory(missing, n_jobs=n_jobs)
     for warning in dict.fromkeys(warning for plan in plans for warning in plan.warnings):
         say(f"WARNING: {warning}")
     n_before = len(plans) - len(missing)
     before = f", of which {n_before} were finished before" if n_before else ""
-    say(f"{counted(len(plans), 'run')} of {counted(plans[0].config.training.epochs, 'epoch')} -> {out}/{before}")
+    beside = f", {n_jobs} side by side" if n_jobs > 1 else ""
+    say(
+        f"{counted(len(plans), 'run')} of {counted(plans[0].config.training.epochs, 'epoch')}{beside} -> {out}/{before}"
+    )
     with how_to_go_on("go on with the same command"), progress_bar("runs") as update:
 
         def on_progress(share: float, n_done: int) -> None:

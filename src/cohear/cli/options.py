@@ -76,7 +76,7 @@ def written(suffix: str) -> Callable[[Path | None], Path | None]:
 
 Data = Annotated[Path, typer.Argument(metavar="DATA")]
 Run = Annotated[Path, typer.Argument(metavar="RUN")]
-Jobs = Annotated[int, typer.Option(min=1, metavar="N")]
+Jobs = Annotated[int | None, typer.Option(min=1, metavar="N")]
 Out = Annotated[Path, typer.Option(metavar="DIR")]
 _track = typer.Option(metavar="every|N|end", callback=_check_track)
 Track = Annotated[str, _track]

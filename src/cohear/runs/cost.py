@@ -34,7 +34,7 @@ from cohear.runs.build import (
 from cohear.runs.config import Config, TrainingConfig, ViewsConfig, result_settings
 from cohear.runs.plan import Plan
 from cohear.runtime.devices import free_gpu_bytes, wait_for
-from cohear.runtime.machine import free_bytes, is_out_of_memory, keep_freed_memory, n_processes_here
+from cohear.runtime.machine import free_bytes, is_out_of_memory, keep_freed_memory, n_cores, n_processes_here
 from cohear.tensors import on_device
 from cohear.training.batches import items_per_batch
 
@@ -115,19 +115,40 @@ def check_memory(plans: Sequence[Plan], *, n_jobs: int = 1) -> None:
     Raises:
         UserError: with the estimate, what is free, and the settings that decide it.
     """
-    on_gpu = torch.cuda.is_available()
-    free = free_gpu_bytes() if on_gpu else free_bytes()
-    needs = sorted((needed_bytes(plan, free) for plan in plans), reverse=True)[:n_jobs]
-    needed = (1 if on_gpu else n_processes_here()) * sum(needs)
-    if free is None or needed <= free:
+    free, needs = _memory(plans)
+    needs = needs[:n_jobs]
+    if free is None or sum(needs) <= free:
         return
     what, fewer = "training needs", ""
     if len(needs) > 1:
         what, fewer = f"{len(needs)} runs side by side need", f"use fewer --jobs (now {n_jobs}), or "
+    place = "the GPU" if torch.cuda.is_available() else "memory"
     raise UserError(
-        f"{what} about {needed / 1e9:.1f} GB of {'the GPU' if on_gpu else 'memory'}, and {free / 1e9:.1f} GB are free; "
+        f"{what} about {sum(needs) / 1e9:.1f} GB of {place}, and {free / 1e9:.1f} GB are free; "
         f"{fewer}make {_sizes(plans[0].config)}"
     )
+
+
+def usual_jobs(plans: Sequence[Plan]) -> int:
+    """Return how many runs to make side by side: on a CPU one for each core, where memory has room; on a GPU one.
+
+    Two runs of a thread each are ahead of two threads that share a run, as much of a step uses one core only.
+    """
+    if torch.cuda.is_available():
+        return 1
+    free, needs = _memory(plans)
+    n_jobs = min(n_cores(), len(plans))
+    while free is not None and n_jobs > 1 and sum(needs[:n_jobs]) > free:
+        n_jobs -= 1
+    return n_jobs
+
+
+def _memory(plans: Sequence[Plan]) -> tuple[int | None, list[int]]:
+    """Return the bytes that are free, None where nobody knows, and what each run needs, the largest first."""
+    on_gpu = torch.cuda.is_available()
+    free = free_gpu_bytes() if on_gpu else free_bytes()
+    n_together = 1 if on_gpu else n_processes_here()
+    return free, sorted((n_together * needed_bytes(plan, free) for plan in plans), reverse=True)
 
 
 def is_tracked(track: str, epoch: int, n_epochs: int) -> bool:
