@@ -212,7 +212,7 @@ def _curve(grid: Grid, transform: str, low: str, high: str, part: str) -> tuple[
         {epoch: (ours[seed][epoch], theirs[seed][epoch]) for epoch in sorted(ours[seed].keys() & theirs[seed].keys())}
         for seed in seeds
     ]
-    seen = [a < b for its in pairs for epoch, (a, b) in its.items() if epoch >= ramp_epochs]
+    seen = [a < b for its in pairs for epoch, (a, b) in its.items() if epoch > ramp_epochs]
     ends = [its[max(its)] for its in pairs]
     at_end, share = [nats_text(mean(its)) for its in zip(*ends, strict=True)], mean(seen) if seen else 0.5
     text = f"{name_of[low]} {at_end[0]} below {name_of[high]} {at_end[1]} on {part} clips in {share:.0%}"
@@ -224,7 +224,7 @@ def _measured(grid: Grid, name: str, key: str) -> dict[int, dict[int, float]]:
     found = {}
     for run in grid.table[name].runs if name in grid.table else ():
         values = {record["epoch"]: float(record[key]) for record in run.history if record.get(key) is not None}
-        if run.fold == FIGURE_FOLD and run.config.training.epochs - 1 in values and len(values) > 1:
+        if run.fold == FIGURE_FOLD and run.config.training.epochs in values and len(values) > 1:
             found[run.config.seed] = values
     return found
 
@@ -242,7 +242,8 @@ def _accuracy_stays(grid: Grid) -> Finding:
         n = run.config.training.epochs // _N_PARTS
         accuracies = {record["epoch"]: record.get("test_accuracy") for record in run.history}
         late = [
-            accuracies.get(epoch) for epoch in range(run.config.training.epochs - 2 * n, run.config.training.epochs)
+            accuracies.get(epoch)
+            for epoch in range(run.config.training.epochs - 2 * n + 1, run.config.training.epochs + 1)
         ]
         values = [value for value in late if value is not None]
         if n and len(values) == 2 * n:

@@ -9,7 +9,7 @@ import signal
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 import torch
@@ -26,10 +26,12 @@ from cohear.training.batches import Batch, epoch_batches, n_steps, sampling_clas
 from cohear.training.checkpoints import CheckpointClock, resume, save_checkpoint
 from cohear.training.history import guessing_loss, is_settled, kept_epoch, warn_of_epoch, write_history
 from cohear.training.inputs import Schedule, TrainingClips, Watch
-from cohear.training.mixup import Mixture, draw_mixture
 from cohear.training.nonfinite import LOWER_RATE, FiniteSteps, check_weights, nonfinite_error, summands
 from cohear.training.together import AfterSteps, anywhere, mean_over_processes, share_statistics, synchronize_batch_norm
 from cohear.views import ViewMaker
+
+if TYPE_CHECKING:
+    from cohear.training.mixup import Mixture
 
 
 @dataclass
@@ -198,6 +200,8 @@ class _Training:
         self.finite_steps.before_forward()
         schedule, epoch, mixture = self.schedule, self.progress.epoch, None
         if schedule.mixup:
+            from cohear.training.mixup import draw_mixture  # with scipy, which others need not wait for
+
             mixture = draw_mixture(schedule.seed, epoch, self.progress.step, len(batch.clips), schedule.mixup)
         losses, share = _forward(
             self.step_module, self.view_maker, self.clips, schedule.seed, epoch, batch, self.weight, self.fabric,
@@ -292,7 +296,7 @@ def _forward(
     batch: Batch,
     weight: float,
     fabric: Fabric,
-    mixture: Mixture | None = None,
+    mixture: "Mixture | None" = None,
 ) -> tuple[Losses, float]:
     """Compute this process's part of a step, and the part's share of the batch times the number of processes.
 
