@@ -61,7 +61,7 @@ def trials(scratch: Path, quick: bool) -> Iterator[Tally]:
     verdicts.partials.judge("one that is read on purpose", None if _sees_partials(scratch) else "it was not noticed")
     for job in (
         Job("training", ("train", table, *OPTIONS, "--set", "training.precision=bf16"), saves_each_step=True),
-        Job("grid", ("crossval", table, *OPTIONS, *one_epoch), saves_each_step=False),
+        Job("grid", ("crossval", table, *OPTIONS, *one_epoch, "--jobs", "1"), saves_each_step=False),
     ):
         folder = fresh(scratch / f"unbroken {job.name}")
         whole = job.run(folder)

@@ -41,7 +41,7 @@ def around(step: str, path: Path) -> AbstractContextManager[None]:
     """Surround a step: here nothing, tests stand in this door to count the steps, to fail one, or to be killed there.
 
     Args:
-        step: `write`, `sync`, `rename`, `sync folder`, `make folder`, `remove` or `read`.
+        step: `write`, `write in place`, `sync`, `rename`, `sync folder`, `make folder`, `remove` or `read`.
         path: what it changes; of a rename the place that is taken.
     """
     return nullcontext()
@@ -115,7 +115,7 @@ def read_at(descriptor: int, path: Path, buffer: memoryview, offset: int) -> int
 
 def write_at(descriptor: int, path: Path, data: bytes, offset: int) -> None:
     """Write bytes to a place in an open file; beyond its end it grows, with a hole where nothing was written."""
-    with around("write", path):
+    with around("write in place", path):
         n_written = 0
         while n_written < len(data):
             n_written += _write_some(descriptor, data[n_written:], offset + n_written)

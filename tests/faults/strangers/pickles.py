@@ -80,7 +80,7 @@ def targets(scene: Path) -> Iterator[tuple[str, tuple[Command, ...]]]:
 
 def _reads(data: str) -> tuple[Command, ...]:
     train = ("train", data, *OPTIONS, "--out", "new")
-    return ("check", data), train, ("crossval", data, *OPTIONS, "--out", "cv"), ("evaluate", "run", data)
+    return ("check", data), train, ("crossval", data, *OPTIONS, "--jobs", "1", "--out", "cv"), ("evaluate", "run", data)
 
 
 def trials(scene: Path, scratch: Path, quick: bool) -> Iterator[Tally]:
