@@ -57,10 +57,10 @@ def _between_steps(scratch: Path, words: tuple[object, ...], wanted: dict[str, b
                 before_each_step(lambda its, *_: os.kill(os.getpid(), number) if its == step else None)
 
             ended = _train(words, folder, ask)
-            saved = {path.stem for path in folder.glob("run/checkpoint/*")}
-            said = [name for name in saved if "stopped in {} {} after {} {},".format(*name.split("-")) in ended.err]
+            saved = [path.stem.split("-")[1::2] for path in folder.glob("run/checkpoint/*")]
+            said = [f"stopped in epoch {int(epoch) + 1} after step {done}," in ended.err for epoch, done in saved]
             problem = None if ended.status == status else f"status {ended.status}: {ended.last_line}"
-            problem = problem or (None if said else f"what it stopped at is not saved: {ended.last_line}")
+            problem = problem or (None if any(said) else f"what it stopped at is not saved: {ended.last_line}")
             tally.judge(f"{number.name} at step {step}", problem or _going_on(words, folder, wanted))
     return tally
 

@@ -65,7 +65,7 @@ def train(folder: Path, quick: bool, mark: Mark) -> str:
     config = change(small(), dict(map(parse_override, TINY))) if quick else demo()
     epochs = 60 if quick else 200
     listing = list_clips(table, change(config, {"training.epochs": epochs}), {"data.sample_rate"})
-    plan = Plan(listing.config, listing.decode(), track="10", out=folder / "long-run")
+    plan = Plan(listing.config, listing.decode(), track="5", out=folder / "long-run")
     execute(plan, on_step=mark)
     return f"{epochs} epochs of training on {'tiny tones' if quick else 'the demo set'}"
 

@@ -48,6 +48,7 @@ def trials(scene: Path, scratch: Path, quick: bool) -> Iterator[Tally]:
     """Try every promise on paths."""
     rounds = 1 if quick else 3
     sound = "sounds/tone0/0.wav"
+    crossval = ("crossval", "named.csv", *OPTIONS, "--jobs", "1")  # processes have files of their own
     of_data: tuple[Command, ...] = (
         ("check", "named.csv", "--html", "check.html", "--json", "check.json", "--groups", "groups.csv"),
         ("train", "named.csv", *OPTIONS, "--track", "end", "--validation", "0.3", "--background", "{label}"),
@@ -55,7 +56,7 @@ def trials(scene: Path, scratch: Path, quick: bool) -> Iterator[Tally]:
         ("pack", "{run}"),
         ("evaluate", "{run}", "named.csv", "--json", "evaluation.json"),
         ("predict", "{run}", sound, "--format", "audacity", "--out", "tracks"),
-        ("crossval", "named.csv", *OPTIONS, "--set", "data.n_folds=2", "--background", "{label}", "--out", "cv"),
+        (*crossval, "--set", "data.n_folds=2", "--background", "{label}", "--out", "cv"),
         ("compare", "cv"),
     )
     for promise, commands in ((PACKED, uses("model.cohear")), (LABELS, of_data)):
