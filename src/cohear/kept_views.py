@@ -60,6 +60,8 @@ def hear(
     cells, rows, outcome = facts.take(of_clip), facts.rows[of_clip], np.zeros(views.size, np.int64)
     changed = np.flatnonzero(views.reshape(-1) > 0)
     drawn = None
+    if transform is None and len(changed):
+        raise ValueError("a transformed view was asked for, and there is no transform to make it with")
     if transform is not None and len(changed):
         drawn = transform.draw(view_keys.reshape(-1)[changed])
         place_of = {name: place for place, name in enumerate(variants(view_maker))}

@@ -174,10 +174,7 @@ def _resolve(chosen: dict[str, Any], shared: dict[str, Any], elsewhere: Mapping[
         preset = default_preset()
         say(f"preset {preset}, since there is {'a' if preset == 'paper' else 'no'} GPU; --preset chooses another")
     config = configure(chosen, preset, shared["epochs"], overrides)
-    scheduled, n = (
-        PRESETS[preset]().training.epochs if shared["epochs"] is None else shared["epochs"],
-        config.training.epochs,
-    )
+    scheduled, n = shared["epochs"] or PRESETS[preset]().training.epochs, config.training.epochs
     if n != scheduled:
         say(f"training.epochs={n}, with schedules made for {scheduled} epochs; --epochs {n} scales them")
     return Asked(config, frozenset({*chosen, *overrides}))

@@ -32,15 +32,13 @@ from cohear.objectives import (
     warm_cosine,
 )
 from cohear.runs.config import Config
+from cohear.runs.identity import NUMERICS
 from cohear.runtime.devices import can_compile
 from cohear.tensors import on_device
 from cohear.training.batches import Items
 from cohear.training.inputs import Schedule
 from cohear.transforms import Transform
 from cohear.views import ViewMaker
-
-_KEPT_VERSION = 1
-"""Raised whenever a change of the code alters views."""
 
 COMMON_RECIPE = "combination"
 """Whose views every run is measured with, so that its `jsd` compares; with the parameters of the paper."""
@@ -107,8 +105,8 @@ def open_kept_views(
         return None
     front_end, transform = view_maker.front_end, view_maker.transform
     made_of = {
-        "version": _KEPT_VERSION,
-        "clips": store.fingerprint,
+        "numerics": [NUMERICS, torch.__version__],
+        "clips": store.contents,
         "data": config.data.model_dump(include={"sample_rate", "clip_s", "short"}),
         "front_end": config.front_end.model_dump(),
         "device": front_end.window.device.type,

@@ -13,7 +13,7 @@ from cohear.metrics.tasks import SINGLE_LABEL, TASKS
 from cohear.runs.config import Count, Fold, FrontEndConfig, MethodName, NetworkConfig, Positive, Precision, Share
 from cohear.transforms.recipes import parse_recipe
 
-FORMAT = 2
+FORMAT = 3
 """Raised when the meaning of a description changes."""
 MAX_WINDOW_CELLS = 2**27
 """Frames of a clip times samples of a frame, which are transformed at once: 1 GiB."""
@@ -90,7 +90,7 @@ def _in_range(calibration: Calibration) -> Calibration:
 class Description(_Part):
     """A classifier, but for its weights."""
 
-    format: Literal[2] = FORMAT
+    format: Literal[3] = FORMAT
     classes: Annotated[tuple[Label, ...], Field(min_length=1)]
     sample_rate: Annotated[int, Field(ge=8000, le=192000)]
     """Hz; recordings of any rate are resampled to it."""
