@@ -111,7 +111,7 @@ def test_a_description_out_of_range_is_refused(place, value):
 
 
 def test_a_newer_format_is_told_from_a_damaged_file():
-    assert "newer cohear" in refused(with_value("format", 3))
+    assert "newer cohear" in refused(with_value("format", 4))
 
 
 @pytest.mark.parametrize(
