@@ -68,6 +68,19 @@ def test_a_view_is_the_same_bit_for_bit_whatever_was_kept_before(name, tmp_path)
         assert torch.equal(views, heard(name, nothing, epoch))
 
 
+def test_nothing_is_made_twice_in_a_batch(tmp_path):
+    read: list[int] = []
+    views = np.repeat([[0], [1], [2]], 5, axis=1)  # of masks all three are made of the clean clip
+
+    def read_and_note(rows: np.ndarray) -> torch.Tensor:
+        read.extend(rows)
+        return WAVEFORMS[rows]
+
+    masking = ViewMaker(SpecAugment(), FRONT_END)
+    hear(masking, kept_at(tmp_path / "kept", "masking"), read_and_note, views, view_keys(0, 0, CLIP_KEYS, views), FACTS)
+    assert sorted(read) == [0, 1, 2, 3, 4]
+
+
 def test_what_is_damaged_is_made_anew(tmp_path):
     path = tmp_path / "kept"
     before = heard("pitch", kept_at(path, "pitch"))

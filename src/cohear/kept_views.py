@@ -78,9 +78,14 @@ def hear(
         return front_end(waveforms)
 
     steps, is_there = kept.read(rows, outcome)
-    for cell in np.flatnonzero(~is_there & (outcome >= 0)):
-        steps[cell : cell + 1] = to_steps(heard(np.array([cell])))
-        kept.write(rows[cell : cell + 1], outcome[cell : cell + 1], steps[cell : cell + 1])
+    missing = np.flatnonzero(~is_there & (outcome >= 0))
+    its, firsts, which = np.unique(  # two views of a clip may have drawn the same
+        rows[missing] * kept.n_variants + outcome[missing], return_index=True, return_inverse=True
+    )
+    if len(its):
+        made = np.concatenate([to_steps(heard(missing[first : first + 1])) for first in firsts])
+        kept.write(rows[missing[firsts]], outcome[missing[firsts]], made)
+        steps[missing] = made[which]
     device = front_end.window.device
     log_mels = from_steps(steps, device)
     if len(live := np.flatnonzero(outcome < 0)):

@@ -49,7 +49,7 @@ class FixedViews:
         view_maker: transform and front end.
         read: rows of the store to waveforms on the device where the views are wanted.
         n_views: counting the clean one; 1 gives clean clips only.
-        kept: where views lie by row and view, made once for all runs; None: in memory, for this object.
+        kept: where views lie by row and view, made once for all runs; None: each object makes its own.
     """
 
     def __init__(
@@ -79,11 +79,9 @@ class FixedViews:
 
     def batch(self, number: int) -> Float[Tensor, "view batch band frame"]:
         """Return the log-mels of a batch, counted from 0."""
-        rows = self._rows[self.places(number)]
-        if self._kept is not None:
-            return self._take(rows, self._kept)
         if number not in self._cache:
-            made = self._make(rows)
+            rows = self._rows[self.places(number)]
+            made = self._make(rows) if self._kept is None else self._take(rows, self._kept)
             if made.nbytes / len(rows) * len(self) > CACHE_BYTES:
                 return made
             self._cache[number] = made
