@@ -1,19 +1,31 @@
 """What a run is estimated to cost against what a real one takes, and what is said where memory is too little."""
 
+import dataclasses
+import shutil
+from types import SimpleNamespace
+
+import numpy as np
 import pytest
 import torch
 from torch.profiler import ProfilerActivity, profile
 
+from cohear.data.kept_log_mels import KeptLogMels
 from cohear.errors import UserError
-from cohear.runs import cost
-from cohear.runs.cost import check_memory, estimate_s, explain_out_of_memory, needed_bytes, usual_jobs
+from cohear.runs import duration, memory
+from cohear.runs.duration import estimate_s
 from cohear.runs.execution import execute
+from cohear.runs.memory import check_memory, explain_out_of_memory, needed_bytes, usual_jobs
 from cohear.runs.plan import Plan
+from cohear.runs.step_cost import StepCost
+from cohear.runtime.files import cache_folder
 from runs.made_runs import NONE, ONE_EPOCH, make_plan, make_run
 from tiny import tiny_config
 
 LARGER = {"front_end.hop_length": 40, "front_end.n_mels": 64, "training.batch_size": 24, **ONE_EPOCH}
 """So that a step takes much more than what is beside it."""
+
+
+_SIZES = [field.name for field in dataclasses.fields(StepCost) if field.name.endswith("_bytes")]
 
 
 def most_bytes(plan: Plan) -> int:
@@ -52,23 +64,46 @@ def test_a_longer_run_takes_longer_and_the_rest_is_arithmetic(tones):
     assert estimate_s(alone) < estimate_s(twice)
 
 
+def test_spectrograms_are_counted_once_where_they_are_kept_and_each_time_where_not(tones, monkeypatch):
+    a_second_each = StepCost(0, 0, kept_view_s=1, live_view_s=0, live_share=0, **dict.fromkeys(_SIZES, 0))
+    monkeypatch.setattr(duration, "measure_step", lambda *_: a_second_each)
+    n_made = 0
+    write = KeptLogMels.write
+
+    def count(kept: KeptLogMels, rows, outcomes, made) -> None:
+        nonlocal n_made
+        n_made += np.count_nonzero(outcomes)
+        write(kept, rows, outcomes, made)
+
+    monkeypatch.setattr(KeptLogMels, "write", count)
+    plan = make_plan(tones, changes={"views.transform": "pitch", "views.kept": True, "training.epochs": 8})
+    cold = estimate_s(plan)
+    execute(plan)
+    assert cold == pytest.approx(n_made, rel=0.1)
+    seen, n_train = estimate_s(plan), len(plan.split.train)
+    assert seen < cold / 2
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=0))
+    shutil.rmtree(cache_folder() / "log_mels")
+    assert estimate_s(plan) == pytest.approx(8 * 2 * n_train + 2 * len(plan.data.store))
+
+
 def test_what_cannot_fit_is_refused_with_the_settings_that_decide(tones, tmp_path, monkeypatch):
     plan, larger = make_plan(tones, tmp_path / "a"), make_plan(tones, tmp_path / "b", {"network.width": 0.5})
     needs = [needed_bytes(one) for one in (plan, larger)]
     assert needs[0] < needs[1]
-    monkeypatch.setattr(cost, "free_bytes", lambda: sum(needs))
+    monkeypatch.setattr(memory, "free_bytes", lambda: sum(needs))
     check_memory([plan, larger, plan], n_jobs=2)
     with pytest.raises(UserError, match=r"3 runs side by side .*--jobs"):
         check_memory([plan, larger, plan], n_jobs=8)
-    monkeypatch.setattr(cost, "n_cores", lambda: 3)
+    monkeypatch.setattr(memory, "n_cores", lambda: 3)
     assert [usual_jobs(plans) for plans in ([plan, larger, plan], [larger, larger], [plan])] == [2, 1, 1]
-    monkeypatch.setattr(cost, "free_bytes", lambda: 1000)
+    monkeypatch.setattr(memory, "free_bytes", lambda: 1000)
     with pytest.raises(UserError) as refused:
         check_memory([plan])
     for setting in ("training.batch_size (now 6)", "data.clip_s (now 0.6)", "network.width", "training.precision=bf16"):
         assert setting in str(refused.value)
     assert not plan.folder.exists()
-    monkeypatch.setattr(cost, "free_bytes", lambda: None)  # nothing is known, nothing is refused
+    monkeypatch.setattr(memory, "free_bytes", lambda: None)  # nothing is known, nothing is refused
     check_memory([larger] * 9, n_jobs=9)
 
 
@@ -76,7 +111,7 @@ def test_log_mels_that_measurements_keep_are_counted_up_to_a_size_of_each_part(t
     plans = [make_plan(tones, changes={**NONE, "training.epochs": 2}, track=track) for track in ("end", "every")]
     plans.append(make_plan(tones, changes={"training.epochs": 2, "views.transform": "pitch"}, track="every"))
     with_kept = [needed_bytes(plan) for plan in plans]
-    monkeypatch.setattr(cost, "CACHE_BYTES", 0)
+    monkeypatch.setattr(memory, "CACHE_BYTES", 0)
     kept = [before - needed_bytes(plan) for before, plan in zip(with_kept, plans, strict=True)]
     log_mel = 4 * 16 * (4800 // 200 + 1)  # bands and frames of a view
     assert kept[1:] == [3 * 18 * log_mel, 3 * (18 + 9) * log_mel]  # the second is tested with two kinds of views
@@ -84,7 +119,7 @@ def test_log_mels_that_measurements_keep_are_counted_up_to_a_size_of_each_part(t
 
 
 def test_what_to_make_smaller_is_what_the_network_looks_at(tones, monkeypatch):
-    monkeypatch.setattr(cost, "free_bytes", lambda: 1000)
+    monkeypatch.setattr(memory, "free_bytes", lambda: 1000)
     with pytest.raises(UserError, match=r"network\.name \(now timm:resnet10t\)") as refused:
         check_memory([make_plan(tones, changes={"network.name": "timm:resnet10t"})])
     assert "network.width" not in str(refused.value)
@@ -92,7 +127,7 @@ def test_what_to_make_smaller_is_what_the_network_looks_at(tones, monkeypatch):
 
 def test_a_finished_run_is_not_refused_for_memory(tones, tmp_path, monkeypatch):
     make_run(tones, tmp_path, ONE_EPOCH)
-    monkeypatch.setattr(cost, "free_bytes", lambda: 1000)
+    monkeypatch.setattr(memory, "free_bytes", lambda: 1000)
     assert make_run(tones, tmp_path, ONE_EPOCH).is_finished
 
 

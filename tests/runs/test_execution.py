@@ -17,8 +17,7 @@ from cohear.evaluation.measure import FixedViews
 from cohear.judging.shown_clips import SoundsGoneError, find_plan, show_test_clips
 from cohear.metrics.tasks import MULTI_LABEL
 from cohear.metrics.thresholds import Threshold
-from cohear.runs.config import VALIDATION_SHARE
-from cohear.runs.cost import is_tracked
+from cohear.runs.config import VALIDATION_SHARE, is_tracked
 from cohear.runs.execution import execute
 from cohear.runs.identity import identify
 from cohear.runs.plan import list_clips

@@ -169,7 +169,7 @@ def reproduce(
 
 def _print_plans(plans: "Sequence[Plan]") -> None:
     """Print each run of a grid with an estimate of its time on this machine, or that it is finished."""
-    from cohear.runs.cost import estimate_s
+    from cohear.runs.duration import estimate_s
     from cohear.runs.grid import is_done
 
     store = plans[0].data.store
@@ -200,8 +200,8 @@ def _run_plans(
     """
     from cohear.api import write_report
     from cohear.cli.show import print_comparison
-    from cohear.runs.cost import check_memory, usual_jobs
     from cohear.runs.grid import check_places, is_done, run_grid
+    from cohear.runs.memory import check_memory, usual_jobs
     from cohear.runs.run import Run
 
     if n_processes() > 1:  # they would not agree on which run comes next

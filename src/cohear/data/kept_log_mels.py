@@ -87,11 +87,11 @@ class KeptLogMels:
                 _log.warning("spectrograms are no longer kept for later epochs: %s (%s)", self.path, error.strerror)
                 self._descriptor = None
 
-    def n_there(self, n_rows: int) -> int:
-        """Count the spectrograms that were made, of so many rows."""
+    def n_there(self, rows: Int64[np.ndarray, " row"]) -> int:
+        """Count the spectrograms of some rows that were made."""
         if self._descriptor is None:
             return 0
-        places = range(0, n_rows * self.n_variants * self._n_bytes, self._n_bytes)
+        places = (self._place(row, variant) for row in rows.tolist() for variant in range(self.n_variants))
         return sum(any(self._record(4, place)) for place in places)
 
     def _record(self, n_bytes: int, place: int) -> bytes:

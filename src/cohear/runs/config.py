@@ -360,6 +360,18 @@ def check_track(track: str) -> None:
         raise UserError(f"track '{track}' is not known; use every, end, or a number of epochs such as 5")
 
 
+def is_tracked(track: str, epoch: int, n_epochs: int) -> bool:
+    """Whether clips are measured after an epoch; the last one always is.
+
+    Args:
+        track: `every`, `end`, or a number N of epochs.
+        epoch: counted from 0.
+        n_epochs: of the run.
+    """
+    every = {"every": 1, "end": n_epochs}.get(track) or int(track)
+    return epoch == n_epochs - 1 or (epoch + 1) % every == 0
+
+
 def parse_override(text: str) -> tuple[str, Any]:
     """Split `training.epochs=4` into name and value; `None` unsets a setting that may be unset.
 

@@ -20,9 +20,9 @@ from cohear.runs.build import (
     shown_recipe,
     waveform_reader,
 )
-from cohear.runs.config import EVERY_CLIP, Config, check_track
-from cohear.runs.cost import check_memory, explain_out_of_memory, is_tracked
+from cohear.runs.config import EVERY_CLIP, Config, check_track, is_tracked
 from cohear.runs.identity import check_folder, check_place, claimed
+from cohear.runs.memory import check_memory, explain_out_of_memory
 from cohear.runs.plan import Listing, Plan, Prepared, list_clips
 from cohear.runs.run import SCHEMA, Run, find_finished
 from cohear.runtime.devices import make_fabric
