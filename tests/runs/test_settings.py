@@ -71,6 +71,7 @@ OTHER: dict[str, Any] = {
     "optimizer.weight_decay": 0.1,
     "optimizer.decay_factor": 0.5,
     "optimizer.decay_epochs": 3.0,
+    "optimizer.averaging_epochs": 0.5,
     "training.epochs": 2,
     "training.batch_size": 60,
     "training.precision": "bf16",

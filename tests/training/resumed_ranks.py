@@ -45,9 +45,9 @@ def saves(folder: Path, fabric: Fabric) -> list[list[int]]:
     """Train with a checkpoint due after each step, return where they were written; no step may wait."""
     saved, save, judge = list[list[int]](), trainer.save_checkpoint, FiniteSteps.judge
 
-    def noted(folder: Path, network: Any, optimizer: Any, progress: dict[str, Any], best: Any) -> None:
+    def noted(folder: Path, network: Any, optimizer: Any, progress: dict[str, Any], *states: Any) -> None:
         saved.append([progress["epoch"], progress["step"]])
-        save(folder, network, optimizer, progress, best)
+        save(folder, network, optimizer, progress, *states)
 
     def judged(*arguments: Any) -> Any:
         with pytest.MonkeyPatch.context() as patch:
@@ -67,7 +67,12 @@ def _main(folder: Path) -> None:
     fabric.launch()
     rank = fabric.global_rank
     losses = LOSSES if rank == 0 else range(6)  # the second process by itself would stop earlier, for another epoch
-    options = {**PATIENT, "measure": lambda epoch: {"validation_nll": losses[epoch]}, "fabric": fabric}
+    options = {
+        **PATIENT,
+        "averaging_epochs": 1.0,
+        "measure": lambda _network, epoch: {"validation_nll": losses[epoch]},
+        "fabric": fabric,
+    }
     found = {"unbroken": run(folder / "unbroken", **options)[1]}
     for step in (3, N_STEPS + 1):  # the second process alone is asked, and both leave
         with suppress(Interrupted):

@@ -45,13 +45,14 @@ def run(
     *,
     targets: np.ndarray = ALTERNATING,
     objective: ClassificationObjective = ConsistencyObjective(),  # noqa: B008 -- frozen
-    measure: Callable[[int], dict[str, float]] = lambda _epoch: {},
+    measure: Callable[[torch.nn.Module, int], dict[str, float]] = lambda _network, _epoch: {},
     n_epochs: int = 3,
     batch_size: int = BATCH_SIZE,
     learning_rate: float = 1e-3,
     consistency_weight: Callable[[int], float] = lambda _epoch: 1.0,
     patience: int | None = None,
     mixup: float = 0.0,
+    averaging_epochs: float = 0.0,
     drops: bool = False,
     damaged: float | None = None,
     left_out: int | None = None,
@@ -73,6 +74,7 @@ def run(
         consistency_weight: of the plan.
         patience: of the plan.
         mixup: of the plan.
+        averaging_epochs: of the plan.
         drops: as `Schedule.drops_nonfinite`.
         damaged: a value that stands in one clip, among its samples.
         left_out: a clip without whose step each epoch is made, as training should where it drops that step.
@@ -96,9 +98,10 @@ def run(
         weight_decay=0.01,
         patience=patience,
         mixup=mixup,
+        averaging_epochs=averaging_epochs,
         drops_nonfinite=drops,
     )
-    watch = Watch(lambda _network, epoch, _should_stop: measure(epoch))
+    watch = Watch(lambda network, epoch, _should_stop: measure(network, epoch))
 
     def on_step(done: int, _total: int) -> None:
         watch.stop.signal_number = signal.SIGINT if done == stop_at else None

@@ -66,7 +66,7 @@ def test_training_goes_on_from_a_checkpoint_bit_for_bit(tmp_path):
     resumed = network(seed=1)
     second = optimizer_of(resumed)
     restored = resume(tmp_path, resumed, second, RUN, FABRIC)
-    assert restored == Restored(PROGRESS, {})
+    assert restored == Restored(PROGRESS, {}, {})
     for number in range(3, 6):
         step(resumed, second, number)
     expected = straight.state_dict()

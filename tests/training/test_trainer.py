@@ -13,7 +13,7 @@ from training.small_training import N_CLASSES, N_CLIPS, is_same, run
 
 LOSSES = (0.9, 0.5, 0.7, 0.5, 0.6, 0.1)
 """Best in epoch 2, again reached in 4; with patience 3, over after 5."""
-PATIENT = {"patience": 3, "n_epochs": len(LOSSES), "measure": lambda epoch: {"validation_nll": LOSSES[epoch]}}
+PATIENT = {"patience": 3, "n_epochs": len(LOSSES), "measure": lambda _network, epoch: {"validation_nll": LOSSES[epoch]}}
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,10 @@ def test_so_does_one_that_crashes_before_an_epoch_is_saved(tmp_path, unbroken):
     for crash_in in (1, 2, 4):
         known = dict(enumerate(LOSSES[:crash_in]))
         with pytest.raises(KeyError):
-            run(tmp_path, **{**PATIENT, "measure": lambda epoch, known=known: {"validation_nll": known[epoch]}})
+            run(
+                tmp_path,
+                **{**PATIENT, "measure": lambda _network, epoch, known=known: {"validation_nll": known[epoch]}},
+            )
     history, weights = run(tmp_path, **PATIENT)
     assert history == unbroken[0]
     assert is_same(weights, unbroken[1])

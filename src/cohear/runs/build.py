@@ -184,6 +184,7 @@ def build_schedule(
             offset=options.ramp_offset,
         ),
         weight_decay=optimizer.weight_decay,
+        averaging_epochs=optimizer.averaging_epochs,
         mixup=training.mixup,
         draws_classes_equally=training.balance == "sampling",
         patience=training.patience,

@@ -206,6 +206,8 @@ class OptimizerConfig(_Section):
     """By steps the learning rate is multiplied by it ..."""
     decay_epochs: Annotated[PositiveFloat, Setting(is_schedule=True)] = 2.0
     """... after every so many epochs."""
+    averaging_epochs: Annotated[float, Field(ge=0), Setting(is_schedule=True)] = 0.0
+    """Measure and keep a moving average of the weights over about so many epochs; 0: the last ones."""
 
 
 class TrainingConfig(_Section):

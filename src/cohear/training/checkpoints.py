@@ -1,7 +1,7 @@
 """Checkpoints: weights, optimizer state and progress in one file, so that none of them can lack another.
 
-The weights of the best epoch are in it too, where training may go back to them: a file of their own could be newer
-than the progress that names the epoch. Randomness is functional, so a checkpoint holds no random state: seed, epoch
+The weights of the best epoch are in it too, where training may go back to them, and the average of all: a file of
+their own could be newer than the progress. Randomness is functional, so a checkpoint holds no random state: seed, epoch
 and step say everything.
 
 The newest two are kept, each sealed by a checksum. A run goes on from the newest that can be used, and says where that
@@ -32,7 +32,7 @@ from cohear.runtime.sealed_tensors import seal, unseal
 
 _log = logging.getLogger(__name__)
 _NAME = re.compile(r"epoch-(\d+)-step-(\d+)\.safetensors")
-_NETWORK, _OPTIMIZER, _BEST = "network.", "optimizer.", "best."
+_NETWORK, _OPTIMIZER, _BEST, _AVERAGE = "network.", "optimizer.", "best.", "average."
 N_KEPT = 2
 """Checkpoints, the one just written and the one before."""
 MOST_BYTES = 2**34
@@ -63,6 +63,8 @@ class Restored:
     """As it was saved."""
     best: dict[str, Tensor]
     """The network's state after its best epoch; empty where that was not wanted."""
+    average: dict[str, Tensor]
+    """Of the network's states over the steps; empty where that was not wanted."""
 
 
 def save_checkpoint(
@@ -71,6 +73,7 @@ def save_checkpoint(
     optimizer: torch.optim.Optimizer,
     progress: dict[str, Any],
     best: Mapping[str, Tensor] = MappingProxyType({}),
+    average: Mapping[str, Tensor] = MappingProxyType({}),
 ) -> None:
     """Write the run's newest checkpoint; the one before stays beside it, those before it go.
 
@@ -80,6 +83,7 @@ def save_checkpoint(
         optimizer: its per-parameter state is saved; its options come from the configuration.
         progress: JSON values, kept exactly; `epoch`, `step` and the run's `identity` among them.
         best: the network's state after its best epoch, where that is wanted at the end.
+        average: of the network's states over the steps, where that is wanted.
 
     Raises:
         UserError: where the disk is full, the place cannot be written, or the run folder is gone; the checkpoints
@@ -88,7 +92,8 @@ def save_checkpoint(
     tensors = {f"{_NETWORK}{name}": tensor for name, tensor in network.state_dict().items()}
     for index, state in optimizer.state_dict()["state"].items():
         tensors |= {f"{_OPTIMIZER}{index}.{name}": value for name, value in state.items()}
-    tensors |= {f"{_BEST}{name}": tensor for name, tensor in best.items()}
+    for prefix, state in ((_BEST, best), (_AVERAGE, average)):
+        tensors |= {f"{prefix}{name}": tensor for name, tensor in state.items()}
     path = checkpoint_folder(folder) / f"epoch-{progress['epoch']}-step-{progress['step']}.safetensors"
     with explain_disk_errors(path):
         if not disk.exists(folder):  # never made anew: nothing else of the run would be there
@@ -137,7 +142,7 @@ def resume(
             f"the checkpoint in '{folder}' is of another network ({_reason(error)}); remove the run folder to start "
             "afresh"
         ) from error
-    return Restored(found.progress, _part(tensors, _BEST))
+    return Restored(found.progress, _part(tensors, _BEST), _part(tensors, _AVERAGE))
 
 
 def parse_checkpoint(data: bytes) -> Checkpoint:

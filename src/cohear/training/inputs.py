@@ -61,6 +61,8 @@ class Schedule:
     """Asked before each step: of its time in epochs, as 2.5 halfway through the third."""
     consistency_weight: Callable[[int], float]
     weight_decay: float
+    averaging_epochs: float = 0.0
+    """Over which weights are averaged (`averaging`); 0: they are not."""
     mixup: float = 0.0
     """Concentration of the shares by which two clips are mixed (`mixup`); 0: none is."""
     draws_classes_equally: bool = False

@@ -4,6 +4,8 @@ Nothing here makes a process wait for its device within an epoch: what is asked 
 beside the gradients, and is known one step later, when it has long arrived.
 """
 
+from collections.abc import Iterable
+
 import torch
 import torch.distributed
 from jaxtyping import Float
@@ -62,11 +64,11 @@ def mean_over_processes(values: Float[Tensor, " value"], fabric: Fabric) -> list
     return reduced.tolist()
 
 
-def share_statistics(network: nn.Module, fabric: Fabric) -> None:
+def share_statistics(statistics: Iterable[Tensor], fabric: Fabric) -> None:
     """Give all processes the batch-norm statistics of the first, which its checkpoints hold and its next step uses."""
     if fabric.world_size > 1:
-        for buffer in network.buffers():
-            torch.distributed.broadcast(buffer, src=0)
+        for statistic in statistics:
+            torch.distributed.broadcast(statistic, src=0)
 
 
 def synchronize_batch_norm(network: nn.Module) -> None:

@@ -7,6 +7,7 @@ same steps as one that was never stopped.
 
 import signal
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -22,6 +23,7 @@ from cohear.errors import UserError
 from cohear.objectives import ClassificationObjective, Losses
 from cohear.runtime.interrupts import Interrupted
 from cohear.tensors import on_device
+from cohear.training.averaging import WeightAverage
 from cohear.training.batches import Batch, epoch_batches, n_steps, sampling_classes
 from cohear.training.checkpoints import CheckpointClock, resume, save_checkpoint
 from cohear.training.history import guessing_loss, is_settled, kept_epoch, warn_of_epoch, write_history
@@ -92,7 +94,8 @@ def train(
         identity: what the run is known by; its checkpoints say so, and those of another run are refused.
 
     Returns:
-        The history: one JSON object per epoch, as in `history.jsonl`. The weights are those of its `kept_epoch`.
+        The history: one JSON object per epoch, as in `history.jsonl`. The weights are those of its `kept_epoch`, and
+        the average of them where one is wanted.
 
     Raises:
         Interrupted: after a signal or at the deadline; everything is saved.
@@ -101,8 +104,7 @@ def train(
     training = _Training(network, view_maker, clips, schedule, folder, fabric, watch, identity)
     while training.goes_on():
         training.make_epoch()
-    if training.best:
-        network.load_state_dict(training.best)
+    network.load_state_dict(training.best or training.kept_state())
     return training.progress.history
 
 
@@ -133,6 +135,10 @@ class _Training:
         self.best = restored.best if restored else {}
         """The network's state after its best epoch, where it may go back to it."""
         self.steps_per_epoch = n_steps(len(clips.targets), schedule.items, schedule.batch_size)
+        self.average: WeightAverage | None = None
+        if schedule.averaging_epochs:
+            n_averaged = schedule.averaging_epochs * self.steps_per_epoch
+            self.average = WeightAverage(network, n_averaged, restored.average if restored else {})
         self.classes = sampling_classes(clips.targets) if schedule.draws_classes_equally else None
         self.guessing = guessing_loss(schedule, clips.targets)
         self.finite_steps = FiniteSteps(network, self.optimizer, schedule.drops_nonfinite, fabric)
@@ -145,6 +151,10 @@ class _Training:
         """Whether another epoch is to be made."""
         is_over = self.fabric.broadcast(is_settled(self.progress.history, self.schedule.patience))
         return self.progress.epoch < self.schedule.n_epochs and not is_over
+
+    def kept_state(self) -> dict[str, Tensor]:
+        """Return the network's state that is measured and kept."""
+        return self.average.state if self.average else self.network.state_dict()
 
     def make_epoch(self) -> None:
         """Make the steps of an epoch that are not made yet, measure, and save.
@@ -213,6 +223,8 @@ class _Training:
             self._refuse_bad()
         self.step_optimizer.step()
         self.step_optimizer.zero_grad()
+        if self.average:
+            self.average.update(epoch * self.steps_per_epoch + self.progress.step)
         self.sums += summands(losses, bad, share, len(batch.clips))
         self.progress.step += 1
 
@@ -228,9 +240,11 @@ class _Training:
         check_weights(self.network, self.progress.epoch, self.progress.step, self.fabric)
 
     def _measure(self) -> dict[str, float] | None:
-        share_statistics(self.network, self.fabric)
+        share_statistics(self.network.buffers(), self.fabric)
+        if self.average:
+            share_statistics(self.average.statistics, self.fabric)
         asked = self.watch.stop
-        with self.fabric.autocast():
+        with self.average.in_place() if self.average else nullcontext(), self.fabric.autocast():
             measured = self.watch.measure(self.network, self.progress.epoch, lambda: asked.signal_number is not None)
         self.clock.did("measurement")
         return measured
@@ -242,7 +256,8 @@ class _Training:
 
     def _save(self, progress: _Progress) -> None:
         if self.fabric.is_global_zero:
-            save_checkpoint(self.folder, self.network, self.optimizer, vars(progress), self.best)
+            average = self.average.state if self.average else {}
+            save_checkpoint(self.folder, self.network, self.optimizer, vars(progress), self.best, average)
         self.clock.saved()
 
     def _save_and_leave(self, progress: _Progress) -> NoReturn:
@@ -280,7 +295,7 @@ class _Training:
             warn_of_epoch(history, self.guessing)
         is_best = self.schedule.patience is not None and kept_epoch(history, self.schedule.patience) == record["epoch"]
         if self.fabric.broadcast(is_best):  # the first process says so, all must agree
-            self.best = {name: tensor.detach().clone() for name, tensor in self.network.state_dict().items()}
+            self.best = {name: tensor.clone() for name, tensor in self.kept_state().items()}
         self.progress = _Progress(done.identity, done.epoch + 1, history=history)
         self._save(self.progress)
         if self.fabric.is_global_zero:
