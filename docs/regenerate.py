@@ -21,7 +21,8 @@ from cohear.reports.comparison import comparison_tables  # noqa: E402
 from cohear.reports.experiments import group_runs  # noqa: E402
 from cohear.reports.pages import to_markdown  # noqa: E402
 from cohear.reports.plots import Line, Robustness, corruption_panels, figure_1  # noqa: E402
-from cohear.runs.run import Run, find_finished  # noqa: E402
+from cohear.runs.finding import find_finished  # noqa: E402
+from cohear.runs.run import Run  # noqa: E402
 from reproduction.grid import Grid, choose  # noqa: E402
 from reproduction.page import page, pictures, summary  # noqa: E402
 

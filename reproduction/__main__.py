@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from cohear.runs.run import find_finished
+from cohear.runs.finding import find_finished
 from cohear.runtime.files import write_bytes, write_text
 from reproduction.grid import choose
 from reproduction.page import page, pictures

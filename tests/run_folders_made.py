@@ -11,11 +11,12 @@ import numpy as np
 from cohear.metrics.tasks import SINGLE_LABEL
 from cohear.reports.experiments import VARIANTS
 from cohear.runs.config import change
+from cohear.runs.finding import find_finished
 from cohear.runs.identity import NUMERICS
 from cohear.runs.paper import TABLE_1
 from cohear.runs.predictions import round_predictions, write_predictions
 from cohear.runs.presets import PRESETS, scale_schedules, small
-from cohear.runs.run import Record, Run, find_finished
+from cohear.runs.run import Record, Run
 
 CLASSES = ("dog", "rain", "siren", "bird")
 NAMES = {(model.method, model.transform): model.name for model in TABLE_1}

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from cohear.runs import memory
+from cohear.runs import cost
 from cohear.runs.run import Run
 from cohear.runs.trained_model import load_network
-from cohear.training.checkpoints import save_weights
+from cohear.training.weights import save_weights
 from tiny import OPTIONS, write_tones
 
 AS_TRAINED = (*OPTIONS, "--track", "end")
@@ -25,7 +25,7 @@ def change_record(run: Path, **changes: object) -> None:
 
 def test_a_finished_run_is_not_made_again_and_never_too_large(cohear, tones, copied, monkeypatch):
     before = {path: path.stat().st_mtime_ns for path in copied.rglob("*")}
-    monkeypatch.setattr(memory, "free_bytes", lambda: 1000)
+    monkeypatch.setattr(cost, "free_bytes", lambda: 1000)
     said = cohear("train", tones, *AS_TRAINED, "--out", copied)
     assert said.status == 0
     assert said.out.startswith("accuracy ")
@@ -140,7 +140,7 @@ def test_crossval_compares_with_the_finished_runs_on_the_same_clips_only(cohear,
 
 @pytest.mark.parametrize("command", ["train", "crossval"])
 def test_what_cannot_fit_in_memory_is_refused_before_it_is_begun(cohear, tones, tmp_path, monkeypatch, command):
-    monkeypatch.setattr(memory, "free_bytes", lambda: 1000)
+    monkeypatch.setattr(cost, "free_bytes", lambda: 1000)
     monkeypatch.chdir(tmp_path)
     assert cohear(command, tones, *OPTIONS).refuses("GB", "training.batch_size (now 6)", "network.width (now 0.0625)")
     assert os.listdir(tmp_path) == []

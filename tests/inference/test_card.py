@@ -24,7 +24,7 @@ from cohear.runs.predictions import Predictions, round_predictions, write_predic
 from cohear.runs.presets import configure
 from cohear.runs.run import Record, Run
 from cohear.runtime.sealed_tensors import seal, unseal
-from cohear.training.checkpoints import save_weights
+from cohear.training.weights import save_weights
 from made_models import DESCRIPTION, PROVENANCE
 from tiny import SAMPLE_RATE, TINY
 

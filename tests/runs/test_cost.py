@@ -11,10 +11,9 @@ from torch.profiler import ProfilerActivity, profile
 
 from cohear.data.kept_log_mels import KeptLogMels
 from cohear.errors import UserError
-from cohear.runs import duration, memory
-from cohear.runs.duration import estimate_s
+from cohear.runs import cost
+from cohear.runs.cost import check_memory, estimate_s, explain_out_of_memory, needed_bytes, usual_jobs
 from cohear.runs.execution import execute
-from cohear.runs.memory import check_memory, explain_out_of_memory, needed_bytes, usual_jobs
 from cohear.runs.plan import Plan
 from cohear.runs.step_cost import StepCost
 from cohear.runtime.files import cache_folder
@@ -64,9 +63,10 @@ def test_a_longer_run_takes_longer_and_the_rest_is_arithmetic(tones):
     assert estimate_s(alone) < estimate_s(twice)
 
 
-def test_spectrograms_are_counted_once_where_they_are_kept_and_each_time_where_not(tones, monkeypatch):
+def test_spectrograms_are_counted_once_where_they_are_kept_and_each_time_where_not(tones, tmp_path, monkeypatch):
+    monkeypatch.setenv("COHEAR_CACHE", str(tmp_path))
     a_second_each = StepCost(0, 0, kept_view_s=1, live_view_s=0, live_share=0, **dict.fromkeys(_SIZES, 0))
-    monkeypatch.setattr(duration, "measure_step", lambda *_: a_second_each)
+    monkeypatch.setattr(cost, "measure_step", lambda *_: a_second_each)
     n_made = 0
     write = KeptLogMels.write
 
@@ -76,7 +76,8 @@ def test_spectrograms_are_counted_once_where_they_are_kept_and_each_time_where_n
         write(kept, rows, outcomes, made)
 
     monkeypatch.setattr(KeptLogMels, "write", count)
-    plan = make_plan(tones, changes={"views.transform": "pitch", "views.kept": True, "training.epochs": 8})
+    changes = {"views.transform": "pitch", "views.kept": True, "training.epochs": 8}
+    plan = make_plan(tones, tmp_path / "run", changes)
     cold = estimate_s(plan)
     execute(plan)
     assert cold == pytest.approx(n_made, rel=0.1)
@@ -91,19 +92,19 @@ def test_what_cannot_fit_is_refused_with_the_settings_that_decide(tones, tmp_pat
     plan, larger = make_plan(tones, tmp_path / "a"), make_plan(tones, tmp_path / "b", {"network.width": 0.5})
     needs = [needed_bytes(one) for one in (plan, larger)]
     assert needs[0] < needs[1]
-    monkeypatch.setattr(memory, "free_bytes", lambda: sum(needs))
+    monkeypatch.setattr(cost, "free_bytes", lambda: sum(needs))
     check_memory([plan, larger, plan], n_jobs=2)
     with pytest.raises(UserError, match=r"3 runs side by side .*--jobs"):
         check_memory([plan, larger, plan], n_jobs=8)
-    monkeypatch.setattr(memory, "n_cores", lambda: 3)
+    monkeypatch.setattr(cost, "n_cores", lambda: 3)
     assert [usual_jobs(plans) for plans in ([plan, larger, plan], [larger, larger], [plan])] == [2, 1, 1]
-    monkeypatch.setattr(memory, "free_bytes", lambda: 1000)
+    monkeypatch.setattr(cost, "free_bytes", lambda: 1000)
     with pytest.raises(UserError) as refused:
         check_memory([plan])
     for setting in ("training.batch_size (now 6)", "data.clip_s (now 0.6)", "network.width", "training.precision=bf16"):
         assert setting in str(refused.value)
     assert not plan.folder.exists()
-    monkeypatch.setattr(memory, "free_bytes", lambda: None)  # nothing is known, nothing is refused
+    monkeypatch.setattr(cost, "free_bytes", lambda: None)  # nothing is known, nothing is refused
     check_memory([larger] * 9, n_jobs=9)
 
 
@@ -111,7 +112,7 @@ def test_log_mels_that_measurements_keep_are_counted_up_to_a_size_of_each_part(t
     plans = [make_plan(tones, changes={**NONE, "training.epochs": 2}, track=track) for track in ("end", "every")]
     plans.append(make_plan(tones, changes={"training.epochs": 2, "views.transform": "pitch"}, track="every"))
     with_kept = [needed_bytes(plan) for plan in plans]
-    monkeypatch.setattr(memory, "CACHE_BYTES", 0)
+    monkeypatch.setattr(cost, "CACHE_BYTES", 0)
     kept = [before - needed_bytes(plan) for before, plan in zip(with_kept, plans, strict=True)]
     log_mel = 4 * 16 * (4800 // 200 + 1)  # bands and frames of a view
     assert kept[1:] == [3 * 18 * log_mel, 3 * (18 + 9) * log_mel]  # the second is tested with two kinds of views
@@ -119,7 +120,7 @@ def test_log_mels_that_measurements_keep_are_counted_up_to_a_size_of_each_part(t
 
 
 def test_what_to_make_smaller_is_what_the_network_looks_at(tones, monkeypatch):
-    monkeypatch.setattr(memory, "free_bytes", lambda: 1000)
+    monkeypatch.setattr(cost, "free_bytes", lambda: 1000)
     with pytest.raises(UserError, match=r"network\.name \(now timm:resnet10t\)") as refused:
         check_memory([make_plan(tones, changes={"network.name": "timm:resnet10t"})])
     assert "network.width" not in str(refused.value)
@@ -127,7 +128,7 @@ def test_what_to_make_smaller_is_what_the_network_looks_at(tones, monkeypatch):
 
 def test_a_finished_run_is_not_refused_for_memory(tones, tmp_path, monkeypatch):
     make_run(tones, tmp_path, ONE_EPOCH)
-    monkeypatch.setattr(memory, "free_bytes", lambda: 1000)
+    monkeypatch.setattr(cost, "free_bytes", lambda: 1000)
     assert make_run(tones, tmp_path, ONE_EPOCH).is_finished
 
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from cohear.errors import UserError
-from cohear.runs.run import Run, find_finished, find_readable
+from cohear.runs.finding import find_finished, find_readable
+from cohear.runs.run import Run
 from run_folders_made import write_run
 
 

@@ -15,12 +15,11 @@ from cohear.training.checkpoints import (
     CheckpointClock,
     Restored,
     checkpoint_paths,
-    load_weights,
     parse_checkpoint,
     resume,
     save_checkpoint,
-    save_weights,
 )
+from cohear.training.weights import load_weights, save_weights
 
 RUN = "a run"
 FABRIC = Fabric(accelerator="cpu", devices=1)

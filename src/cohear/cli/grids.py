@@ -136,11 +136,11 @@ def reproduce(
     deadline_s = None if budget is None else time.time() + budget
     from cohear.cli.show import print_tables
     from cohear.reports.comparison import comparison_tables
+    from cohear.runs.finding import find_finished
     from cohear.runs.grid import EXECUTORS, plan_grid
     from cohear.runs.identity import check_parent
     from cohear.runs.paper import GRIDS, find_models, split_names
     from cohear.runs.plan import list_clips
-    from cohear.runs.run import find_finished
 
     if report:
         if what != "table1":
@@ -169,7 +169,7 @@ def reproduce(
 
 def _print_plans(plans: "Sequence[Plan]") -> None:
     """Print each run of a grid with an estimate of its time on this machine, or that it is finished."""
-    from cohear.runs.duration import estimate_s
+    from cohear.runs.cost import estimate_s
     from cohear.runs.grid import is_done
 
     store = plans[0].data.store
@@ -200,8 +200,8 @@ def _run_plans(
     """
     from cohear.api import write_report
     from cohear.cli.show import print_comparison
+    from cohear.runs.cost import check_memory, usual_jobs
     from cohear.runs.grid import check_places, is_done, run_grid
-    from cohear.runs.memory import check_memory, usual_jobs
     from cohear.runs.run import Run
 
     if n_processes() > 1:  # they would not agree on which run comes next
@@ -246,7 +246,7 @@ def _run_plans(
 
 def _readable_beside(runs: "Sequence[Run]", plan: "Plan") -> "list[Run]":
     """Find what else there is to compare with: finished runs on the same clips that can be read."""
-    from cohear.runs.run import find_readable
+    from cohear.runs.finding import find_readable
 
     beside = {}
     for found in find_readable(plan.parent, plan.record.data_fingerprint):

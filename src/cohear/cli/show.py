@@ -50,8 +50,8 @@ def report(runs: Runs) -> None:
         runs: Run folders, or folders that hold them.
     """
     from cohear.api import write_report
+    from cohear.runs.finding import find_finished
     from cohear.runs.predictions import write_table
-    from cohear.runs.run import find_finished
 
     failure = None
     for run in find_finished(runs, tested=False)[0]:
@@ -162,7 +162,7 @@ def print_tables(tables: "Iterable[Table]", *, markdown: bool = False) -> None:
 
 def _finished(paths: Sequence[Path], *, tested: bool = True) -> "list[Run]":
     """Find finished runs, as `find_finished`, and say which are left out."""
-    from cohear.runs.run import find_finished
+    from cohear.runs.finding import find_finished
 
     finished, unfinished = find_finished(paths, tested=tested)
     for run in unfinished:

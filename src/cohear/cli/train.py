@@ -45,7 +45,7 @@ def train(
         track: When accuracy and divergence of training and test clips are measured: after every epoch, every N-th, or
             at the end.
     """
-    from cohear.runs.duration import estimate_s
+    from cohear.runs.cost import estimate_s
     from cohear.runs.execution import execute, plan_run
     from cohear.runs.run import Run
 

@@ -21,18 +21,18 @@ from cohear.runs.build import (
     waveform_reader,
 )
 from cohear.runs.config import EVERY_CLIP, Config, check_track, is_tracked
+from cohear.runs.cost import check_memory, explain_out_of_memory
 from cohear.runs.identity import check_folder, check_place, claimed
-from cohear.runs.memory import check_memory, explain_out_of_memory
 from cohear.runs.plan import Listing, Plan, Prepared, list_clips
-from cohear.runs.run import SCHEMA, Run, find_finished
+from cohear.runs.run import SCHEMA, Run
 from cohear.runtime.devices import make_fabric
 from cohear.runtime.interrupts import stop_on_signals
 from cohear.runtime.machine import keep_freed_memory, process_rank
-from cohear.training.checkpoints import save_weights
 from cohear.training.history import guessing_loss, history_warnings, kept_epoch
 from cohear.training.inputs import TrainingClips, Watch
 from cohear.training.nonfinite import LOWER_RATE
 from cohear.training.trainer import train
+from cohear.training.weights import save_weights
 
 if TYPE_CHECKING:
     from cohear.evaluation.calibration import Calibration
@@ -73,6 +73,8 @@ def plan_run(
     if crossval is not None and config.fold != EVERY_CLIP:
         raise UserError("--crossval tells what to expect of a run on every clip; give it with --fold all only")
     if crossval is not None:
+        from cohear.runs.finding import find_finished
+
         find_finished([crossval])
     listing = list_clips(data, config, chosen)
     listing.check(listing.config)

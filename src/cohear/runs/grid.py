@@ -8,10 +8,11 @@ from cohear.errors import UserError
 from cohear.registry import Registry
 from cohear.runs.config import change
 from cohear.runs.executors import AfterRun, Executor, run_local
+from cohear.runs.finding import find_readable
 from cohear.runs.identity import check_folder
 from cohear.runs.paper import FIGURE_FOLD, FOLLOWED, HEADLINE, GridModel, name_on
 from cohear.runs.plan import Plan, Prepared
-from cohear.runs.run import Run, find_readable
+from cohear.runs.run import Run
 
 EXECUTORS: Registry[Executor] = Registry("executor", "cohear.executors", {"local": run_local})
 """By whom a grid's runs are made."""

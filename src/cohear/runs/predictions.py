@@ -27,8 +27,9 @@ from cohear.metrics.tasks import Decisions, Targets, Task, task_of
 from cohear.metrics.thresholds import detections, false_alarms_per_hour
 from cohear.runs.config import Config, change
 from cohear.runs.description import Expectation
+from cohear.runs.finding import find_readable
 from cohear.runs.identity import identify_experiment
-from cohear.runs.run import Metrics, Record, damaged, find_readable, first_error
+from cohear.runs.run import Metrics, Record, damaged, first_error
 from cohear.runtime.files import parse_json, read_plain, write_bytes
 
 if TYPE_CHECKING:

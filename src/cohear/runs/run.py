@@ -1,11 +1,10 @@
-"""A run: what stands in its folder, and which runs lie where.
+"""A run: what stands in its folder.
 
 A folder with `config.json` is a run; it is finished when it also holds `metrics.json`, which is written last but for
 the pages that are rendered from the rest.
 """
 
-import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -180,10 +179,11 @@ class Run:
     def _tested(self, name: Literal["accuracy", "jsd"]) -> float:
         value = self.metrics[name]
         if value is None:
-            raise self._untested()
+            raise self.untested_error()
         return value
 
-    def _untested(self) -> UserError:
+    def untested_error(self) -> UserError:
+        """Say why a run on every clip has no numbers of a test."""
         return UserError(
             f"'{self.folder}' was trained on every clip, so there are none it was tested on: give runs with a fold"
         )
@@ -321,60 +321,6 @@ def damaged(file: Path, reason: str) -> UserError:
     if file.name == "config.json":
         again = "copy it back from elsewhere"
     return UserError(f"'{file}' is damaged ({reason}): {again}, or leave the run out.")
-
-
-def find_runs(paths: Iterable[Path]) -> list[Run]:
-    """Find runs, finished or not: a path is a run folder, or a folder with run folders somewhere below it.
-
-    Raises:
-        UserError: where a path is no folder.
-    """
-    found: dict[Path, Run] = {}
-    for path in paths:
-        if not path.is_dir():
-            kind = "is a file" if path.exists() else "does not exist"
-            raise UserError(f"'{path}' {kind}: give the folder of a run, or a folder of such folders.")
-        for folder, below, files in os.walk(path):
-            below.sort()
-            if "config.json" in files:
-                found.setdefault(Path(folder).resolve(), Run(folder))
-                below.clear()  # a run holds no runs
-    return list(found.values())
-
-
-def find_finished(paths: Iterable[Path], *, tested: bool = True) -> tuple[list[Run], list[Run]]:
-    """Find finished runs, and the unfinished ones beside them.
-
-    Args:
-        paths: as for `find_runs`; each must hold a finished run.
-        tested: leave out runs on every clip, and refuse one that is given by its own path.
-
-    Raises:
-        UserError: where a path holds no finished run, or a run that was asked for by its path cannot be taken.
-    """
-    finished, unfinished = list[Run](), list[Run]()
-    for path in paths:
-        found = find_runs([path])
-        done = [run for run in found if run.is_finished and (run.is_tested or not tested)]
-        if [run.folder for run in found] == [path] and not done:
-            _ = found[0].metrics  # says that it is unfinished
-            raise found[0]._untested()
-        if not done:
-            others = f", only {len(found)} unfinished or without a test" if found else ""
-            raise UserError(f"'{path}' holds no finished run{others}: give the folder of a run, or a folder with some.")
-        finished += done
-        unfinished += [run for run in found if not run.is_finished]
-    return finished, unfinished
-
-
-def find_readable(parent: Path, data_fingerprint: str) -> list[Run]:
-    """Find the runs of some clips below a folder, which may be missing; what cannot be read is passed over."""
-    found = []
-    for run in find_runs([parent]) if parent.is_dir() else []:
-        with suppress(UserError):
-            if run.record.data_fingerprint == data_fingerprint:
-                found.append(run)
-    return found
 
 
 def first_error(error: Exception) -> str:

@@ -25,7 +25,7 @@ from cohear.runs.description import FORMAT, Description, Expectation, Provenance
 from cohear.runs.run import Run, first_error
 from cohear.runtime.files import read_plain
 from cohear.runtime.sealed_tensors import seal, unseal
-from cohear.training.checkpoints import load_weights
+from cohear.training.weights import load_weights
 
 PACKED_SUFFIX = ".cohear"
 MAX_FILE_BYTES = 2**30

@@ -29,14 +29,13 @@ from cohear.errors import UserError
 from cohear.runtime import disk
 from cohear.runtime.files import explain_disk_errors, read_plain, write_bytes
 from cohear.runtime.sealed_tensors import seal, unseal
+from cohear.training.weights import MOST_BYTES, one_line, to_arrays, to_tensors
 
 _log = logging.getLogger(__name__)
 _NAME = re.compile(r"epoch-(\d+)-step-(\d+)\.safetensors")
 _NETWORK, _OPTIMIZER, _BEST, _AVERAGE = "network.", "optimizer.", "best.", "average."
 N_KEPT = 2
 """Checkpoints, the one just written and the one before."""
-MOST_BYTES = 2**34
-"""Of a checkpoint or a file of weights: a thousand times the paper's."""
 INTERVAL_S = 300.0
 """Longest time between two checkpoints, but for a single piece of work that takes longer."""
 
@@ -102,7 +101,7 @@ def save_checkpoint(
                 "back, then go on with --resume"
             )
         disk.make_folder(path.parent)
-    write_bytes(path, seal(_arrays(tensors), progress))
+    write_bytes(path, seal(to_arrays(tensors), progress))
     _remove_old(folder)
 
 
@@ -134,12 +133,12 @@ def resume(
     if not data:
         return None
     found = parse_checkpoint(data)
-    tensors = _tensors(found.tensors)
+    tensors = to_tensors(found.tensors)
     try:
         _restore(network, optimizer, tensors)
     except (KeyError, ValueError, IndexError, RuntimeError) as error:
         raise UserError(
-            f"the checkpoint in '{folder}' is of another network ({_reason(error)}); remove the run folder to start "
+            f"the checkpoint in '{folder}' is of another network ({one_line(error)}); remove the run folder to start "
             "afresh"
         ) from error
     return Restored(found.progress, _part(tensors, _BEST), _part(tensors, _AVERAGE))
@@ -250,43 +249,8 @@ def _unreadable(path: Path, error: OSError) -> UserError:
     return UserError(f"'{path}' cannot be read ({reason}); see to the disk, then go on with --resume")
 
 
-def save_weights(path: Path, network: nn.Module, about: dict[str, str]) -> None:
-    """Write a network's state dict, equal bytes for equal weights."""
-    write_bytes(path, seal(_arrays(network.state_dict()), about))
-
-
-def load_weights(path: Path, network: nn.Module) -> None:
-    """Read a network's state dict, strictly.
-
-    Raises:
-        UserError: where the file is missing, damaged, or of another network.
-    """
-    try:
-        network.load_state_dict(_tensors(unseal(read_plain(path, MOST_BYTES))[0]))
-    except (ValueError, OSError, RuntimeError) as error:
-        kind = "they are of another network: " if isinstance(error, RuntimeError) else ""
-        raise UserError(
-            f"the weights '{path}' cannot be used ({kind}{_reason(error)}); copy those of this run there again, or "
-            "remove metrics.json beside them and go on with --resume"
-        ) from error
-
-
-def _arrays(tensors: dict[str, Tensor]) -> dict[str, np.ndarray]:
-    return {name: tensor.detach().cpu().contiguous().numpy() for name, tensor in tensors.items()}
-
-
-def _tensors(arrays: dict[str, np.ndarray]) -> dict[str, Tensor]:
-    return {name: torch.from_numpy(array) for name, array in arrays.items()}
-
-
 def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
-
-
-def _reason(error: Exception) -> str:
-    """Word an error in one line: torch heads a list of all tensors that do not fit, the first says enough."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[:2][-1].rstrip(".") if lines else type(error).__name__
 
 
 def _restore(network: nn.Module, optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:

@@ -23,7 +23,6 @@ from cohear.errors import UserError
 from cohear.objectives import ClassificationObjective, Losses
 from cohear.runtime.interrupts import Interrupted
 from cohear.tensors import on_device
-from cohear.training.averaging import WeightAverage
 from cohear.training.batches import Batch, epoch_batches, n_steps, sampling_classes
 from cohear.training.checkpoints import CheckpointClock, resume, save_checkpoint
 from cohear.training.history import guessing_loss, is_settled, kept_epoch, warn_of_epoch, write_history
@@ -33,6 +32,7 @@ from cohear.training.together import AfterSteps, anywhere, mean_over_processes, 
 from cohear.views import ViewMaker
 
 if TYPE_CHECKING:
+    from cohear.training.averaging import WeightAverage
     from cohear.training.mixup import Mixture
 
 
@@ -135,10 +135,7 @@ class _Training:
         self.best = restored.best if restored else {}
         """The network's state after its best epoch, where it may go back to it."""
         self.steps_per_epoch = n_steps(len(clips.targets), schedule.items, schedule.batch_size)
-        self.average: WeightAverage | None = None
-        if schedule.averaging_epochs:
-            n_averaged = schedule.averaging_epochs * self.steps_per_epoch
-            self.average = WeightAverage(network, n_averaged, restored.average if restored else {})
+        self.average = self._begin_average(restored.average if restored else {})
         self.classes = sampling_classes(clips.targets) if schedule.draws_classes_equally else None
         self.guessing = guessing_loss(schedule, clips.targets)
         self.finite_steps = FiniteSteps(network, self.optimizer, schedule.drops_nonfinite, fabric)
@@ -146,6 +143,13 @@ class _Training:
         self.step_module.train()
         if fabric.is_global_zero:
             write_history(self.folder, self.progress.history)
+
+    def _begin_average(self, state: dict[str, Tensor]) -> "WeightAverage | None":
+        if not self.schedule.averaging_epochs:
+            return None
+        from cohear.training.averaging import WeightAverage  # few trainings want one
+
+        return WeightAverage(self.network, self.schedule.averaging_epochs * self.steps_per_epoch, state)
 
     def goes_on(self) -> bool:
         """Whether another epoch is to be made."""
