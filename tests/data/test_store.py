@@ -1,4 +1,5 @@
 import dataclasses
+import shutil
 import wave
 from pathlib import Path
 
@@ -6,10 +7,10 @@ import numpy as np
 import pytest
 import soxr
 
-from cohear.data import decoding, store_files
+from cohear.data import store_files
 from cohear.data.clips import Clip
 from cohear.data.datasets import Dataset, read_dataset
-from cohear.data.decoding import StoreSettings
+from cohear.data.decoding import StoreSettings, decode_clips
 from cohear.data.folds import with_folds
 from cohear.data.store import open_store
 from cohear.errors import UserError
@@ -136,7 +137,7 @@ def test_clips_of_an_m4a_are_decoded_together_and_keep_their_order(sounds, monke
         write_m4a(sounds / name, np.random.default_rng(0).normal(0, 0.1, (2, 6 * 44100)))
     listed = [("a.m4a", 0), ("b.m4a", 2), ("cat/0.wav", 0), ("a.m4a", 4), ("b.m4a", 1), ("a.m4a", 9), ("a.m4a", 2)]
     clips = tuple(Clip(path, ("xy"[start > 1],), start_s=start, end_s=start + 1) for path, start in listed)
-    n_together, decode_clips = [], decoding.decode_clips
+    n_together = []
     monkeypatch.setattr(
         store_files, "decode_clips", lambda *given: n_together.append(len(given[1])) or decode_clips(*given)
     )
@@ -177,6 +178,18 @@ def test_bad_files_are_skipped_and_listed_on_request(with_bad_files):
     np.testing.assert_array_equal(opened.read([3])[0] * 32768, steps(10))
     with pytest.raises(UserError, match="4 of 10 clips cannot be used"):
         open_folder(with_bad_files)
+
+
+def test_clips_left_out_and_back_again_are_other_contents(sounds, monkeypatch):
+    def one_fails(root: Path, clips, settings):
+        return [UserError("not now")] if clips[0].path == "cat/1.wav" else decode_clips(root, clips, settings)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store_files, "decode_clips", one_fails)
+        fewer = open_folder(sounds, skip_bad=True)
+    shutil.rmtree(sounds.parent / "cache")
+    assert len(fewer) == len(open_folder(sounds)) - 1
+    assert fewer.contents != open_folder(sounds).contents
 
 
 def test_missing_file_is_bad_until_it_appears(sounds):

@@ -1,5 +1,6 @@
 """Free memory as machines, control groups and limits tell it, each made up in a folder; and errors for want of it."""
 
+import platform
 import subprocess
 import sys
 
@@ -90,3 +91,25 @@ def test_other_errors_are_not_taken_for_them():
     assert not is_out_of_memory(failed.value)
     assert not is_out_of_memory(RuntimeError("could not create a primitive descriptor for a convolution"))
     assert not is_out_of_memory(FileNotFoundError("can't allocate memory.wav"))
+
+
+FAULTS = """
+import resource, sys, torch
+from cohear.runtime.machine import keep_freed_memory
+if sys.argv[1:]:
+    keep_freed_memory()
+for turn in range(12):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    torch.ones(16 << 20)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc can be told")
+def test_memory_that_was_freed_is_used_again_without_the_kernel():
+    freed, kept = (
+        int(subprocess.run([sys.executable, "-c", FAULTS, *words], capture_output=True, text=True, check=True).stdout)
+        for words in ([], ["kept"])
+    )
+    assert freed > 20
+    assert kept < freed / 5
