@@ -73,7 +73,7 @@ def measure(
     fabric = make_fabric(config.training.precision)
     device, half = fabric.device, config.training.precision == "bf16"
     plan = dataclasses.replace(build_schedule(config), n_epochs=1)
-    n_views = len(plan.items[0])
+    n_views = plan.items.n_views
     n_clips = config.training.batch_size // n_views
     views, rows = np.arange(n_views)[:, None].repeat(n_clips, 1), np.arange(n_clips)
     clip_keys = keys.fold_in(keys.key(0, "made-up clips"), rows)

@@ -1,4 +1,4 @@
-"""The runs of one Table 1: thirteen models under one configuration, what changes one thing in it, and differences.
+"""The runs of one Table 1: all models under one configuration, what changes one thing in it, and differences.
 
 A folder may hold runs of several presets, data sets or versions. A table is of one of these: of the paper's
 configuration where there are such runs, then of one with runs of No Augmentation, then of the one with the most.
@@ -42,7 +42,7 @@ class Grid:
 
     @cached_property
     def table(self) -> dict[str, Experiment]:
-        """The thirteen models under the seeds of the grid, as far as there are runs."""
+        """The models of the table under the seeds of the grid, as far as there are runs."""
         named = {name: its for name, its in self.experiments.items() if name in MODELS}
         kept = {name: [run for run in its.runs if run.config.seed in self.seeds] for name, its in named.items()}
         return {name: replace(named[name], runs=tuple(runs)) for name, runs in kept.items() if runs}

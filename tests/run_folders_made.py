@@ -19,7 +19,7 @@ from cohear.runs.presets import PRESETS, scale_schedules, small
 from cohear.runs.run import Record, Run
 
 CLASSES = ("dog", "rain", "siren", "bird")
-NAMES = {(model.method, model.transform): model.name for model in TABLE_1}
+NAMES = {(model.method, model.transform): model.name for model in reversed(TABLE_1)}
 
 
 def write_run(
@@ -137,5 +137,8 @@ def write_grid(folder, n_wrong, folds=range(1, 6), seeds=(0,), models=TABLE_1, *
         for fold in folds:
             for seed in seeds:
                 place, wrong = folder / f"{model.name} {fold} {seed}", tuple(range(n_wrong[model.method]))
-                write_run(place, model.method, model.transform, fold, seed, wrong, model=model.name, **settings)
+                write_run(
+                    place, model.method, model.transform, fold, seed, wrong,
+                    model=model.name, **{"settings": dict(model.changes)} | settings,
+                )  # fmt: skip
     return read_runs([folder])

@@ -16,10 +16,10 @@ from cohear.metrics.tasks import task_of
 from cohear.training.batches import Batch, Items, balanced_visits, epoch_batches, sampling_classes
 
 ITEMS: dict[str, Items] = {
-    "none": ((0,),),
-    "standard": ((0,), (1,), (2,)),
-    "bda": ((0, 1, 2),),
-    "consistency": ((0, 1, 2),),
+    "none": Items(((0,),)),
+    "standard": Items(((0,), (1,), (2,))),
+    "bda": Items(((0, 1, 2),)),
+    "consistency": Items(((0, 1, 2),)),
 }
 """Of the four methods."""
 CLASSES = np.array([0] * 9 + [1] * 4 + [2] * 2)

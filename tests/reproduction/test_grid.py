@@ -99,6 +99,6 @@ def test_seeds_that_only_a_control_needs_are_not_seeds_of_the_grid(tmp_path, wri
     write_grid(tmp_path / "grid", N_WRONG, folds=(1,), models=HEADLINE, precision="bf16")
     write_grid(tmp_path / "more", N_WRONG, folds=(1,), seeds=(1, 2), models=[BEST, CONTROLS[0]])
     grid = choose(read_runs([tmp_path]))
-    assert (grid.seeds, len(grid.runs)) == ((0,), 4)
+    assert (grid.seeds, len(grid.runs)) == ((0,), 5)
     assert _names(grid)["Combination-CL"] == 3
     assert CONTROLS[0].name in _names(grid)

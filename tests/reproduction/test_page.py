@@ -23,10 +23,10 @@ def _verdicts(text):
 def test_no_runs_make_a_page_that_says_so():
     grid = choose([])
     text = page(grid, "# A", "figure")
-    assert "0 of 65 runs are there" in text
+    assert "0 of 85 runs are there" in text
     assert "| Combination-CL | - | - | - | - | - | 0 | 86.22% | 0.12 | +2.63 |" in text
     assert "rehearsal" not in text
-    assert _verdicts(text) == ["cannot be told"] * 19
+    assert _verdicts(text) == ["cannot be told"] * 21
     assert pictures(grid, "figure") == {}
 
 
@@ -34,7 +34,7 @@ def test_no_runs_make_a_page_that_says_so():
 def test_a_part_of_the_papers_grid(tmp_path, write_grid):
     grid = choose(write_grid(tmp_path, N_WRONG, models=HEADLINE, n_epochs=3, tracked=True))
     text = page(grid, "# A", "figure")
-    assert "20 of 65 runs are there" in text
+    assert "25 of 85 runs are there" in text
     assert "the paper's settings as we read it, in float32" in text
     assert "| No Augmentation | 50.00% | 0.00 | - | - | - | 5 | 83.59% | 0.15 | - |" in text
     assert re.search(r"\| Combination-CL \| 90.00% \| 0.00 \| - \| \+40.00 \| \+\d+.\d\d, \+\d+.\d\d \| 5 \|", text)

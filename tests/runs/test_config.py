@@ -40,16 +40,17 @@ def test_the_schedules_of_the_small_preset_end_where_the_papers_do():
     assert (shorter.objective, shorter.optimizer) == (small().objective, small().optimizer)
 
 
-def test_thirteen_models_bear_the_papers_names():
+def test_models_bear_the_papers_names_and_standard_augmentation_is_there_in_two_readings():
     assert [model.name for model in TABLE_1] == [
         "No Augmentation",
-        *("Pitch-Shift", "Pitch-Shift-BDA", "Pitch-Shift-CL"),
-        *("Reverb", "Reverb-BDA", "Reverb-CL"),
-        *("TF-Masking", "TF-Masking-BDA", "TF-Masking-CL"),
-        *("Combination", "Combination-BDA", "Combination-CL"),
+        *("Pitch-Shift", "Pitch-Shift (one)", "Pitch-Shift-BDA", "Pitch-Shift-CL"),
+        *("Reverb", "Reverb (one)", "Reverb-BDA", "Reverb-CL"),
+        *("TF-Masking", "TF-Masking (one)", "TF-Masking-BDA", "TF-Masking-CL"),
+        *("Combination", "Combination (one)", "Combination-BDA", "Combination-CL"),
     ]
     assert all(model_name(model.configure(Config())) == model.name for model in TABLE_1)
-    assert [model.name for model in HEADLINE] == ["No Augmentation", "Combination", "Combination-BDA", "Combination-CL"]
+    last = ["Combination", "Combination (one)", "Combination-BDA", "Combination-CL"]
+    assert [model.name for model in HEADLINE] == ["No Augmentation", *last]
 
 
 @pytest.mark.parametrize(
@@ -91,9 +92,10 @@ def counts(model: GridModel, preset: str) -> tuple[int, int]:
 
 
 def test_methods_with_transforms_take_as_many_updates_and_hear_as_many_signals():
-    assert {counts(model, "paper") for model in TABLE_1[1:]} == {(72 * 40, 72 * 4800)}
-    assert {counts(model, "small") for model in TABLE_1[1:]} == {(24 * 20, 24 * 960)}
-    assert counts(TABLE_1[0], "paper") == (72 * 14, 72 * 1600)
+    few = {model for model in TABLE_1 if model.method == "none" or "(one)" in model.name}
+    assert {counts(model, "paper") for model in {*TABLE_1} - few} == {(72 * 40, 72 * 4800)}
+    assert {counts(model, "small") for model in {*TABLE_1} - few} == {(24 * 20, 24 * 960)}
+    assert {counts(model, "paper") for model in few} == {(72 * 14, 72 * 1600)}
     assert counts(LONGER, "paper") == (3024, 72 * 4800)  # an epoch is 13 batches of 120 and one of 40
 
 

@@ -67,7 +67,8 @@ def test_a_plan_goes_seed_by_seed_fold_by_fold_and_what_the_largest_gain_rests_o
 
 
 def test_only_some_models_are_measured_every_epoch_and_on_the_fold_of_figure_1_only(prepared):
-    names = ("No Augmentation", "Combination", "Combination-BDA", "Combination-CL", "Reverb", "Reverb-BDA", "Reverb-CL")
+    methods = ("", " (one)", "-BDA", "-CL")
+    names = ["No Augmentation", *(name + method for name in ("Combination", "Reverb") for method in methods)]
     plans = grid(prepared, models=TABLE_1, track=None)
     assert {(p.name, p.config.fold) for p in plans if p.track == "every"} == {(name, 1) for name in names}
     assert {p.track for p in grid(prepared, models=TABLE_1, folds=(2,), track=None)} == {"end"}
@@ -79,7 +80,7 @@ def test_runs_have_folders_of_their_own_and_are_shared_where_they_are_the_same(p
         {plan.folder for plan in grid(prepared, tmp_path, models, seeds=(0, 1))}
         for models in (TABLE_1, ABLATIONS, CONTROLS)
     )
-    assert len(table) == 13 * 2 * 2
+    assert len(table) == 17 * 2 * 2
     assert {folder.parent for folder in table} == {tmp_path}
     assert len(table & ablations) == 4
     assert len(table & controls) == len(table & ablations & controls) == 2  # on the first fold only

@@ -47,6 +47,7 @@ OTHER: dict[str, Any] = {
     "data.background": "tone2",
     "views.transform": "pitch",
     "views.n_transformed": 1,
+    "views.standard_reads": "one",
     "views.kept": True,
     "front_end.n_fft": 300,
     "front_end.hop_length": 150,
@@ -85,6 +86,7 @@ OTHER: dict[str, Any] = {
 }
 """Another value of every setting."""
 BESIDE = {
+    "views.standard_reads": {"method": "standard"},
     "objective.representation": {"objective.divergence": "l2"},
     "objective.ramp_offset": {"objective.ramp_epochs": 1.0},
     "optimizer.warmup_epochs": {"optimizer.schedule": "cosine"},

@@ -28,12 +28,12 @@ from cohear.transforms import Choose, ClipFacts, PitchShift, Reverb
 from cohear.views import ViewMaker
 
 N_CLIPS, N_CLASSES, RATE, SEED = 11, 3, 8000, 4
-THREE_VIEWS: Items = ((0, 1, 2),)
+THREE_VIEWS = Items(((0, 1, 2),))
 METHODS: dict[str, tuple[Items, type[ClassificationObjective], tuple[int, ...]]] = {
     "consistency": (THREE_VIEWS, ConsistencyObjective, (18, 15)),
     "bda": (THREE_VIEWS, ClassificationObjective, (15,)),
-    "standard": (((0,), (1,), (2,)), ClassificationObjective, (8, 7)),
-    "none": (((0,),), ClassificationObjective, (5,)),
+    "standard": (Items(((0,), (1,), (2,))), ClassificationObjective, (8, 7)),
+    "none": (Items(((0,),)), ClassificationObjective, (5,)),
 }
 """Items, objective, and batch sizes: an even and an odd number of items, and last batches of one item or a few."""
 

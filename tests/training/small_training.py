@@ -12,14 +12,14 @@ from lightning_fabric import Fabric
 from cohear import keys
 from cohear.models import VGG, LogMel
 from cohear.objectives import ClassificationObjective, ConsistencyObjective
-from cohear.training.batches import epoch_batches
+from cohear.training.batches import Items, epoch_batches
 from cohear.training.inputs import Schedule, TrainingClips, Watch
 from cohear.training.trainer import train
 from cohear.transforms import ClipFacts, SpecAugment
 from cohear.views import ViewMaker
 
 N_CLIPS, N_CLASSES, RATE, SEED = 8, 2, 8000, 3
-ITEMS, BATCH_SIZE, N_STEPS = ((0, 1),), 4, 4
+ITEMS, BATCH_SIZE, N_STEPS = Items(((0, 1),)), 4, 4
 DAMAGED = 5
 """The clip that `damaged` is about."""
 ALTERNATING = np.arange(N_CLIPS) % N_CLASSES

@@ -4,10 +4,12 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from scipy.stats import chisquare
 
-from cohear.training.batches import balanced_visits, epoch_batches, n_steps, sampling_classes
+from cohear.training.batches import Items, balanced_visits, epoch_batches, n_steps, sampling_classes
 
-NONE, STANDARD, BATCHED = ((0,),), ((0,), (1,), (2,)), ((0, 1, 2),)
+NONE, STANDARD, BATCHED = Items(((0,),)), Items(((0,), (1,), (2,))), Items(((0, 1, 2),))
+ONE = Items(STANDARD.views, draws_one=True)
 CLASSES = np.repeat([0, 1, 3], [29, 7, 1])  # class 2 has no clip
 MEMBERS = [np.flatnonzero(np.equal(CLASSES, number)) for number in (0, 1, 3)]
 
@@ -15,12 +17,13 @@ MEMBERS = [np.flatnonzero(np.equal(CLASSES, number)) for number in (0, 1, 3)]
 def test_a_batch_of_120_holds_what_the_paper_says():
     sizes = {
         items: [len(batch.clips) for batch in epoch_batches(1600, items, 120, 0, 0)]
-        for items in (NONE, STANDARD, BATCHED)
+        for items in (NONE, STANDARD, ONE, BATCHED)
     }
+    assert sizes[ONE] == sizes[NONE]
     assert sizes[NONE] == [120] * 13 + [40]
     assert sizes[STANDARD] == [120] * 40
     assert sizes[BATCHED] == [40] * 40
-    assert {items: n_steps(1600, items, 120) for items in sizes} == {NONE: 14, STANDARD: 40, BATCHED: 40}
+    assert {items: n_steps(1600, items, 120) for items in sizes} == {NONE: 14, STANDARD: 40, ONE: 14, BATCHED: 40}
 
 
 def test_standard_and_batched_augmentation_see_the_same_signals_in_an_epoch():
@@ -32,6 +35,19 @@ def test_standard_and_batched_augmentation_see_the_same_signals_in_an_epoch():
             sorted((int(c), int(v)) for clips, views in cells for c, v in zip(clips.flat, views.flat, strict=True))
         )
     assert seen[0] == seen[1] == [(clip, view) for clip in range(50) for view in range(3)]
+
+
+def test_where_one_signal_of_a_clip_is_heard_it_is_each_of_its_views_equally_often():
+    n_clips, before = 3000, None
+    for epoch in range(2):
+        batches = epoch_batches(n_clips, ONE, 120, seed=1, epoch=epoch)
+        clips, views = (np.concatenate([getattr(batch, name) for batch in batches], -1) for name in ("clips", "views"))
+        assert sorted(clips) == list(range(n_clips))
+        of_clip = views[0, np.argsort(clips)]
+        assert chisquare(np.bincount(of_clip, minlength=3)).pvalue > 0.01
+        if before is not None:
+            assert 0.3 < (of_clip == before).mean() < 0.37  # drawn anew
+        before = of_clip
 
 
 def test_order_depends_on_seed_and_epoch_alone():

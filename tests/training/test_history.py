@@ -13,7 +13,7 @@ from scipy.optimize import minimize
 
 from cohear.metrics.tasks import task_of
 from cohear.objectives import BERNOULLI, CATEGORICAL, ClassificationObjective
-from cohear.training.batches import balanced_visits
+from cohear.training.batches import Items, balanced_visits
 from cohear.training.history import (
     MIN_STEPS,
     N_EPOCHS,
@@ -32,7 +32,7 @@ MULTI = np.array([[1, 0, 0], [1, 1, 0], [1, 0, 0], [0, 0, 0], [1, 0, 1]], np.flo
 
 def make_plan(objective: ClassificationObjective, *, equally: bool = False, n_views: int = 3) -> Schedule:
     return Schedule(
-        items=(tuple(range(n_views)),),
+        items=Items((tuple(range(n_views)),)),
         objective=objective,
         n_epochs=1,
         batch_size=6,
@@ -48,7 +48,7 @@ def lowest_loss(plan: Schedule, targets: np.ndarray, drawn: np.ndarray) -> float
     """Search the logits that, the same for every clip and view, have the lowest loss."""
 
     def loss(logits: np.ndarray) -> float:
-        same = torch.from_numpy(logits).expand(len(plan.items[0]), len(drawn), -1)
+        same = torch.from_numpy(logits).expand(len(plan.items.views[0]), len(drawn), -1)
         return plan.objective(same, torch.from_numpy(targets[drawn])).classification.item()
 
     return minimize(loss, np.zeros(3), method="Nelder-Mead", options={"xatol": 1e-6, "fatol": 1e-10}).fun

@@ -78,7 +78,7 @@ def take_steps(
     optimizer = torch.optim.AdamW(module.parameters(), lr=1e-3)
     fabric = FabricWithoutData(accelerator="cpu", devices=1)
     finite_steps = FiniteSteps(module, optimizer, drops_nonfinite, fabric)
-    batch = Batch(np.array([4, 1, 0]), np.array(plan.items[0])[:, None].repeat(3, 1))
+    batch = Batch(np.array([4, 1, 0]), np.array(plan.items.views[0])[:, None].repeat(3, 1))
 
     def step(epoch: int) -> torch.Tensor:
         finite_steps.before_forward()

@@ -18,6 +18,7 @@ from cohear.reports.experiments import Experiment, cell_of, closest, group_runs,
 from cohear.reports.pages import WARNING, Table, count_text, nats_text, picture, signed, write_page
 from cohear.reports.paired import compare_pairs, paired_table
 from cohear.runs.build import shown_recipe
+from cohear.runs.identity import ONE_READ
 from cohear.runs.run import Run
 
 ErrorOver = Literal["folds", "seeds"]
@@ -49,7 +50,12 @@ PAPER_TABLE_1: dict[str, PaperResult] = {
     "Combination-BDA": PaperResult(85.83, 0.22, 2.25),
     "Combination-CL": PaperResult(86.22, 0.12, 2.63),
 }
-"""By the names of `cohear.runs.paper.TABLE_1`."""
+"""By the names of `cohear.runs.paper.TABLE_1`; of standard augmentation by that which hears all signals."""
+
+
+def paper_result(model: str) -> PaperResult | None:
+    """Return the paper's row of a model: of standard augmentation the same for both readings."""
+    return PAPER_TABLE_1.get(model.removesuffix(ONE_READ))
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,7 +168,7 @@ def _method_table(rows: Sequence[MethodRow], runs: Sequence[Run], error_over: Er
 
 
 def _paper_cell(experiment: Experiment) -> str:
-    paper = PAPER_TABLE_1.get(experiment.runs[0].record.model)
+    paper = paper_result(experiment.runs[0].record.model)
     if paper is None or experiment.is_changed or not _is_esc50(experiment.runs[0]):
         return "-"
     text = _accuracy_text(paper.accuracy_percent, paper.standard_error_percent)

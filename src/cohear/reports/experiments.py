@@ -8,11 +8,12 @@ from typing import Any
 from cohear.errors import UserError
 from cohear.reports.pages import count_text
 from cohear.runs.config import IN_NAME, REPLICATES, SCHEDULES, Config, differences, result_settings, setting_values
+from cohear.runs.identity import model_name
 from cohear.runs.paper import ABLATIONS, CONTROLS, TABLE_1
 from cohear.runs.presets import PRESETS, scale_schedules
 from cohear.runs.run import Run
 
-_PLACES = {(model.transform, model.method): place for place, model in enumerate(TABLE_1)}
+_PLACES = {model.name: place for place, model in enumerate(TABLE_1)}
 VARIANTS = {model.name: model for model in (*ABLATIONS, *CONTROLS) if model not in TABLE_1}
 """Ablations and controls by name: what changes one thing in a model of Table 1."""
 _NAMED = {*IN_NAME, "training.precision"}
@@ -120,7 +121,7 @@ def group_runs(runs: Sequence[Run]) -> list[Experiment]:
         _refuse_repeated(group)
         namesakes = [settings[other] for other in groups if other[0] == key[0]]
         experiments.append(Experiment(_label(group[0], settings[key], namesakes), settings[key], tuple(group)))
-    return sorted(experiments, key=lambda e: (_PLACES.get((e.transform, e.method), len(_PLACES)), e.label))
+    return sorted(experiments, key=lambda e: (_PLACES.get(model_name(e.runs[0].config), len(_PLACES)), e.label))
 
 
 def settings_of(run: Run) -> dict[str, str]:

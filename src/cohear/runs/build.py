@@ -51,14 +51,14 @@ _GPU_SHARE = 0.25
 """Of a GPU's free memory that the clips may take."""
 
 
-def method_items(method: str, n_transformed: int) -> Items:
+def method_items(method: str, n_transformed: int, standard_reads: str = "all") -> Items:
     """Return the items that a method makes of each clip; view 0 is the clean clip."""
     views = range(1 + n_transformed)
     if method == "none":
-        return ((0,),)
+        return Items(((0,),))
     if method == "standard":
-        return tuple((view,) for view in views)
-    return (tuple(views),)
+        return Items(tuple((view,) for view in views), draws_one=standard_reads == "one")
+    return Items((tuple(views),))
 
 
 def build_front_end(config: Config) -> LogMel:
@@ -171,7 +171,7 @@ def build_schedule(
             warm_cosine, n_epochs=training.epochs, highest=highest, warmup_epochs=warmup_epochs
         )
     return Schedule(
-        items=method_items(config.method, config.views.n_transformed),
+        items=method_items(config.method, config.views.n_transformed, config.views.standard_reads),
         objective=objective,
         n_epochs=training.epochs,
         batch_size=training.batch_size,

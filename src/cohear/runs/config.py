@@ -130,6 +130,8 @@ class ViewsConfig(_Section):
     `noise(snr_db=0..20)` with parameters; the paper's are pitch, reverb, masking and combination."""
     n_transformed: Annotated[Positive, Setting(methods=("standard", "bda", "consistency"))] = 2
     """Transformed views of a clip beside the clean one."""
+    standard_reads: Annotated[Literal["all", "one"], Setting(methods=("standard",), in_name=True)] = "all"
+    """What `standard` hears of a clip in an epoch: `all` of its views, as signals of their own, or `one` of them."""
     kept: Annotated[bool, Setting()] = False
     """Make log-mels of clean clips and of transforms with few outcomes, such as pitch, once and keep them in the cache
     folder, in steps of 0.01 dB."""

@@ -42,14 +42,15 @@ def estimate_s(plan: Plan) -> float:
     epochs, items = config.training.epochs, build_schedule(config).items
     n_train, n_clips = len(plan.split.train), len(plan.data.store)
     n_measured = sum(is_tracked(plan.track, epoch, epochs) for epoch in range(epochs))
-    n_made = epochs * n_train * sum(view > 0 for item in items for view in item)
+    n_heard = epochs * n_train * items.n_per_clip * items.n_views
+    n_made = n_heard * float(np.mean(np.array(items.views) > 0))
     n_fixed = (N_VIEWS - 1) * n_clips
     n_live, n_outcomes = n_made * cost.live_share, n_made * (1 - cost.live_share)
     if config.views.kept:
         n_outcomes = _n_new(plan, n_outcomes)
         n_fixed = _n_new_fixed(plan)
     n_live, n_outcomes = n_live + n_fixed * cost.live_share, n_outcomes + n_fixed * (1 - cost.live_share)
-    steps_s = epochs * n_train * len(items) * len(items[0]) * cost.step_s
+    steps_s = n_heard * cost.step_s
     measured_s = n_measured * n_clips * N_VIEWS * cost.answer_s
     return steps_s + n_live * cost.live_view_s + n_outcomes * cost.kept_view_s + measured_s
 
@@ -135,9 +136,9 @@ def needed_bytes(plan: Plan, free: int | None = None) -> int:
     items = build_schedule(config).items
     with explain_out_of_memory(config, "estimate"):
         cost = measure_step(config, n_classes)
-    n_items = min(items_per_batch(items, config.training.batch_size), n_train * len(items))
+    n_items = min(items_per_batch(items, config.training.batch_size), n_train * items.n_per_clip)
     n_clips = min(BATCH_CLIPS, max(map(len, (plan.split.train, plan.split.validation, plan.split.test))))
-    training = n_items * len(items[0]) * max(cost.step_bytes, cost.view_bytes)
+    training = n_items * items.n_views * max(cost.step_bytes, cost.view_bytes)
     measuring = n_clips * N_VIEWS * max(cost.answer_bytes, cost.view_bytes)
     kept = _kept_bytes(plan, cost.log_mel_bytes)
     epochs, is_patient = config.training.epochs, config.training.patience is not None

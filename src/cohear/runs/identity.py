@@ -45,6 +45,8 @@ TRANSFORM_NAMES = {
     "combination": "Combination",
 }
 METHOD_SUFFIXES: dict[MethodName, str] = {"standard": "", "bda": "-BDA", "consistency": "-CL"}
+ONE_READ = " (one)"
+"""Of `standard`, where it hears one signal of each clip in an epoch."""
 
 
 def identify(config: Config, data_fingerprint: str, contents: dict[str, str]) -> str:
@@ -71,9 +73,15 @@ def identify_experiment(config: Config, data_fingerprint: str, contents: dict[st
 
 
 def model_name(config: Config) -> str:
-    """Name a configuration's method and transform: as the paper does, or by the recipe, as `noise+pitch-CL`."""
-    transform = config.views.transform
-    return TRANSFORM_NAMES.get(transform, transform) + METHOD_SUFFIXES.get(config.method, "")
+    """Name a configuration's method and transform: as the paper does, or by the recipe, as `noise+pitch-CL`.
+
+    The paper has one name for the two readings of standard augmentation; that which hears one signal of each clip in an
+    epoch is `Reverb (one)`.
+    """
+    transform, suffix = config.views.transform, METHOD_SUFFIXES.get(config.method, "")
+    if config.method == "standard" and config.views.standard_reads == "one":
+        suffix = ONE_READ
+    return TRANSFORM_NAMES.get(transform, transform) + suffix
 
 
 def readable_name(config: Config, model: str, identity: str) -> str:

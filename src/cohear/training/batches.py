@@ -4,10 +4,12 @@ An item is what an epoch visits once: a tuple of views of one clip. The four met
 and their objective:
 
     none                one item per clip:     (0,)
-    standard            three items per clip:  (0,)  (1,)  (2,)
+    standard, all       three items per clip:  (0,)  (1,)  (2,)
+    standard, one       one of these three, drawn for each clip and epoch
     bda, consistency    one item per clip:     (0, 1, 2)
 
-so `standard` and `bda` see the same signals in an epoch, batched differently.
+so `standard` and `bda` see the same signals in an epoch, batched differently; where `standard` hears one signal of each
+clip it sees a third of them.
 
 Where classes are drawn equally often, an epoch visits some clips several times and others not at all. A clip's visits
 then share its clean view and no other: with two transformed views the first visit has 1 and 2, the next 3 and 4. A
@@ -25,8 +27,25 @@ from cohear import keys
 from cohear.errors import UserError
 from cohear.metrics.tasks import Targets, truth_of
 
-Items = tuple[tuple[int, ...], ...]
-"""The items made of each clip; every item has the same number of views."""
+
+@dataclass(frozen=True)
+class Items:
+    """The items that an epoch makes of each clip."""
+
+    views: tuple[tuple[int, ...], ...]
+    """Of each item, which all have the same number of views; 0 is the clean clip."""
+    draws_one: bool = False
+    """Whether an epoch makes one of them, drawn for each clip; else it makes all."""
+
+    @property
+    def n_views(self) -> int:
+        """Of an item."""
+        return len(self.views[0])
+
+    @property
+    def n_per_clip(self) -> int:
+        """In an epoch."""
+        return 1 if self.draws_one else len(self.views)
 
 
 @dataclass(frozen=True)
@@ -45,7 +64,7 @@ class Batch:
 
 def n_steps(n_clips: int, items: Items, batch_size: int) -> int:
     """Count the steps of an epoch."""
-    return math.ceil(n_clips * len(items) / items_per_batch(items, batch_size))
+    return math.ceil(n_clips * items.n_per_clip / items_per_batch(items, batch_size))
 
 
 def items_per_batch(items: Items, batch_size: int) -> int:
@@ -54,12 +73,12 @@ def items_per_batch(items: Items, batch_size: int) -> int:
     Raises:
         UserError: where a batch cannot hold one item.
     """
-    n_views = len(items[0])
-    if batch_size < n_views:
+    if batch_size < items.n_views:
         raise UserError(
-            f"a batch of {batch_size} cannot hold the {n_views} views of one clip; use a larger training.batch_size"
+            f"a batch of {batch_size} cannot hold the {items.n_views} views of one clip; use a larger "
+            "training.batch_size"
         )
-    return batch_size // n_views
+    return batch_size // items.n_views
 
 
 def epoch_batches(
@@ -84,12 +103,15 @@ def epoch_batches(
     if classes is not None:
         clips, visits = balanced_visits(classes, seed, epoch)
     per_batch = items_per_batch(items, batch_size)
-    order = keys.permutation(keys.fold_in(keys.key(seed, "order"), epoch), n_clips * len(items))
-    views_of_item = np.array(items, np.int64)
+    order = keys.permutation(keys.fold_in(keys.key(seed, "order"), epoch), n_clips * items.n_per_clip)
+    which = np.tile(np.arange(items.n_per_clip), n_clips)
+    if items.draws_one:
+        which = keys.integers(keys.fold_in(keys.key(seed, "item"), epoch), n_clips, len(items.views))
+    views_of_item = np.array(items.views, np.int64)
     n_transformed = views_of_item.max()
     batches = []
     for chunk in np.split(order, np.arange(per_batch, len(order), per_batch)):
-        drawn, views = chunk // len(items), views_of_item[chunk % len(items)].T
+        drawn, views = chunk // items.n_per_clip, views_of_item[which[chunk]].T
         batches.append(Batch(clips[drawn], np.where(views > 0, views + n_transformed * visits[drawn], 0)))
     return batches
 

@@ -73,7 +73,7 @@ def guessing_loss(schedule: Schedule, targets: Targets) -> float:
     Returns:
         For K classes of equal weight ln K, of any number of labels the mean over them.
     """
-    task, objective, n_views = task_of(targets), schedule.objective, len(schedule.items[0])
+    task, objective, n_views = task_of(targets), schedule.objective, schedule.items.n_views
     truth, shares = truth_of(targets), np.full(len(targets), 1 / len(targets))
     if schedule.draws_classes_equally:  # each clip's share of what is drawn in the long run
         _, classes, counts = np.unique(sampling_classes(targets), return_inverse=True, return_counts=True)

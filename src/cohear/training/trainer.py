@@ -280,7 +280,7 @@ class _Training:
                 f"every one of the {self.steps_per_epoch} steps of epoch {done.epoch + 1} was dropped, as its loss or "
                 f"its gradients were not finite; {LOWER_RATE}, or leave out --on-nonfinite skip to see the clips of one"
             )
-        n_items = len(self.clips.targets) * len(self.schedule.items) - n_items_skipped
+        n_items = len(self.clips.targets) * self.schedule.items.n_per_clip - n_items_skipped
         total, classification, consistency = (value / n_items for value in of_losses)
         record = {
             "epoch": done.epoch + 1,
