@@ -140,7 +140,7 @@ def how_rehearsal(rehearsal: Grid) -> str:
 
 def summary_line(papers: Grid) -> str:
     """Return how many runs there are."""
-    return f"{len(papers.runs)} of its 65 runs have been made"
+    return f"{len(papers.runs)} of its 85 runs have been made"
 
 
 def with_part(markdown: str, name: str, text: str) -> str:
