@@ -23,7 +23,7 @@ from cohear.reports.pages import to_markdown  # noqa: E402
 from cohear.reports.plots import Line, Robustness, corruption_panels, figure_1  # noqa: E402
 from cohear.runs.finding import find_finished  # noqa: E402
 from cohear.runs.run import Run  # noqa: E402
-from reproduction.grid import Grid, choose  # noqa: E402
+from reproduction.grid import MODELS, N_FOLDS, Grid, choose  # noqa: E402
 from reproduction.page import page, pictures, summary  # noqa: E402
 
 DOCS = ROOT / "docs"
@@ -140,7 +140,7 @@ def how_rehearsal(rehearsal: Grid) -> str:
 
 def summary_line(papers: Grid) -> str:
     """Return how many runs there are."""
-    return f"{len(papers.runs)} of its 85 runs have been made"
+    return f"{len(papers.runs)} of its {len(MODELS) * N_FOLDS} runs have been made"
 
 
 def with_part(markdown: str, name: str, text: str) -> str:

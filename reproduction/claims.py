@@ -105,23 +105,21 @@ _Pair = tuple[Sequence[str], Sequence[str]]
 
 def _accuracy_claims() -> Iterable[tuple[str, Sequence[_Pair], Rule]]:
     """Name each claim with the differences that it speaks of, in the order of its importance."""
-    of_method = {method: [name for name, its in _THE_PAPERS.items() if its.method == method] for method in _METHODS}
-    one = [name for name in MODELS if name not in _THE_PAPERS]
+    of_method = {method: [name for name, its in _ALL_READ.items() if its.method == method] for method in _METHODS}
+    one = [name for name in MODELS if name not in _ALL_READ]
     for method, points in {"standard": 0.36, "bda": 1.38, "consistency": 1.99}.items():
         claim = f"The average gain of {_METHODS[method]} over the four transforms is {points:.2f} points"
         yield claim, [(of_method[method], [NONE])], _size(points)
-    claim = (
-        "Standard augmentation that hears one signal of a clip in an epoch gains 0.36 points over the four transforms"
-    )
-    yield claim, [(one, [NONE])], _size(0.36)
-    claim = "On average over the four transforms, BDA is better than to hear one signal of a clip in an epoch"
-    yield claim, [(of_method["bda"], one)], ORDER
+        if method == "standard":
+            yield f"{claim}{_READ_AS_ONE}", [(one, [NONE])], _size(points)
     for worse, better in pairwise(_METHODS):
         claim = f"On average over the four transforms, {_METHODS[better]} is better than {_METHODS[worse]}"
         yield claim, [(of_method[better], of_method[worse])], ORDER
+        if worse == "standard":
+            yield f"{claim}{_READ_AS_ONE}", [(of_method[better], one)], ORDER
     points = PAPER_TABLE_1[BEST].improvement_points or 0.0
     yield f"The gain of {BEST}, the paper's largest, is {points:.2f} points", [([BEST], [NONE])], _size(points)
-    others = [([BEST], [other]) for other in _THE_PAPERS if other not in (BEST, NONE)]
+    others = [([BEST], [other]) for other in _ALL_READ if other not in (BEST, NONE)]
     yield f"The gain of {BEST} is the largest of the twelve", others, ORDER
     for names in zip(*of_method.values(), strict=True):
         best, *rest = (*reversed(names), NONE)
@@ -137,8 +135,9 @@ def _accuracy_claims() -> Iterable[tuple[str, Sequence[_Pair], Rule]]:
     yield "Cross-entropy on the clean view only loses a part of the gain", loses, ORDER
 
 
-_THE_PAPERS = {model.name: model for model in TABLE_1 if model.name in PAPER_TABLE_1}
-"""Its models; of standard augmentation the reading that hears all signals, as many as BDA."""
+_ALL_READ = {model.name: model for model in TABLE_1 if model.name in PAPER_TABLE_1}
+"""The models, of standard augmentation those that hear all signals of a clip in an epoch."""
+_READ_AS_ONE = " (read as one signal of each clip in an epoch)"
 _METHODS = {"standard": "standard augmentation", "bda": "BDA", "consistency": "consistency learning"}
 
 
@@ -211,7 +210,7 @@ def _curve_findings(grid: Grid) -> Iterable[Finding]:
 
 def _curve(grid: Grid, transform: str, low: str, high: str, part: str) -> tuple[Verdict, str] | None:
     """Compare the divergence of two methods over the epochs, under each seed that measured both."""
-    name_of = {model.method: name for name, model in _THE_PAPERS.items() if model.transform == transform}
+    name_of = {model.method: name for name, model in _ALL_READ.items() if model.transform == transform}
     ours, theirs = (_measured(grid, name_of[method], f"{part}_jsd") for method in (low, high))
     seeds = sorted(ours.keys() & theirs.keys())
     if not seeds:

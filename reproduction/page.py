@@ -69,8 +69,8 @@ def table1(grid: Grid) -> Table:
         f"{_FEWEST_SEEDS} seeds.",
         f"Gain: percentage points over {NONE} on the same clips, with its interval by source recordings; "
         "where a model has all five folds, of whole seeds only.",
-        f"{ONE_READ.strip()}: standard augmentation that hears one signal of each clip in an epoch; the others hear "
-        "all three. The paper does not say which is its own, so both stand beside its numbers.",
+        f"{ONE_READ.strip()}: standard augmentation that hears one signal of each clip in an epoch; without "
+        "that word it hears all three. The paper does not say which is its own, so both stand beside its numbers.",
     ]
     if grid.runs:
         notes += _partial_sentences(grid)
@@ -173,7 +173,7 @@ def _claims(grid: Grid) -> Iterable[str]:
         "then it cannot be told. Intervals and p are by source recordings and take the seeds as given: "
         f"other seeds may come out otherwise. Nothing is corrected for the number of all {len(judged)} claims: of "
         "twenty such verdicts one would be wrong by chance alone. The paper's numbers are taken as exact, though they "
-        "have errors too."
+        "have errors too. Where nothing else is said, standard augmentation is that which hears all signals of a clip."
     )
     lines = (f"- **{its.claim}: {_verdict_words(its, grid)}.** {its.evidence} *{its.rule}*" for its in judged)
     yield "\n".join(lines)

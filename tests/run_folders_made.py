@@ -12,14 +12,14 @@ from cohear.metrics.tasks import SINGLE_LABEL
 from cohear.reports.experiments import VARIANTS
 from cohear.runs.config import change
 from cohear.runs.finding import find_finished
-from cohear.runs.identity import NUMERICS
+from cohear.runs.identity import NUMERICS, ONE_READ
 from cohear.runs.paper import TABLE_1
 from cohear.runs.predictions import round_predictions, write_predictions
 from cohear.runs.presets import PRESETS, scale_schedules, small
 from cohear.runs.run import Record, Run
 
 CLASSES = ("dog", "rain", "siren", "bird")
-NAMES = {(model.method, model.transform): model.name for model in reversed(TABLE_1)}
+NAMES = {(model.method, model.transform): model.name for model in TABLE_1 if not model.name.endswith(ONE_READ)}
 
 
 def write_run(
@@ -131,12 +131,15 @@ def read_runs(paths: Sequence[Path]) -> list[Run]:
 
 
 def write_grid(folder, n_wrong, folds=range(1, 6), seeds=(0,), models=TABLE_1, **settings):
-    """Write runs of the paper's preset and read them; `n_wrong`, by method, are the first clips of each fold."""
+    """Write runs of the paper's preset and read them; `n_wrong`, by model or method, are a fold's first clips."""
     settings = {"dataset": "ESC-50", "preset": "paper", "tracked": False, "n_epochs": 1} | settings
     for model in models:
         for fold in folds:
             for seed in seeds:
-                place, wrong = folder / f"{model.name} {fold} {seed}", tuple(range(n_wrong[model.method]))
+                place, wrong = (
+                    folder / f"{model.name} {fold} {seed}",
+                    tuple(range(n_wrong.get(model.name, n_wrong[model.method]))),
+                )
                 write_run(
                     place, model.method, model.transform, fold, seed, wrong,
                     model=model.name, **{"settings": dict(model.changes)} | settings,

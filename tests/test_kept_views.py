@@ -57,7 +57,7 @@ def test_what_is_kept_is_what_would_be_made_to_half_a_step(name, tmp_path):
     assert kept.n_variants == N_VARIANTS[name]
     for _ in range(2):
         assert (heard(name, kept) - made).abs().max() < 0.0051
-    assert 5 <= kept.n_there(np.arange(5)) <= 5 * kept.n_variants
+    assert 5 <= kept.n_there(np.arange(5), range(kept.n_variants)) <= 5 * kept.n_variants
 
 
 def test_a_view_is_the_same_bit_for_bit_whatever_was_kept_before(name, tmp_path):

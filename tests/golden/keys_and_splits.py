@@ -18,10 +18,11 @@ from cohear.training.batches import Batch, Items, balanced_visits, epoch_batches
 ITEMS: dict[str, Items] = {
     "none": Items(((0,),)),
     "standard": Items(((0,), (1,), (2,))),
+    "standard, one": Items(((0,), (1,), (2,)), draws_one=True),
     "bda": Items(((0, 1, 2),)),
     "consistency": Items(((0, 1, 2),)),
 }
-"""Of the four methods."""
+"""Of the four methods, one in two readings."""
 CLASSES = np.array([0] * 9 + [1] * 4 + [2] * 2)
 """Of clips, unequally often."""
 MARKS = ("wind", "rain", "bird", "frog", "car", "bell", "step", "dog")
@@ -96,7 +97,10 @@ def _balance() -> dict[str, Any]:
     rows = np.array([[1, 0, 0], [1, 1, 0], [1, 0, 0], [0, 0, 1], [0, 0, 0], [1, 0, 1], [1, 0, 0]], np.float32)
     return {
         "visits": [[part.tolist() for part in balanced_visits(CLASSES, 3, epoch)] for epoch in range(3)],
-        "batches": [_as_lists(batch) for batch in epoch_batches(len(CLASSES), ITEMS["bda"], 12, 3, 1, CLASSES)],
+        **{
+            place: [_as_lists(batch) for batch in epoch_batches(len(CLASSES), ITEMS[name], 12, 3, 1, CLASSES)]
+            for place, name in (("batches", "bda"), ("batches of one", "standard, one"))
+        },
         "sampling classes": sampling_classes(rows).tolist(),
         "class weights": [
             task_of(t).class_weights(task_of(t).truth(t, k)).tolist() for t, k in ((CLASSES, 4), (rows, 3))

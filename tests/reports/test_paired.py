@@ -90,6 +90,18 @@ def test_the_table_has_the_steps_of_the_method_with_holms_correction(tmp_path, w
     assert max(map(len, to_text(table).splitlines())) <= 80
 
 
+def test_bda_is_compared_with_either_reading_of_standard_augmentation(tmp_path, write_run):
+    for name, reads in (("Combination", "all"), ("Combination (one)", "one")):
+        write_run(tmp_path / reads, "standard", settings={"views.standard_reads": reads}, model=name)
+    write_run(tmp_path / "bda", "bda")
+    table = _table(tmp_path)
+    assert table is not None
+    assert [row[0] for row in table.rows] == [
+        "Combination-BDA − Combination",  # noqa: RUF001
+        "Combination-BDA − Combination (one)",  # noqa: RUF001
+    ]
+
+
 def test_equal_models_are_not_called_different(tmp_path, write_run):
     for method in ("bda", "consistency"):
         write_run(tmp_path / method, method)

@@ -33,6 +33,7 @@ METHODS: dict[str, tuple[Items, type[ClassificationObjective], tuple[int, ...]]]
     "consistency": (THREE_VIEWS, ConsistencyObjective, (18, 15)),
     "bda": (THREE_VIEWS, ClassificationObjective, (15,)),
     "standard": (Items(((0,), (1,), (2,))), ClassificationObjective, (8, 7)),
+    "standard one": (Items(((0,), (1,), (2,)), draws_one=True), ClassificationObjective, (5,)),
     "none": (Items(((0,),)), ClassificationObjective, (5,)),
 }
 """Items, objective, and batch sizes: an even and an odd number of items, and last batches of one item or a few."""

@@ -9,21 +9,27 @@ from cohear.runtime.interrupts import Interrupted
 from cohear.training.averaging import WeightAverage
 from training.small_training import is_same, run
 
+GOOD = torch.zeros(())
+
 
 def test_the_average_is_torchs_once_training_is_on_its_way():
     network = VGG(3, 1 / 16, generator=torch.Generator().manual_seed(0))
     network.train()
-    ours, theirs = WeightAverage(network, 4), AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(0.75))
+    ours, theirs = (
+        WeightAverage(network, 4),
+        AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(0.75), use_buffers=True),
+    )
     theirs.update_parameters(network)
     for step in range(100, 105):
         with torch.no_grad():
             network(torch.randn(2, 4, 32, 32))
             for weights in network.parameters():
                 weights.add_(torch.randn_like(weights))
-        ours.update(step)
+        ours.update(step, GOOD)
         theirs.update_parameters(network)
-    for name, weights in theirs.module.named_parameters():
-        torch.testing.assert_close(ours.state[name], weights)
+    for name, tensor in theirs.module.state_dict().items():
+        if tensor.is_floating_point():
+            torch.testing.assert_close(ours.state[name], tensor)
     own = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     with ours.in_place():
         assert is_same(ours.state, network.state_dict())
@@ -38,10 +44,26 @@ def test_what_training_began_with_is_soon_forgotten():
     torch.nn.init.zeros_(one.weight)
     left = 1.0
     for step in range(20):
-        average.update(step)
+        average.update(step, GOOD)
         left *= (1 + step) / (10 + step)
         assert average.state["weight"].item() == pytest.approx(left)
     assert left < 1e-6
+
+
+def test_a_dropped_step_leaves_the_average_as_it_was():
+    network = torch.nn.BatchNorm1d(3)
+    average = WeightAverage(network, 4)
+    torch.nn.init.zeros_(network.weight)
+    average.update(100, 1 - GOOD)
+    assert average.state["weight"].tolist() == [1, 1, 1]
+    average.update(100, GOOD)
+    assert average.state["weight"].tolist() == [0.75, 0.75, 0.75]
+
+
+def test_buffers_that_no_checkpoint_holds_are_no_part_of_it():
+    network = torch.nn.BatchNorm1d(3)
+    network.register_buffer("filter", torch.ones(2), persistent=False)
+    assert len(WeightAverage(network, 4).statistics) == 3
 
 
 def test_a_training_is_the_same_and_ends_in_its_average_also_where_it_was_stopped(tmp_path):

@@ -13,7 +13,12 @@ from training.small_training import N_CLASSES, N_CLIPS, is_same, run
 
 LOSSES = (0.9, 0.5, 0.7, 0.5, 0.6, 0.1)
 """Best in epoch 2, again reached in 4; with patience 3, over after 5."""
-PATIENT = {"patience": 3, "n_epochs": len(LOSSES), "measure": lambda _network, epoch: {"validation_nll": LOSSES[epoch]}}
+PATIENT = {
+    "averaging_epochs": 0.5,
+    "patience": 3,
+    "n_epochs": len(LOSSES),
+    "measure": lambda _network, epoch: {"validation_nll": LOSSES[epoch]},
+}
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +30,7 @@ def test_training_stops_and_leaves_the_weights_of_its_best_epoch(tmp_path, unbro
     history, weights = unbroken
     assert [record["epoch"] for record in history] == [1, 2, 3, 4, 5]
     short = tmp_path / "short"
-    assert is_same(weights, run(short, n_epochs=2)[1])
+    assert is_same(weights, run(short, averaging_epochs=0.5, n_epochs=2)[1])
     assert b'"best.' not in checkpoint_paths(short)[0].read_bytes()
     every, last = run(tmp_path / "every", **{**PATIENT, "patience": None})
     assert len(every) == len(LOSSES)

@@ -21,6 +21,7 @@ from cohear.runs.build import ResidentClips, build_front_end, build_network, bui
 from cohear.runs.config import Config
 from cohear.runs.presets import change, small
 from cohear.tensors import on_device
+from cohear.training.averaging import WeightAverage
 from cohear.training.batches import Batch
 from cohear.training.inputs import TrainingClips
 from cohear.training.nonfinite import FiniteSteps, summands
@@ -77,7 +78,7 @@ def take_steps(
     module = _Step(build_network(config, 5).to(META), objective or plan.objective)
     optimizer = torch.optim.AdamW(module.parameters(), lr=1e-3)
     fabric = FabricWithoutData(accelerator="cpu", devices=1)
-    finite_steps = FiniteSteps(module, optimizer, drops_nonfinite, fabric)
+    finite_steps, average = FiniteSteps(module, optimizer, drops_nonfinite, fabric), WeightAverage(module, 3)
     batch = Batch(np.array([4, 1, 0]), np.array(plan.items.views[0])[:, None].repeat(3, 1))
 
     def step(epoch: int) -> torch.Tensor:
@@ -87,6 +88,7 @@ def take_steps(
         bad = finite_steps.judge(losses)
         vars(optimizer).pop("found_inf", None)  # the fused optimizer reads it, and knows no meta device
         optimizer.step()
+        average.update(epoch, bad)
         return summands(losses, bad, share, len(batch.clips))
 
     step(0)

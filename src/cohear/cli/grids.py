@@ -175,8 +175,10 @@ def _print_plans(plans: "Sequence[Plan]") -> None:
     store = plans[0].data.store
     print(f"{plans[0].record.dataset}: {len(store.clips)} clips, {len(store.classes)} classes")
     width, missing_s = max(len(plan.name) for plan in plans), 0.0
+    missing = [plan for plan in plans if not is_done(plan)]
+    costs = dict(zip((plan.folder for plan in missing), estimate_s(missing), strict=True))
     for plan in plans:
-        cost_s = 0.0 if is_done(plan) else estimate_s(plan)
+        cost_s = costs.get(plan.folder, 0.0)
         missing_s += cost_s
         state = f"about {format_s(cost_s)}" if cost_s else "finished"
         print(f"  {plan.name:<{width}}  fold {plan.config.fold}  seed {plan.config.seed}  {state}")

@@ -60,7 +60,7 @@ def train(
     say(f"{plan.name}, fold {config.fold}, {epochs}, {plan.record.clip_s:g} s clips -> {run.folder}")
     say(f"{len(split.train)} clips to train on, {len(split.validation)} to validate, {len(split.test)} to test")
     if process_rank() == 0 and not run.is_finished:
-        say(f"training will take about {format_s(estimate_s(plan))} on this machine")
+        say(f"training will take about {format_s(estimate_s([plan])[0])} on this machine")
     how = "go on with the same command and --resume" + ("" if out else f" --out {shlex.quote(str(run.folder))}")
     with how_to_go_on(how), progress_bar("training") as update:
         run, was_made = execute(

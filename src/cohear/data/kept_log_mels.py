@@ -11,7 +11,7 @@ import os
 import shutil
 import weakref
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -87,11 +87,11 @@ class KeptLogMels:
                 _log.warning("spectrograms are no longer kept for later epochs: %s (%s)", self.path, error.strerror)
                 self._descriptor = None
 
-    def n_there(self, rows: Int64[np.ndarray, " row"]) -> int:
-        """Count the spectrograms of some rows that were made."""
+    def n_there(self, rows: Int64[np.ndarray, " row"], variants: Sequence[int]) -> int:
+        """Count the spectrograms of some rows and variants that were made."""
         if self._descriptor is None:
             return 0
-        places = (self._place(row, variant) for row in rows.tolist() for variant in range(self.n_variants))
+        places = (self._place(row, variant) for row in rows.tolist() for variant in variants)
         return sum(any(self._record(4, place)) for place in places)
 
     def _record(self, n_bytes: int, place: int) -> bytes:

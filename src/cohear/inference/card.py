@@ -16,6 +16,7 @@ from cohear.metrics.calibration import calibration_error_by_chance, expected_cal
 from cohear.metrics.tasks import TASKS
 from cohear.objectives import largest_divergence
 from cohear.runs.description import Description, Provenance
+from cohear.runs.identity import ONE_READ
 from cohear.runs.predictions import PREDICTIONS, Predictions, read_predictions
 from cohear.runs.run import Run, damaged
 from cohear.runs.trained_model import TrainedModel, read_run
@@ -23,6 +24,7 @@ from cohear.runs.trained_model import TrainedModel, read_run
 _TRAINED = {
     "none": "as they are",
     "standard": "as they are, and copies of them {}",
+    "one": "as they are or {}, once an epoch",
     "bda": "each together with views of it {}",
     "consistency": "each together with views of it {}, to give all of them the same answer",
 }
@@ -74,7 +76,9 @@ def model_card(model: Description, n_parameters: int, predictions: Predictions |
         is_several=task.gives_several,
         largest_jsd=largest_divergence(N_VIEWS, task.n_outcomes(len(model.classes))),
         labels=", ".join(map(_name, model.classes)),
-        trained=_TRAINED[about.method].format(_CHANGED.get(about.transform, f"changed by {about.transform}")),
+        trained=_TRAINED["one" if about.model.endswith(ONE_READ) else about.method].format(
+            _CHANGED.get(about.transform, f"changed by {about.transform}")
+        ),
         epochs=_epochs(about),
         n_parameters=f"{n_parameters:,}".replace(",", " "),
         tested=None if predictions is None or not len(predictions.paths) else _tested(model, predictions),

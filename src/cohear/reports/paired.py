@@ -127,7 +127,9 @@ def paired_table(pairs: Sequence[Pair], title: str = "Paired tests") -> Table | 
 
 
 def _pairs(experiments: Sequence[Experiment]) -> Iterable[tuple[Experiment, Experiment]]:
-    """An ablation that changes two things is compared with the one that changes the first of them alone.
+    """BDA is compared with either reading of standard augmentation that is there.
+
+    An ablation that changes two things is compared with the one that changes the first of them alone.
 
     So the difference is of one thing: two views instead of three, and then another divergence.
     """
@@ -135,13 +137,19 @@ def _pairs(experiments: Sequence[Experiment]) -> Iterable[tuple[Experiment, Expe
     for transform in dict.fromkeys(its.transform for its in named if its.method != "none"):
         for method_a, method_b in _STEPS:
             kind_b = method_b, "none" if method_b == "none" else transform
+            readings = [[b for b in named if _is_one_read(b) == is_one] for is_one in (False, True)]
             for a in named:
-                if (a.method, a.transform) == (method_a, transform) and (b := _partner(a, kind_b, named)):
-                    yield a, b
+                for among in readings:
+                    if (a.method, a.transform) == (method_a, transform) and (b := _partner(a, kind_b, among)):
+                        yield a, b
     for a in experiments:
         if a.is_variant and (base := _partner(a, (a.method, a.transform), named)):
             alike = [b for b in experiments if (b.method, b.transform) == (a.method, a.transform)]
             yield a, _next_simpler(a, base, alike)
+
+
+def _is_one_read(experiment: Experiment) -> bool:
+    return experiment.settings.get("views.standard_reads") == "one"
 
 
 def _next_simpler(a: Experiment, base: Experiment, alike: Sequence[Experiment]) -> Experiment:

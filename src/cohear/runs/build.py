@@ -51,7 +51,7 @@ _GPU_SHARE = 0.25
 """Of a GPU's free memory that the clips may take."""
 
 
-def method_items(method: str, n_transformed: int, standard_reads: str = "all") -> Items:
+def method_items(method: str, n_transformed: int, standard_reads: str) -> Items:
     """Return the items that a method makes of each clip; view 0 is the clean clip."""
     views = range(1 + n_transformed)
     if method == "none":

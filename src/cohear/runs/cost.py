@@ -1,16 +1,18 @@
 """What runs cost on this machine, in time and memory, and what is said where memory is too little."""
 
-import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import torch
+from jaxtyping import Int64
 
 from cohear.data.kept_log_mels import KeptLogMels
 from cohear.errors import UserError
 from cohear.evaluation.measure import BATCH_CLIPS, CACHE_BYTES, N_VIEWS
+from cohear.kept_views import variants
 from cohear.runs.build import (
     COMMON_RECIPE,
     build_on_meta,
@@ -30,12 +32,19 @@ _PER_WEIGHT = 16
 """Bytes in float32: itself, its gradient and its two moments."""
 
 
-def estimate_s(plan: Plan) -> float:
-    """Estimate the seconds of a run on one process with all cores.
+def estimate_s(plans: Sequence[Plan]) -> list[float]:
+    """Estimate the seconds of each of some runs, one after the other, on one process with all cores.
+
+    A spectrogram that is kept is counted with the first run that makes it.
 
     Raises:
         UserError: where memory runs out.
     """
+    made: dict[Path, float] = {}
+    return [_estimate_s(plan, made) for plan in plans]
+
+
+def _estimate_s(plan: Plan, made: dict[Path, float]) -> float:
     config = plan.config
     with explain_out_of_memory(config, "estimate"):
         cost = measure_step(config, len(plan.data.store.classes))
@@ -43,31 +52,56 @@ def estimate_s(plan: Plan) -> float:
     n_train, n_clips = len(plan.split.train), len(plan.data.store)
     n_measured = sum(is_tracked(plan.track, epoch, epochs) for epoch in range(epochs))
     n_heard = epochs * n_train * items.n_per_clip * items.n_views
-    n_made = n_heard * float(np.mean(np.array(items.views) > 0))
-    n_fixed = (N_VIEWS - 1) * n_clips
-    n_live, n_outcomes = n_made * cost.live_share, n_made * (1 - cost.live_share)
+    n_changed = n_heard * float(np.mean(np.array(items.views) > 0))
+    n_live, n_outcomes = n_changed * cost.live_share, n_changed * (1 - cost.live_share)
+    n_fixed = sum(_n_new_fixed(plan, *fixed, made) for fixed in _fixed_views(plan))
     if config.views.kept:
-        n_outcomes = _n_new(plan, n_outcomes)
-        n_fixed = _n_new_fixed(plan)
+        n_outcomes = _n_new(plan, n_outcomes, made)
     n_live, n_outcomes = n_live + n_fixed * cost.live_share, n_outcomes + n_fixed * (1 - cost.live_share)
-    steps_s = n_heard * cost.step_s
     measured_s = n_measured * n_clips * N_VIEWS * cost.answer_s
-    return steps_s + n_live * cost.live_view_s + n_outcomes * cost.kept_view_s + measured_s
+    return n_heard * cost.step_s + n_live * cost.live_view_s + n_outcomes * cost.kept_view_s + measured_s
 
 
-def _n_new(plan: Plan, n_drawn: float) -> float:
-    """Return how many spectrograms must be expected to be made, where so many are drawn of those that may be kept."""
-    kept, rows = _kept(plan), plan.split.train
-    if kept.path is None:
+def _n_new(plan: Plan, n_drawn: float, made: dict[Path, float]) -> float:
+    """Return how many spectrograms must be expected to be made, where so many are drawn of those that may be kept.
+
+    Args:
+        plan: of the run.
+        n_drawn: views with an outcome that may be kept.
+        made: by the runs before it, in the file of that path; what this one makes is added.
+    """
+    view_maker = build_view_maker(plan.config)
+    kept, rows, outcomes = _kept(plan), plan.split.train, view_maker.transform.variants if view_maker.transform else ()
+    drawn = [place for place, name in enumerate(variants(view_maker)) if name in outcomes]
+    if kept.path is None or not drawn:
         return n_drawn
-    n_outcomes = len(rows) * kept.n_variants
-    return (n_outcomes - kept.n_there(rows)) * -math.expm1(-n_drawn / n_outcomes)
+    n_missing = len(rows) * len(drawn) - kept.n_there(rows, drawn)
+    return _count(kept.path, n_missing * (1 - (1 - 1 / len(drawn)) ** (n_drawn / len(rows))), made)
 
 
-def _n_new_fixed(plan: Plan) -> int:
-    """Return how many fixed views of measurements are not made yet, clean ones left out."""
-    kept, rows = _kept(plan, shown_recipe(plan.config)), np.arange(len(plan.data.store))
-    return round((N_VIEWS - 1) * (len(rows) - kept.n_there(rows) / N_VIEWS))
+def _fixed_views(plan: Plan) -> Iterator[tuple[str, Int64[np.ndarray, " row"]]]:
+    """Name the recipes of measurements, and the clips that they are of."""
+    own, split = shown_recipe(plan.config), plan.split
+    yield own, np.arange(len(plan.data.store))
+    if own != COMMON_RECIPE:
+        yield COMMON_RECIPE, np.concatenate([split.validation, split.test])
+
+
+def _n_new_fixed(plan: Plan, recipe: str, rows: Int64[np.ndarray, " row"], made: dict[Path, float]) -> float:
+    """Return how many views of a measurement are not made yet, clean ones left out; `made` as for `_n_new`."""
+    n_wanted = (N_VIEWS - 1) * len(rows)
+    if not plan.config.views.kept:
+        return n_wanted
+    kept = _kept(plan, recipe)
+    n_missing = n_wanted - kept.n_there(rows, range(1, N_VIEWS))
+    return n_missing if kept.path is None else _count(kept.path, n_missing, made)
+
+
+def _count(path: Path, n: float, made: dict[Path, float]) -> float:
+    """Count what is made beyond what was made before, as if the same were wanted each time."""
+    before = made.get(path, 0.0)
+    made[path] = max(n, before)
+    return made[path] - before
 
 
 def _kept(plan: Plan, recipe: str | None = None) -> KeptLogMels:
@@ -130,7 +164,9 @@ def needed_bytes(plan: Plan, free: int | None = None) -> int:
         free: bytes; where its weights alone take more, nothing is made to see what the rest does. None: any number.
     """
     config, n_classes, n_train = plan.config, len(plan.data.store.classes), len(plan.split.train)
-    weights = _PER_WEIGHT * sum(one.numel() for one in build_on_meta(config, n_classes).parameters())
+    n_copies = bool(config.optimizer.averaging_epochs) + (config.training.patience is not None)
+    n_weights = sum(one.numel() for one in build_on_meta(config, n_classes).parameters())
+    weights = (_PER_WEIGHT + 4 * n_copies) * n_weights
     if free is not None and weights > free:
         return weights
     items = build_schedule(config).items

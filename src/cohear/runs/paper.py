@@ -34,9 +34,13 @@ class GridModel:
 
 def _models_of(transform: str) -> list[GridModel]:
     name = TRANSFORM_NAMES[transform]
-    standard, *batched = (GridModel(name + suffix, method, transform) for method, suffix in METHOD_SUFFIXES.items())
-    one = GridModel(name + ONE_READ, "standard", transform, (("views.standard_reads", "one"),))
-    return [standard, one, *batched]
+    reads = "views.standard_reads"
+    return [
+        GridModel(name, "standard", transform, ((reads, "all"),)),
+        GridModel(name + ONE_READ, "standard", transform, ((reads, "one"),)),
+        GridModel(name + METHOD_SUFFIXES["bda"], "bda", transform),
+        GridModel(name + METHOD_SUFFIXES["consistency"], "consistency", transform),
+    ]
 
 
 TABLE_1: tuple[GridModel, ...] = (

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from types import MappingProxyType
 
 import torch
+from jaxtyping import Float32
 from torch import Tensor, nn
 
 
@@ -26,28 +27,31 @@ class WeightAverage:
 
     def __init__(self, network: nn.Module, n_steps: float, state: Mapping[str, Tensor] = MappingProxyType({})) -> None:
         self._network, self._decay = network, 1 - 1 / max(n_steps, 1)
-        self.state = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
+        own = network.state_dict()
+        self.state = {name: tensor.detach().clone() for name, tensor in own.items()}
         for name, tensor in state.items():
             self.state[name].copy_(tensor)
+        self._pairs = [(self.state[name], tensor) for name, tensor in own.items()]
 
     @property
     def statistics(self) -> list[Tensor]:
         """Those of the batch norms."""
-        return [self.state[name] for name, _ in self._network.named_buffers()]
+        return [self.state[name] for name, _ in self._network.named_buffers() if name in self.state]
 
     @torch.no_grad()
-    def update(self, step: int) -> None:
-        """Take a step's weights in.
+    def update(self, step: int, bad: Float32[Tensor, ""]) -> None:
+        """Take the weights after a step in.
 
         Args:
             step: of the whole training, counted from 0.
+            bad: 1 where the step was dropped, and the average stays as it is; else 0. On the network's device.
         """
-        share = 1 - min(self._decay, (1 + step) / (10 + step))
-        for name, tensor in self._network.state_dict().items():
+        share = (1 - bad) * (1 - min(self._decay, (1 + step) / (10 + step)))
+        for average, tensor in self._pairs:
             if tensor.is_floating_point():
-                self.state[name].lerp_(tensor, share)
+                average.lerp_(tensor, share.to(tensor.dtype))
             else:  # the count of batches
-                self.state[name].copy_(tensor)
+                average.copy_(tensor)
 
     @contextmanager
     def in_place(self) -> Iterator[None]:

@@ -5,7 +5,7 @@ and their objective:
 
     none                one item per clip:     (0,)
     standard, all       three items per clip:  (0,)  (1,)  (2,)
-    standard, one       one of these three, drawn for each clip and epoch
+    standard, one       one of these three, drawn at each visit
     bda, consistency    one item per clip:     (0, 1, 2)
 
 so `standard` and `bda` see the same signals in an epoch, batched differently; where `standard` hears one signal of each

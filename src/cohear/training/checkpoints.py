@@ -1,6 +1,6 @@
 """Checkpoints: weights, optimizer state and progress in one file, so that none of them can lack another.
 
-The weights of the best epoch are in it too, where training may go back to them, and the average of all: a file of
+The weights of the best epoch are in it too, where training may go back to them, and their moving average: a file of
 their own could be newer than the progress. Randomness is functional, so a checkpoint holds no random state: seed, epoch
 and step say everything.
 

@@ -65,7 +65,7 @@ def mean_over_processes(values: Float[Tensor, " value"], fabric: Fabric) -> list
 
 
 def share_statistics(statistics: Iterable[Tensor], fabric: Fabric) -> None:
-    """Give all processes the batch-norm statistics of the first, which its checkpoints hold and its next step uses."""
+    """Give all processes the batch-norm statistics of the first, which its checkpoints hold."""
     if fabric.world_size > 1:
         for statistic in statistics:
             torch.distributed.broadcast(statistic, src=0)

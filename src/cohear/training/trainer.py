@@ -94,8 +94,8 @@ def train(
         identity: what the run is known by; its checkpoints say so, and those of another run are refused.
 
     Returns:
-        The history: one JSON object per epoch, as in `history.jsonl`. The weights are those of its `kept_epoch`, and
-        the average of them where one is wanted.
+        The history: one JSON object per epoch, as in `history.jsonl`. The weights are those after its `kept_epoch`, or
+        the average up to then.
 
     Raises:
         Interrupted: after a signal or at the deadline; everything is saved.
@@ -228,7 +228,7 @@ class _Training:
         self.step_optimizer.step()
         self.step_optimizer.zero_grad()
         if self.average:
-            self.average.update(epoch * self.steps_per_epoch + self.progress.step)
+            self.average.update(epoch * self.steps_per_epoch + self.progress.step, bad)
         self.sums += summands(losses, bad, share, len(batch.clips))
         self.progress.step += 1
 
