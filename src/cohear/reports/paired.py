@@ -127,11 +127,10 @@ def paired_table(pairs: Sequence[Pair], title: str = "Paired tests") -> Table | 
 
 
 def _pairs(experiments: Sequence[Experiment]) -> Iterable[tuple[Experiment, Experiment]]:
-    """BDA is compared with either reading of standard augmentation that is there.
+    """Pair each step of the method, BDA with either reading of standard augmentation; then ablations.
 
-    An ablation that changes two things is compared with the one that changes the first of them alone.
-
-    So the difference is of one thing: two views instead of three, and then another divergence.
+    An ablation that changes two things is compared with the one that changes the first of them alone. So the difference
+    is of one thing: two views instead of three, and then another divergence.
     """
     named = [experiment for experiment in experiments if not experiment.is_variant]
     for transform in dict.fromkeys(its.transform for its in named if its.method != "none"):

@@ -27,6 +27,7 @@ from cohear.runs.step_cost import measure_step
 from cohear.runtime.devices import free_gpu_bytes
 from cohear.runtime.machine import free_bytes, is_out_of_memory, n_cores, n_processes_here
 from cohear.training.batches import items_per_batch
+from cohear.views import ViewMaker
 
 _PER_WEIGHT = 16
 """Bytes in float32: itself, its gradient and its two moments."""
@@ -70,8 +71,8 @@ def _n_new(plan: Plan, n_drawn: float, made: dict[Path, float]) -> float:
         n_drawn: views with an outcome that may be kept.
         made: by the runs before it, in the file of that path; what this one makes is added.
     """
-    view_maker = build_view_maker(plan.config)
-    kept, rows, outcomes = _kept(plan), plan.split.train, view_maker.transform.variants if view_maker.transform else ()
+    view_maker, rows = build_view_maker(plan.config), plan.split.train
+    kept, outcomes = _kept(plan, view_maker), view_maker.transform.variants if view_maker.transform else ()
     drawn = [place for place, name in enumerate(variants(view_maker)) if name in outcomes]
     if kept.path is None or not drawn:
         return n_drawn
@@ -92,7 +93,7 @@ def _n_new_fixed(plan: Plan, recipe: str, rows: Int64[np.ndarray, " row"], made:
     n_wanted = (N_VIEWS - 1) * len(rows)
     if not plan.config.views.kept:
         return n_wanted
-    kept = _kept(plan, recipe)
+    kept = _kept(plan, build_view_maker(plan.config, recipe), recipe)
     n_missing = n_wanted - kept.n_there(rows, range(1, N_VIEWS))
     return n_missing if kept.path is None else _count(kept.path, n_missing, made)
 
@@ -104,8 +105,8 @@ def _count(path: Path, n: float, made: dict[Path, float]) -> float:
     return made[path] - before
 
 
-def _kept(plan: Plan, recipe: str | None = None) -> KeptLogMels:
-    kept = open_kept_views(plan.config, plan.data.store, build_view_maker(plan.config, recipe), recipe)
+def _kept(plan: Plan, view_maker: ViewMaker, recipe: str | None = None) -> KeptLogMels:
+    kept = open_kept_views(plan.config, plan.data.store, view_maker, recipe)
     assert kept is not None
     return kept
 
