@@ -17,7 +17,7 @@ from cohear.judging.shown_clips import SoundsGoneError, find_plan
 from cohear.runs.config import change, parse_override
 from cohear.runs.execution import execute
 from cohear.runs.plan import Plan, list_clips
-from cohear.runs.presets import small
+from cohear.runs.presets import quarter
 from cohear.transforms import AddRecordedNoise, Chain, Reverb
 from tiny import TINY
 
@@ -119,7 +119,7 @@ def test_a_run_is_known_by_what_its_recipe_names_and_not_reused_when_that_change
     halls = write_halls(tmp_path / "halls")
     settings = (*TINY, "training.epochs=1", f"views.transform=reverb(bank='{halls}')+masking")
     changes = dict(parse_override(text) for text in settings)
-    listing = list_clips(tones, change(small(), changes), chosen=changes)
+    listing = list_clips(tones, change(quarter(), changes), chosen=changes)
 
     def plan() -> Plan:
         return Plan(listing.config, listing.decode(), track="end", out=tmp_path / "run")

@@ -11,7 +11,7 @@ import soundfile
 from cohear.data.store import Store
 from cohear.runs.config import Config, change
 from cohear.runs.plan import list_clips
-from cohear.runs.presets import small
+from cohear.runs.presets import quarter
 
 SAMPLE_RATE = 8000
 
@@ -62,6 +62,8 @@ TINY_SETTINGS: dict[str, Any] = {
     "front_end.hop_length": 200,
     "front_end.n_mels": 16,
     "network.width": 0.0625,
+    "objective.ramp_epochs": 10 / 3,
+    "optimizer.decay_epochs": 2 / 3,
     "training.batch_size": 6,
     "training.epochs": 2,
     "training.precision": "float32",
@@ -71,13 +73,13 @@ TINY_SETTINGS: dict[str, Any] = {
 TINY = tuple(f"{name}={value}" for name, value in TINY_SETTINGS.items())
 """The same as `--set` takes them."""
 
-OPTIONS = ("--preset", "small", *(word for setting in TINY for word in ("--set", setting)))
+OPTIONS = ("--preset", "quarter", *(word for setting in TINY for word in ("--set", setting)))
 """The same for the command line."""
 
 
 def tiny_config(changes: Mapping[str, Any] = MappingProxyType({})) -> Config:
     """Return the same as a configuration, with some changes."""
-    return change(small(), {**TINY_SETTINGS, **changes})
+    return change(quarter(), {**TINY_SETTINGS, **changes})
 
 
 def open_store(table: Path, config: Config) -> Store:

@@ -56,10 +56,10 @@ def test_every_command_has_help_with_an_example_that_fits_a_narrow_terminal(cohe
 def test_settings_are_listed_as_set_takes_them(cohear, command):
     said = cohear(command, *(["data"] if command == "check" else []), "--settings", *OPTIONS)
     assert said.status == 0
-    assert {*TINY, "preset=small", "data.clip_s=None"} <= set(said.out.splitlines())
+    assert {*TINY, "preset=quarter", "data.clip_s=None"} <= set(said.out.splitlines())
     assert [line.split("=")[0] for line in said.out.splitlines()] == list(FIELDS)
     again = [word for line in said.out.splitlines()[1:] for word in ("--set", line)]
-    assert cohear("train", "--settings", "--preset", "small", *again).out == said.out
+    assert cohear("train", "--settings", "--preset", "quarter", *again).out == said.out
 
 
 def test_epochs_scale_every_schedule_and_set_alone_does_not(cohear):

@@ -30,7 +30,7 @@ def test_the_package_shows_what_it_offers_and_imports_no_torch():
 
 def test_a_run_from_python_is_that_of_the_command_line(cohear, tones, trained, tmp_path):
     shares: list[float] = []
-    options = {"preset": "small", "settings": dict(TINY_SETTINGS), "track": "end", "out": tmp_path / "run"}
+    options = {"preset": "quarter", "settings": dict(TINY_SETTINGS), "track": "end", "out": tmp_path / "run"}
     run = package.train(tones, method="consistency", transform="combination", on_progress=shares.append, **options)
     assert isinstance(run, package.Run)
     assert shares == sorted(shares)
@@ -47,7 +47,8 @@ def test_a_run_from_python_is_that_of_the_command_line(cohear, tones, trained, t
     n_steps = len(shares)
     package.train(str(tones), on_progress=shares.append, **options)  # finished before
     assert len(shares) == n_steps
-    del options["settings"]["training.epochs"]
+    for name in ("training.epochs", "objective.ramp_epochs"):
+        del options["settings"][name]
     scaled = package.train(tones, epochs=1, **options | {"out": tmp_path / "scaled"})
     assert scaled.config.training.epochs == 1
     assert scaled.config.objective.ramp_epochs == pytest.approx(10 / 72)

@@ -58,11 +58,11 @@ def train(folder: Path, quick: bool, mark: Mark) -> str:
     from cohear.runs.config import change, parse_override
     from cohear.runs.execution import execute
     from cohear.runs.plan import Plan, list_clips
-    from cohear.runs.presets import demo, small
+    from cohear.runs.presets import demo, quarter
     from tiny import TINY, write_tones
 
     table = write_tones(folder / "tones") if quick else write_sounds(folder / "sounds") / "sounds.csv"
-    config = change(small(), dict(map(parse_override, TINY))) if quick else demo()
+    config = change(quarter(), dict(map(parse_override, TINY))) if quick else demo()
     epochs = 60 if quick else 200
     listing = list_clips(table, change(config, {"training.epochs": epochs}), {"data.sample_rate"})
     plan = Plan(listing.config, listing.decode(), track="5", out=folder / "long-run")

@@ -18,7 +18,7 @@ sys.path.insert(0, str(HERE.parent))
 from cohear.runs.config import change, parse_override  # noqa: E402
 from cohear.runs.execution import execute  # noqa: E402
 from cohear.runs.plan import Plan, list_clips  # noqa: E402
-from cohear.runs.presets import small  # noqa: E402
+from cohear.runs.presets import quarter  # noqa: E402
 from golden.keys_and_splits import keys_and_splits  # noqa: E402
 from golden.transformed import drawn, log_mels, made_up_clips, transformed  # noqa: E402
 from tiny import TINY, write_tones  # noqa: E402
@@ -29,7 +29,7 @@ RECIPE = "views.transform=pitch,reverb(n_rooms=4)"
 def loss_curve(folder: Path) -> list[dict[str, float]]:
     """Train for seven epochs of three steps on tiny sounds, and return each epoch's losses."""
     changes = dict(parse_override(text) for text in (*TINY, "training.epochs=7", "views.kept=false", RECIPE))
-    listing = list_clips(write_tones(folder / "sounds"), change(small(), changes), chosen=changes)
+    listing = list_clips(write_tones(folder / "sounds"), change(quarter(), changes), chosen=changes)
     run, _ = execute(Plan(listing.config, listing.decode(), track="end", out=folder / "run"))
     return [{name: record[name] for name in ("loss", "classification", "consistency")} for record in run.history]
 

@@ -69,7 +69,7 @@ def test_the_paper_stands_beside_its_own_models_on_its_own_data_only(tmp_path, w
     epochs = {"dataset": "ESC-50", "n_epochs": 24}
     write_run(tmp_path / "50" / "whole", **epochs)
     write_run(tmp_path / "50" / "part", model="Combination-CL, no ramp", experiment="no ramp", **epochs)
-    write_run(tmp_path / "50" / "other", "bda", settings={"network.width": 0.25}, **epochs)
+    write_run(tmp_path / "50" / "other", "bda", settings={"network.width": 0.125}, **epochs)
     papers = {row[0]: row[-1] for row in comparison_tables(read_runs([tmp_path / "50"]))[0].rows}
     assert papers == {
         "Combination-BDA": "-",

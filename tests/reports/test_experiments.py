@@ -66,7 +66,15 @@ def test_the_fairest_partner_shares_data_set_and_most_settings(tmp_path, write_r
         ({"training.precision": "bf16"}, False),  # the paper does not say
         ({WEIGHT: 7.5}, True),
         ({"training.epochs": 3}, True),  # stopped early: the schedules are of more epochs
-        ({"training.epochs": 3, "objective.ramp_epochs": 10 * 3 / 72, "optimizer.decay_epochs": 2 * 3 / 72}, False),
+        (
+            {
+                "training.epochs": 3,
+                "objective.ramp_epochs": 10 * 3 / 72,
+                "optimizer.warmup_epochs": 0.15 * 3,
+                "optimizer.decay_epochs": 2 * 3 / 72,
+            },
+            False,
+        ),
     ],
 )
 def test_a_changed_setting_makes_another_model_than_the_papers(tmp_path, write_run, settings, is_changed):

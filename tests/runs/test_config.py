@@ -9,7 +9,7 @@ from cohear.runs.build import build_schedule
 from cohear.runs.config import Config, change, differences, parse_override, setting_values
 from cohear.runs.identity import identify, identify_experiment, model_name, readable_name
 from cohear.runs.paper import ABLATIONS, CONTROLS, HEADLINE, TABLE_1, GridModel, find_models, split_names
-from cohear.runs.presets import paper, small
+from cohear.runs.presets import paper, quarter, scale_schedules, small
 from cohear.training.batches import epoch_batches, n_steps
 
 BY_NAME = {model.name: model for model in (*TABLE_1, *ABLATIONS, *CONTROLS)}
@@ -26,16 +26,26 @@ def test_the_defaults_are_the_papers():
     assert (config.views.transform, config.views.n_transformed) == ("combination", 2)
 
 
-def test_the_schedules_of_the_small_preset_end_where_the_papers_do():
-    assert (small().data.sample_rate, small().front_end.n_mels, small().network.width) == (22050, 64, 1 / 8)
+def test_scaled_schedules_end_where_the_papers_do():
     for twelfths in (0, 1, 6, 12):
         ramps, rates = [], []
-        for config in (small(), paper()):
+        for config in (scale_schedules(quarter(), 24), paper()):
             epoch, objective, optimizer = twelfths * config.training.epochs // 12, config.objective, config.optimizer
             ramps.append(linear_ramp(epoch, objective.consistency_weight, objective.ramp_epochs))
             rates.append(step_decay(epoch, 1.0, optimizer.decay_factor, optimizer.decay_epochs))
         assert ramps[0] == pytest.approx(ramps[1])
         assert rates[0] == pytest.approx(rates[1])
+
+
+def test_small_hears_what_quarter_hears_and_ends_in_steps_of_none():
+    assert (small().data, small().network) == (quarter().data, quarter().network)
+    for config in (small(), scale_schedules(small(), 6)):
+        epochs, optimizer = config.training.epochs, config.optimizer
+        assert optimizer.warmup_epochs == pytest.approx(10 / 72 * epochs)
+        assert config.objective.ramp_epochs == pytest.approx(10 / 72 * epochs)
+        rate = build_schedule(config).learning_rate
+        assert rate(optimizer.warmup_epochs) == pytest.approx(4e-3)
+        assert rate(epochs) == pytest.approx(0, abs=1e-12)
     shorter = change(small(), {"training.epochs": "4"})
     assert (shorter.objective, shorter.optimizer) == (small().objective, small().optimizer)
 
@@ -94,7 +104,7 @@ def counts(model: GridModel, preset: str) -> tuple[int, int]:
 def test_methods_with_transforms_take_as_many_updates_and_hear_as_many_signals():
     few = {model for model in TABLE_1 if model.method == "none" or "(one)" in model.name}
     assert {counts(model, "paper") for model in {*TABLE_1} - few} == {(72 * 40, 72 * 4800)}
-    assert {counts(model, "small") for model in {*TABLE_1} - few} == {(24 * 20, 24 * 960)}
+    assert {counts(model, "small") for model in {*TABLE_1} - few} == {(72 * 14, 72 * 640)}
     assert {counts(model, "paper") for model in few} == {(72 * 14, 72 * 1600)}
     assert counts(LONGER, "paper") == (3024, 72 * 4800)  # an epoch is 13 batches of 120 and one of 40
 

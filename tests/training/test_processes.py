@@ -30,7 +30,7 @@ def run_two(*words: str) -> str:
 
 def test_two_processes_train_one_network_and_write_one_folder(tones, tmp_path):
     settings = [word for text in TINY for word in ("--set", text)]
-    command = ["-m", "cohear", "train", str(tones), "--preset", "small", *settings, "--out", str(tmp_path / "run")]
+    command = ["-m", "cohear", "train", str(tones), "--preset", "quarter", *settings, "--out", str(tmp_path / "run")]
     assert run_two(*command).count("accuracy") == 1
     assert (tmp_path / "run" / "report.html").exists()
     history = [json.loads(line) for line in (tmp_path / "run" / "history.jsonl").read_text().splitlines()]

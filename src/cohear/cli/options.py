@@ -176,7 +176,7 @@ def _resolve(chosen: dict[str, Any], shared: dict[str, Any], elsewhere: Mapping[
     config = configure(chosen, preset, shared["epochs"], overrides)
     scheduled, n = shared["epochs"] or PRESETS[preset]().training.epochs, config.training.epochs
     if n != scheduled:
-        say(f"training.epochs={n}, with ramp and learning rate made for {scheduled}; --epochs {n} scales them")
+        say(f"training.epochs={n}, with schedules made for {scheduled}; --epochs {n} scales them")
     return Asked(config, frozenset({*chosen, *overrides}))
 
 

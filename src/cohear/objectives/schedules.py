@@ -44,7 +44,7 @@ def warm_cosine(epoch: float, n_epochs: float, highest: float = 3e-3, warmup_epo
 
     Args:
         epoch: counted from 0; a fraction says where in it.
-        n_epochs: after which it is zero, > `warmup_epochs`.
+        n_epochs: after which it is zero; one that is shorter than the rise ends in it.
         highest: the rate at the end of the rise, > 0.
         warmup_epochs: of the rise, 0 or more.
 
@@ -52,7 +52,9 @@ def warm_cosine(epoch: float, n_epochs: float, highest: float = 3e-3, warmup_epo
         >>> [round(warm_cosine(epoch, 6, 1.0, warmup_epochs=2), 3) for epoch in (0, 1, 2, 3, 4, 6)]
         [0.0, 0.5, 1.0, 0.854, 0.5, 0.0]
     """
+    if epoch >= n_epochs:
+        return 0.0
     if epoch < warmup_epochs:
         return highest * epoch / warmup_epochs
-    share = min(1.0, (epoch - warmup_epochs) / (n_epochs - warmup_epochs))
+    share = (epoch - warmup_epochs) / (n_epochs - warmup_epochs)
     return highest * (1 + math.cos(math.pi * share)) / 2

@@ -271,11 +271,6 @@ class Config(_Section):
             )
         if self.method == "consistency" and self.objective.divergence == "kl" and self.views.n_transformed != 1:
             raise ValueError("objective.divergence 'kl' compares two views; use it with views.n_transformed=1")
-        if self.optimizer.schedule == "cosine" and self.optimizer.warmup_epochs >= self.training.epochs:
-            raise ValueError(
-                f"training.epochs={self.training.epochs} ends before optimizer.warmup_epochs="
-                f"{self.optimizer.warmup_epochs:g} are over; --epochs scales both"
-            )
         return self
 
 
