@@ -1,8 +1,7 @@
 """Write anew what the documentation shows of results: `python docs/regenerate.py`.
 
-From `results/esc10-small`: the small table in README.md, all tables in results.md, and Figure 1 on ESC-10. From these,
-`results/esc10-epochs` and the same of ESC-50, as far as they are there: accuracy against minutes, in recipe.md, and from
-`results/ablation` its table. From `results/faults.json`: the promises in reliability.md, and how they were kept. From `results/esc10-robustness`: what
+From `results/esc10-small`: the small table in README.md, all tables in results.md, and Figure 1 on ESC-10. From
+`results/faults.json`: the promises in reliability.md, and how they were kept. From `results/esc10-robustness`: what
 `cohear evaluate` printed, in robustness.md, and its picture. From `results/table1`, the paper's own experiment, and
 `results/table1-small`, its rehearsal, each as far as it is there: a page with Figure 1, and a section of results.md.
 """
@@ -13,29 +12,17 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-import matplotlib as mpl
 import numpy as np
-from matplotlib.figure import Figure
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))  # for `reproduction`, which is no part of the package
 
-from cohear.metrics.accuracy import standard_error  # noqa: E402
 from cohear.reports.comparison import comparison_tables  # noqa: E402
-from cohear.reports.experiments import Experiment, group_runs  # noqa: E402
+from cohear.reports.experiments import group_runs  # noqa: E402
 from cohear.reports.pages import to_markdown  # noqa: E402
-from cohear.reports.plots import (  # noqa: E402
-    STYLE,
-    WIDTH_IN,
-    Line,
-    Robustness,
-    corruption_panels,
-    figure_1,
-    svg,
-)
+from cohear.reports.plots import Line, Robustness, corruption_panels, figure_1  # noqa: E402
 from cohear.runs.finding import find_finished  # noqa: E402
 from cohear.runs.run import Run  # noqa: E402
-from reproduction.ablation import table as ablation_table  # noqa: E402
 from reproduction.grid import MODELS, N_FOLDS, Grid, choose  # noqa: E402
 from reproduction.page import page, pictures, summary  # noqa: E402
 
@@ -59,9 +46,6 @@ another machine too. It is meant for a GPU ([performance.md](performance.md)); b
 controls (`cohear reproduce controls`).
 Without `--budget` it runs to the end; `--list` estimates how long that takes. Then `python docs/regenerate.py` writes
 this page anew. A rehearsal at small size: [table1-rehearsal.md](table1-rehearsal.md)."""
-EARLIER = 5.2, 76.75, 1.75
-"""Minutes of one core, accuracy and its standard error of the preset `small` before its present recipe, consistency on
-ESC-10."""
 REHEARSED = """\
 The same table at a size that two processor cores can train, which shows what the page says and that everything in it
 works. It is made by"""
@@ -129,46 +113,6 @@ def robustness_picture() -> bytes:
         spread = errors.std(axis=0, ddof=1) / np.sqrt(len(errors))
         models.append(Robustness(line, float(clean), 1 - errors.mean(axis=0), spread))
     return corruption_panels(models)
-
-
-def minutes_of(experiment: Experiment) -> float:
-    """Return the minutes of one core that a run of a fold takes, on average.
-
-    The machine had other work, so that the quickest epoch of each run stands for all.
-    """
-    epochs = experiment.runs[0].config.training.epochs
-    quickest_s = [
-        min(epoch["duration_s"] for epoch in run.history) * run.environment["n_threads"] for run in experiment.runs
-    ]
-    return epochs * float(np.mean(quickest_s)) / 60
-
-
-def trained_for(data: str, method: str) -> list[Experiment]:
-    """Return the whole experiments of the preset `small` with one method, by their number of epochs."""
-    runs = [run for name in (f"{data}-small", f"{data}-epochs") for run in finished(name)]
-    ours = [its for its in group_runs(runs) if its.runs[0].config.preset == "small" and its.method == method]
-    whole = [its for its in ours if len(its.folds) == N_FOLDS and not its.is_changed]
-    return sorted(whole, key=lambda its: its.runs[0].config.training.epochs)
-
-
-def minutes_picture() -> bytes:
-    """Draw accuracies over the minutes that a fold takes, means over folds with their standard errors."""
-    with mpl.rc_context(STYLE):
-        figure = Figure((WIDTH_IN, 4.2), layout="constrained")
-        axes = figure.subplots()
-        for data, name, dashes in (("esc10", "ESC-10", "-"), ("esc50", "ESC-50", "--")):
-            for method, color in (("consistency", "#d55e00"), ("standard", "#009e73")):
-                its = trained_for(data, method)
-                if its:
-                    minutes, accuracies = [minutes_of(one) for one in its], [100 * one.accuracy for one in its]
-                    errors = [100 * (standard_error([*one.accuracy_by_fold.values()]) or 0) for one in its]
-                    style = {"fmt": "o", "linestyle": dashes, "capsize": 3, "label": f"{name}, {method}"}
-                    axes.errorbar(minutes, accuracies, errors, color=color, **style)
-        minutes, accuracy, error = EARLIER
-        axes.errorbar(minutes, accuracy, error, color="#6e6e6e", fmt="D", capsize=3, label="ESC-10, consistency, before")
-        axes.set(xscale="log", xlabel="minutes of one core for a fold", ylabel="test accuracy, %")
-        figure.legend(*axes.get_legend_handles_labels(), loc="outside upper left", ncols=2)
-        return svg(figure)
 
 
 def promises() -> str:

@@ -1,7 +1,9 @@
 """Judged runs made by hand, for tests of what is shown of them."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from types import MappingProxyType
+from typing import Any, Literal
 
 import numpy as np
 
@@ -36,10 +38,14 @@ def judged_run(
     flips: float = 0.25,
     path: str = "fold{fold}/{clip}.wav",
     warnings: tuple[str, ...] = (),
+    history: tuple[dict[str, float], ...] = (),
+    n_train_clips: dict[str, int] | None = None,
+    settings: Mapping[str, Any] = MappingProxyType({}),
 ) -> JudgedRun:
     """Make a run that was judged: two clips of each recording, and the first `flips` of them change their answer."""
     n_clips = len(truth)
-    config = change(small(), {"fold": fold, "seed": seed, "data.background": background, "data.clip_s": clip_s})
+    said = {"fold": fold, "seed": seed, "data.background": background, "data.clip_s": clip_s}
+    config = change(small(), {**said, **settings})
     stored = tuple(
         StoredClip(
             path.format(fold=fold, clip=clip),
@@ -52,15 +58,15 @@ def judged_run(
         )
         for clip in range(n_clips)
     )
-    settings = StoreSettings(8000, clip_s)
+    heard = StoreSettings(8000, clip_s)
     store = Store(
         clips=stored,
-        rows=RowFile(Path("/dev/null"), n_clips, settings.n_samples),
+        rows=RowFile(Path("/dev/null"), n_clips, heard.n_samples),
         scales=np.ones(n_clips, np.float32),
-        settings=settings,
+        settings=heard,
         contents="",
         fingerprint="",
-        report=DecodingReport(settings),
+        report=DecodingReport(heard),
     )
     clips = JudgedClips("ponds", store, np.arange(n_clips), truth, f"{n_clips} clips of fold {fold}", (), warnings)
     run = Run(folder)
@@ -78,6 +84,8 @@ def judged_run(
         track="end",
     )
     run.calibration = calibration
+    run.history = history
+    run.metrics = {"n_train_clips_by_label": n_train_clips}
     flipped = np.arange(n_clips) < flips * n_clips
     agreements = tuple(Agreement(its, np.full(n_clips, its.strength**2 / 100), flipped) for its in PERTURBATIONS)
     return JudgedRun(

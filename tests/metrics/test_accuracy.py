@@ -1,20 +1,7 @@
-import numpy as np
 import pytest
 from scipy import stats
 
-from cohear.metrics.accuracy import confusion_matrix, standard_error, wilson_interval
-
-LABELS = np.array([0, 0, 0, 1, 1, 2])
-PREDICTED = np.array([0, 1, 0, 1, 0, 2])
-
-
-def test_confusion_matrix_has_labels_in_rows_and_predictions_in_columns():
-    assert confusion_matrix(PREDICTED, LABELS, 4).tolist() == [
-        [2, 1, 0, 0],
-        [1, 1, 0, 0],
-        [0, 0, 1, 0],
-        [0, 0, 0, 0],
-    ]
+from cohear.metrics.accuracy import standard_error, wilson_interval
 
 
 @pytest.mark.parametrize("ddof", [0, 1])

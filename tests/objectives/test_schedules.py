@@ -42,4 +42,9 @@ def test_after_its_rise_the_warm_cosine_is_torchs_annealing():
         assert warm_cosine(3 + epoch, 20, 3e-3, warmup_epochs=3) == pytest.approx(scheduler.get_last_lr()[0], abs=1e-12)
         scheduler.step()
     assert warm_cosine(0, 20, 3e-3) == 3e-3
-    assert [warm_cosine(epoch, 2, 1.0, warmup_epochs=4) for epoch in (0, 1, 2, 3)] == [0, 0.25, 0, 0]  # ends in its rise
+    assert [warm_cosine(epoch, 2, 1.0, warmup_epochs=4) for epoch in (0, 1, 2, 3)] == [
+        0,
+        0.25,
+        0,
+        0,
+    ]  # ends in its rise

@@ -41,7 +41,8 @@ def test_the_table_says_what_it_is_and_fits_a_terminal(tmp_path, write_run):
     grid = {("none", "none"): {(1, 0): 10, (2, 0): 8}, ("consistency", "combination"): {(1, 0): 4, (2, 0): 3}}
     warning = "fold 2's test part has no clip of 'bird'"
     runs = _write_grid(tmp_path, write_run, grid, warnings=[warning], dataset="ESC-50", n_epochs=24)
-    table, paired = comparison_tables(runs)
+    table, paired, by_label = comparison_tables(runs)
+    assert by_label.title == "By label, Combination-CL"
     assert table.rows == (
         ("No Augmentation", "55.00%±5.00", "-", "0.0500", "2", "83.59%±0.15"),
         ("Combination-CL", "82.50%±2.50", "+27.50 points", "0.0500", "2", "86.22%±0.12 +2.63%"),
@@ -51,7 +52,7 @@ def test_the_table_says_what_it_is_and_fits_a_terminal(tmp_path, write_run):
     assert "preset small, 24 epochs" in notes
     assert "25.00%" in notes  # the commonest label
     assert notes.count(warning) == 1
-    for its in (table, paired):
+    for its in (table, paired, by_label):
         assert max(map(len, to_text(its).splitlines())) <= 80
 
 

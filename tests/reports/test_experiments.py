@@ -70,7 +70,7 @@ def test_the_fairest_partner_shares_data_set_and_most_settings(tmp_path, write_r
             {
                 "training.epochs": 3,
                 "objective.ramp_epochs": 10 * 3 / 72,
-                "optimizer.warmup_epochs": 0.15 * 3,
+                "optimizer.warmup_epochs": 10 * 3 / 72,
                 "optimizer.decay_epochs": 2 * 3 / 72,
             },
             False,

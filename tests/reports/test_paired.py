@@ -123,9 +123,9 @@ def test_models_without_a_shared_fold_are_not_tested_and_one_alone_makes_no_pair
 
 def test_an_ablation_is_tested_against_the_next_simpler_model(tmp_path, write_run):
     for method in ("bda", "consistency"):
-        write_run(tmp_path / method, method)
+        write_run(tmp_path / method, method, preset="quarter")
     for name in ("one transformed view", "KL of two views"):
-        write_run(tmp_path / name, model=f"Combination-CL, {name}", experiment=name)
+        write_run(tmp_path / name, model=f"Combination-CL, {name}", experiment=name, preset="quarter")
     table = _table(tmp_path)
     assert table is not None
     assert {row[0] for row in table.rows} == {

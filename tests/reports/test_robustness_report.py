@@ -85,7 +85,11 @@ def test_the_same_clips_judged_by_runs_of_several_folds_are_no_further_evidence(
 def test_without_corruptions_there_are_no_columns_of_them(make):
     tables = comparison_tables(judged_experiments(make(corrupted=False)))
     assert tables[0].header == ("Model", "Clean error", "Runs")
-    assert [table.title for table in tables[1:]] == ["Paired tests, clean clips", "Probabilities and consistency"]
+    assert [table.title for table in tables[1:]] == [
+        "Paired tests, clean clips",
+        "Probabilities and consistency",
+        "By label, Combination-CL",
+    ]
 
 
 def test_values_are_json_and_hold_what_the_tables_say(make):
@@ -103,10 +107,12 @@ def test_values_of_a_run_on_every_clip_name_no_fold():
 
 
 def test_the_page_draws_means_and_standard_errors_over_folds(make, tmp_path, undrawn):
-    tables = write_robustness(make(), tmp_path / "page.html")
+    found, tables = write_robustness(make(), tmp_path / "page.html")
+    assert found.result.startswith("Combination-CL: 98% of each label's clips found")
     page = (tmp_path / "page.html").read_text()
     assert "6 runs judged on ponds" in page
-    assert all(f"<h2>{table.title}</h2>" in page for table in tables)
+    assert all(f"<h2>{table.title}</h2>" in page for table in tables[:-1])
+    assert page.count("<summary>Combination-CL</summary>") == 1
     model = undrawn["corruption_panels"][1]
     assert model.line.label == "Combination-BDA"
     assert (model.corrupted[3, 3], model.corrupted_errors[3, 3]) == pytest.approx((0.55, 0.05))

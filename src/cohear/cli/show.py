@@ -1,6 +1,7 @@
 """`cohear compare`, `cohear evaluate` and `cohear report`: what came of runs, and how far it can be trusted."""
 
 import shutil
+import textwrap
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -13,6 +14,7 @@ from cohear.errors import UserError
 
 if TYPE_CHECKING:
     from cohear.judging.judged_clips import JudgedFold
+    from cohear.judging.verdict import Verdict
     from cohear.reports.comparison import ErrorOver
     from cohear.reports.pages import Table
     from cohear.runs.run import Run
@@ -128,9 +130,10 @@ def evaluate(
         say(line)
     with progress_bar("judging") as update:
         judged = judge_runs(chosen, corruptions=corruptions, on_progress=update)
-    tables = write_evaluation(judged[0], out) if len(judged) == 1 else write_robustness(judged, out)
+    found, tables = write_evaluation(judged[0], out) if len(judged) == 1 else write_robustness(judged, out)
     if json_file:
         write_json(json_file, evaluation_values(judged))
+    _print_verdict(found)
     if len(judged) == 1:
         print(f"{accuracy_sentence(judged[0])}\n")
     print_tables(tables)
@@ -147,9 +150,28 @@ def print_comparison(
     """
     from cohear.reports.comparison import write_comparison
 
-    tables = write_comparison(runs, page, error_over)  # before anything is printed: who reads that may leave early
+    found, tables = write_comparison(runs, page, error_over)  # before anything is printed: a reader may leave early
+    _print_verdict(found)
     print_tables(tables, markdown=markdown)
     say(f"report: {page}")
+
+
+def print_verdict(runs: "Sequence[Run]") -> None:
+    """Print how good the answers of runs to their test clips are, and what to do next.
+
+    Raises:
+        UserError: where they cannot be read.
+    """
+    from cohear.judging.verdict import answered_by, verdict
+
+    _print_verdict(verdict(answered_by(runs), runs))
+
+
+def _print_verdict(verdict: "Verdict") -> None:
+    width = shutil.get_terminal_size().columns
+    for text in (verdict.result, f"Next: {verdict.next_step}"):
+        print(textwrap.fill(text, width, break_on_hyphens=False))
+    print()
 
 
 def print_tables(tables: "Iterable[Table]", *, markdown: bool = False) -> None:

@@ -13,6 +13,7 @@ from cohear.evaluation.consistency import Agreement, measure_agreement
 from cohear.evaluation.measure import FixedViews, NotFiniteError, answer
 from cohear.evaluation.robustness import Right, answer_corrupted
 from cohear.judging.judged_clips import JudgedClips
+from cohear.judging.verdict import Answered
 from cohear.runs.build import COMMON_RECIPE, build_front_end, build_view_maker, open_kept_views, waveform_reader
 from cohear.runs.run import Run
 from cohear.runs.trained_model import load_network
@@ -36,6 +37,14 @@ class JudgedRun:
     agreements: tuple[Agreement, ...]
     right_when_corrupted: Right | None
     """None where that was not asked for."""
+
+    @property
+    def answered(self) -> Answered:
+        """Its answers to the clean clips, beside the truth."""
+        task, clips = self.run.task, self.clips
+        recordings = [group or path for group, path in zip(clips.groups, clips.paths, strict=True)]
+        classes = self.run.record.classes
+        return Answered(task, classes, self.logits, task.decide(self.logits), clips.truth, recordings)
 
 
 def judge_runs(

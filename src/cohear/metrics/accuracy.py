@@ -6,33 +6,19 @@ Conventions:
     is a share lies in [0, 1], or is NaN where it is not defined: a label that no clip has tells nothing of recall.
 
 Metrics:
-    confusion_matrix: how often a clip of one class was called another.
     standard_error: of a mean over folds or seeds.
     wilson_interval: of one accuracy, from the number of its clips alone.
     average_precision: of each of several labels, over all its thresholds; its mean over labels is the mAP.
     f1_scores: of each of several labels, and of all answers together (micro), at the thresholds used.
+    chance_p_value: how often answers that have nothing to do with the clips would do as well.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from statistics import NormalDist
 
 import numpy as np
-from jaxtyping import Bool, Float, Float64, Int, Int64
-
-
-def confusion_matrix(
-    predicted: Int[np.ndarray, " clip"], labels: Int[np.ndarray, " clip"], n_classes: int
-) -> Int64[np.ndarray, "label label"]:
-    """Count the clips of each class (row) that were called each class (column).
-
-    Example:
-        >>> confusion_matrix(np.array([0, 1, 1]), np.array([0, 1, 0]), n_classes=2)
-        array([[1, 1],
-               [0, 1]])
-    """
-    cells = labels.astype(np.int64) * n_classes + predicted
-    return np.bincount(cells, minlength=n_classes**2).reshape(n_classes, n_classes).astype(np.int64)
+from jaxtyping import Bool, Float, Float64, Int64
 
 
 def standard_error(values: Sequence[float] | Float[np.ndarray, " n"], ddof: int = 1) -> float | None:
@@ -115,6 +101,38 @@ def f1_scores(
     n_right, n_given = (answered & truth).sum(axis=0), answered.sum(axis=0) + truth.sum(axis=0)
     with np.errstate(invalid="ignore"):  # 0 / 0
         return 2 * n_right / n_given, float(2 * n_right.sum() / n_given.sum())
+
+
+def chance_p_value(
+    statistic: Callable[[Int64[np.ndarray, " clip"]], float], recordings: Sequence[Hashable], n_draws: int = 999
+) -> float:
+    """Compute how often answers do as well when they are dealt out to other recordings (a permutation test).
+
+    Clips of one recording are no independent evidence, so that recordings change places as a whole, each with its
+    clips in their order.
+
+    Args:
+        statistic: how good the answers are when clip i gets the truth of clip `rows[i]`; greater is better.
+        recordings: of each clip, a name or a number.
+        n_draws: permutations; the smallest p is 1 / (n_draws + 1).
+
+    Example:
+        >>> answers = truth = np.arange(40) % 2
+        >>> chance_p_value(lambda rows: float((answers == truth[rows]).mean()), range(40))
+        0.001
+        >>> chance_p_value(lambda rows: float((answers == truth[rows]).mean()), ["one walk"] * 40)
+        1.0
+    """
+    places: dict[Hashable, list[int]] = {}
+    for row, recording in enumerate(recordings):
+        places.setdefault(recording, []).append(row)
+    blocks, rng = [np.array(rows) for rows in places.values()], np.random.default_rng(0)
+    clips, dealt = np.concatenate(blocks), np.empty(len(recordings), np.int64)
+    found, n_as_good = statistic(np.arange(len(recordings))), 0
+    for _ in range(n_draws):
+        dealt[clips] = np.concatenate([blocks[block] for block in rng.permutation(len(blocks))])
+        n_as_good += statistic(dealt) >= found - 1e-12
+    return (1 + n_as_good) / (1 + n_draws)
 
 
 def _average_precision(scores: Float[np.ndarray, " clip"], truth: Bool[np.ndarray, " clip"]) -> float:

@@ -59,6 +59,8 @@ class Words:
     """What is counted as right: `clips`."""
     change: str
     """What it is for an answer to flip: `the answer changes`."""
+    quality: str
+    """What `quality` measures: `of each label's clips found, on average`."""
 
 
 class Task(ABC):
@@ -122,6 +124,14 @@ class Task(ABC):
     @abstractmethod
     def fit_temperature(self, logits: Logits, truth: Truth) -> float:
         """Find the temperature that makes the truth likeliest, as `metrics.calibration` does."""
+
+    @abstractmethod
+    def quality(self, logits: Logits, decisions: Decisions, truth: Truth) -> float:
+        """Compute the one number that says how good answers are, 0 to 1, in which labels with clips count alike."""
+
+    @abstractmethod
+    def guessing_quality(self, truth: Truth) -> float:
+        """Compute the `quality` of answers that have nothing to do with the clips."""
 
     @abstractmethod
     def class_weights(self, truth: Truth) -> PerLabel:
@@ -188,6 +198,7 @@ class _SingleLabel(Task):
         answers="the likeliest label of each clip",
         clips_right="clips",
         change="the answer changes",
+        quality="of each label's clips found, on average",
     )
 
     def encode(self, label_sets: Sequence[Sequence[str]], classes: Sequence[str]) -> Targets:
@@ -215,6 +226,15 @@ class _SingleLabel(Task):
     def fit_temperature(self, logits: Logits, truth: Truth) -> float:
         return fit_temperature(logits, truth.argmax(axis=1))
 
+    def quality(self, logits: Logits, decisions: Decisions, truth: Truth) -> float:
+        """Average recall over the labels: balanced accuracy, of which one answer for all gives 1 / K."""
+        del logits
+        n_found, n_clips = (truth & self.truth(decisions, truth.shape[1])).sum(axis=0), truth.sum(axis=0)
+        return float((n_found[n_clips > 0] / n_clips[n_clips > 0]).mean())
+
+    def guessing_quality(self, truth: Truth) -> float:
+        return 1 / int(np.count_nonzero(truth.any(axis=0)))
+
     def class_weights(self, truth: Truth) -> PerLabel:
         counts = truth.sum(axis=0)
         return np.where(counts > 0, len(truth) / (np.count_nonzero(counts) * np.maximum(counts, 1)), 1.0)
@@ -234,6 +254,7 @@ class _MultiLabel(Task):
         answers="each label of each clip",
         clips_right="clips with all labels",
         change="any label crosses one half",
+        quality="mean average precision",
     )
     score_titles = MappingProxyType(
         {
@@ -270,6 +291,14 @@ class _MultiLabel(Task):
     def fit_temperature(self, logits: Logits, truth: Truth) -> float:
         of_two = np.stack((np.zeros(logits.size), logits.ravel()), axis=1)  # each label of each clip: no or yes
         return fit_temperature(of_two, truth.ravel().astype(np.int64))
+
+    def quality(self, logits: Logits, decisions: Decisions, truth: Truth) -> float:
+        del decisions
+        return _mean_of_defined(average_precision(logits, truth))
+
+    def guessing_quality(self, truth: Truth) -> float:
+        """Average the shares of clips that have each label: the precision of random answers at any threshold."""
+        return float(truth.mean(axis=0)[truth.any(axis=0)].mean())
 
     def class_weights(self, truth: Truth) -> PerLabel:
         counts, n_clips = truth.sum(axis=0), len(truth)

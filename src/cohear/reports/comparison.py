@@ -4,16 +4,17 @@ The paper is Iqbal, Helwani, Krishnaswamy and Wang, "Enhancing Audio Augmentatio
 (ICASSP 2021, arXiv 2102.05151): ESC-50, five folds, 72 epochs. It does not say over what its standard error is.
 """
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from cohear.errors import UserError
+from cohear.judging.verdict import Answered, Verdict, answered_by, verdict
 from cohear.metrics.accuracy import standard_error
 from cohear.reports import plots
+from cohear.reports.by_label import class_table, confusions
 from cohear.reports.experiments import Experiment, cell_of, closest, group_runs, mean, preset_text
 from cohear.reports.pages import WARNING, Table, count_text, nats_text, picture, signed, write_page
 from cohear.reports.paired import compare_pairs, paired_table
@@ -83,7 +84,7 @@ def method_rows(experiments: Sequence[Experiment], error_over: ErrorOver = "fold
 
 
 def comparison_tables(runs: Sequence[Run], error_over: ErrorOver = "folds") -> list[Table]:
-    """Return the table of methods and, where there are pairs, that of paired tests.
+    """Return the table of methods, that of paired tests where there are pairs, and the best one's labels.
 
     Args:
         runs: finished runs, at least one.
@@ -95,11 +96,20 @@ def comparison_tables(runs: Sequence[Run], error_over: ErrorOver = "folds") -> l
     if not runs:
         raise UserError("there is nothing to compare: give at least one finished run")
     experiments = group_runs(runs)
-    pairs = paired_table(compare_pairs(experiments))
-    return [_method_table(method_rows(experiments, error_over), runs, error_over), *([pairs] if pairs else [])]
+    pairs, best = paired_table(compare_pairs(experiments)), _best(experiments)
+    return [
+        _method_table(method_rows(experiments, error_over), runs, error_over),
+        *([pairs] if pairs else []),
+        class_table(answered_by(best.runs), named("By label", best, experiments)),
+    ]
 
 
-def write_comparison(runs: Sequence[Run], out: Path, error_over: ErrorOver = "folds") -> list[Table]:
+def named(text: str, experiment: Experiment, among: Sequence[Experiment]) -> str:
+    """Say of which experiment something is, where there are several."""
+    return text if len(among) == 1 else f"{text}, {experiment.label}"
+
+
+def write_comparison(runs: Sequence[Run], out: Path, error_over: ErrorOver = "folds") -> tuple[Verdict, list[Table]]:
     """Write the page that compares finished runs.
 
     Args:
@@ -108,20 +118,23 @@ def write_comparison(runs: Sequence[Run], out: Path, error_over: ErrorOver = "fo
         error_over: as for `comparison_tables`.
 
     Returns:
-        The tables of the page.
+        The verdict on the experiment of the highest accuracy, and the tables of the page.
 
     Raises:
         UserError: as `comparison_tables`, or if the page cannot be written.
     """
-    tables = comparison_tables(runs, error_over)
-    rows = method_rows(group_runs(runs), error_over)
-    highest = max(row.experiment.accuracy for row in rows)
+    tables, experiments = comparison_tables(runs, error_over), group_runs(runs)
+    rows, best = method_rows(experiments, error_over), _best(experiments)
+    found = verdict(answered_by(best.runs), best.runs)
+    if len(experiments) > 1:
+        found = replace(found, result=f"{best.label}: {found.result}")
     write_page(
         out,
         "comparison.html",
-        title=" and ".join(sorted({f"{run.record.dataset}, preset {run.config.preset}" for run in runs})),
-        best=[row for row in rows if math.isclose(row.experiment.accuracy, highest, rel_tol=1e-12)],
-        tables=tables,
+        title=" and ".join(sorted({run.subject for run in runs})),
+        verdict=found,
+        tables=tables[:-1],
+        by_label=[labels_of(its.label, answered_by(its.runs)) for its in experiments],
         accuracies=picture(
             plots.accuracy_by_model([(row.experiment, row.standard_error) for row in rows]),
             "Accuracy of each model with its standard error",
@@ -129,7 +142,16 @@ def write_comparison(runs: Sequence[Run], out: Path, error_over: ErrorOver = "fo
         figures=list(_figures([row.experiment for row in rows])),
         runs=[run for row in rows for run in sorted(row.experiment.runs, key=cell_of)],
     )
-    return tables
+    return found, tables
+
+
+def labels_of(name: str, answers: Answered) -> dict[str, Any]:
+    """Return what a page shows of an experiment's labels."""
+    return {"name": name, "table": class_table(answers), "confusions": confusions(answers)}
+
+
+def _best(experiments: Sequence[Experiment]) -> Experiment:
+    return max(experiments, key=lambda its: its.accuracy)
 
 
 def _figures(experiments: Sequence[Experiment]) -> Iterable[dict[str, Any]]:

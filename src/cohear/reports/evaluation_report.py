@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool
 from markupsafe import Markup
 
 from cohear.evaluation.consistency import NAMES, UNITS, Perturbation
@@ -12,11 +12,12 @@ from cohear.evaluation.corruptions import CORRUPTIONS, SEVERITIES
 from cohear.evaluation.judgement import Judgement, judge
 from cohear.evaluation.robustness import error_rates, mean_corruption_error
 from cohear.judging.judged_runs import JudgedRun
-from cohear.metrics.accuracy import confusion_matrix, wilson_interval
+from cohear.judging.verdict import Verdict, verdict
+from cohear.metrics.accuracy import wilson_interval
 from cohear.metrics.calibration import N_BINS
-from cohear.metrics.tasks import Decisions, Task
 from cohear.metrics.thresholds import detections, false_alarms_per_hour
 from cohear.reports import plots
+from cohear.reports.by_label import class_table, confusions, share
 from cohear.reports.pages import Table, nats_text, picture, write_page
 from cohear.reports.plots import Agreements, Line, Robustness
 
@@ -57,7 +58,7 @@ def agreement_picture(models: Sequence[Agreements]) -> Markup:
     return picture(drawn, "Divergence and flips by strength of pitch shifts, rooms and masks, a line each model")
 
 
-def write_evaluation(judged: JudgedRun, out: Path) -> list[Table]:
+def write_evaluation(judged: JudgedRun, out: Path) -> tuple[Verdict, list[Table]]:
     """Write the page of one run.
 
     Args:
@@ -65,19 +66,19 @@ def write_evaluation(judged: JudgedRun, out: Path) -> list[Table]:
         out: the HTML file to write; its folder exists.
 
     Returns:
-        Every table there is of it, in the order in which they are read.
+        The verdict on it, and every table there is of it, in the order in which they are read.
 
     Raises:
         UserError: where the page cannot be written.
     """
-    before, run, truth = judgement_of(judged), judged.run, judged.clips.truth
+    before, run, answers = judgement_of(judged), judged.run, judged.answered
+    found = verdict(answers, [run])
     diagram = [(_BEFORE, before.bins)]
     if run.calibration.is_fitted:
         diagram.append((_AFTER, judgement_of(judged, run.calibration.temperature).bins))
-    answers = run.task, run.record.classes, judged.logits, truth, run.task.decide(judged.logits)
     tables = {
         "probability": _probability_table(judged),
-        "classes": class_table(*answers),
+        "classes": class_table(answers),
         "thresholds": None if run.calibration.precision is None else _threshold_table(judged),
         "agreement": _agreement_table(judged),
         "corruptions": None,
@@ -89,17 +90,18 @@ def write_evaluation(judged: JudgedRun, out: Path) -> list[Table]:
     write_page(
         out,
         "evaluation.html",
-        title=run.title,
+        run=run,
+        verdict=found,
         judged=judged,
         judgement=before,
         accuracy=accuracy_sentence(judged),
         tables=tables,
         reliability=picture(plots.reliability_diagram(diagram), "Shares of right answers by probability"),
-        confusions=confusions(run.task, run.record.classes, truth, answers[-1]),
+        confusions=confusions(answers),
         agreement=agreement_picture([mean_agreements(_ONLY, [judged])]),
         corruptions=corruptions,
     )
-    return [table for table in tables.values() if table is not None]
+    return found, [table for table in tables.values() if table is not None]
 
 
 def accuracy_sentence(judged: JudgedRun) -> str:
@@ -108,54 +110,6 @@ def accuracy_sentence(judged: JudgedRun) -> str:
     low, high = (100 * bound for bound in made.interval)
     count = f"{made.n_right} of {made.n_clips} {judged.run.task.words.clips_right} right"
     return f"{count}: {made.accuracy:.2%}, 95% interval {low:.1f} to {high:.1f}%"
-
-
-def confusions(
-    task: Task, classes: Sequence[str], truth: Bool[np.ndarray, "clip label"], decisions: Decisions
-) -> Markup | None:
-    """Draw which label was mistaken for which, for a page; None for several labels per clip, which are not."""
-    if task.gives_several:
-        return None
-    counts = confusion_matrix(decisions, truth.argmax(axis=1), len(classes))
-    return picture(plots.confusion_picture(counts, classes), "Confusions: labels in rows, answers in columns")
-
-
-def class_table(
-    task: Task,
-    classes: Sequence[str],
-    logits: Float[np.ndarray, "clip label"],
-    truth: Bool[np.ndarray, "clip label"],
-    decisions: Decisions,
-) -> Table:
-    """Build the table of labels: how many of their clips were found, and how many of their answers were right.
-
-    Args:
-        task: what was answered with; it has scores of its own, or else each label is mistaken for another.
-        classes: the names of the labels.
-        logits: of the clips.
-        truth: which labels are true of each.
-        decisions: the answers to them.
-    """
-    answered = task.truth(decisions, len(classes))
-    n_clips, n_answers, n_right = (its.sum(axis=0) for its in (truth, answered, truth & answered))
-    columns = {
-        "Clips": [str(n) for n in n_clips],
-        "Found": [_share(*its) for its in zip(n_right, n_clips, strict=True)],
-        "Right": [_share(*its) for its in zip(n_right, n_answers, strict=True)],
-    }
-    note = "Found: clips with the label that were given it (recall). Right: clips that were given it and have it "
-    for name, values in task.label_scores(logits, decisions, truth).items():
-        columns[task.label_titles[name]] = ["-" if np.isnan(value) else f"{value:.3f}" for value in values]
-    if task.gives_several:
-        note += "(precision). Both, and F1, at a probability of one half; average precision over all thresholds."
-    else:
-        note += "(precision). Taken for: the answer to most of the others."
-        mistakes = truth.astype(np.int64).T @ (answered & ~truth)
-        worst = mistakes.argmax(axis=1)
-        columns["Taken for"] = [
-            f"{classes[w]} ({its[w]})" if its[w] else "-" for w, its in zip(worst, mistakes, strict=True)
-        ]
-    return Table("By label", ("Label", *columns), tuple(zip(classes, *columns.values(), strict=True)), (note,))
 
 
 def _probability_table(judged: JudgedRun) -> Table:
@@ -204,9 +158,9 @@ def _threshold_table(judged: JudgedRun) -> Table:
                 label,
                 f"{threshold.probability:.3f}",
                 f"{threshold.precision:.0%} of {threshold.n_answers}",
-                f"{_share(n_right, n_counted)} of {n_counted}" if n_counted else "-",
+                f"{share(n_right, n_counted)} of {n_counted}" if n_counted else "-",
                 f"{threshold.recall:.0%}",
-                _share(n_right, truth[:, k].sum()),
+                share(n_right, truth[:, k].sum()),
             )
         )
     header = ("Label", "Threshold", "Right then", "Right here", "Found then", "Found here")
@@ -264,10 +218,6 @@ def _corruption_table(judged: JudgedRun, right: Bool[np.ndarray, "corruption sev
         f"{mean_corruption_error(right):.1%}."
     )
     return Table("How much damage does it survive?", ("Corruption", *map(str, SEVERITIES), "Mean"), rows, (note,))
-
-
-def _share(n: int | np.integer, of: int | np.integer) -> str:
-    return f"{n / of:.0%}" if of else "-"
 
 
 def _perturbation_text(perturbation: Perturbation) -> str:

@@ -4,7 +4,7 @@ Several runs of one configuration are averaged as its test is: over seeds within
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,11 @@ from cohear.evaluation.corruptions import CORRUPTIONS, TRAINED_KINDS
 from cohear.evaluation.judgement import Judgement, judge
 from cohear.evaluation.robustness import error_rates, relative_corruption_error
 from cohear.judging.judged_runs import JudgedRun
+from cohear.judging.verdict import Answered, Verdict, join_answers, verdict
 from cohear.metrics.accuracy import standard_error
 from cohear.reports import plots
-from cohear.reports.comparison import missing_folds, spread_text
+from cohear.reports.by_label import class_table
+from cohear.reports.comparison import labels_of, missing_folds, named, spread_text
 from cohear.reports.evaluation_report import (
     agreement_picture,
     corruption_picture,
@@ -53,10 +55,14 @@ class JudgedExperiment:
         return tuple(map(judgement_of, self.judged))
 
     @cached_property
+    def answered(self) -> Answered:
+        """All answers of all its runs together."""
+        return join_answers([its.answered for its in self.judged])
+
+    @cached_property
     def pooled(self) -> Judgement:
-        """All answers of all its runs together: bins of few clips would tell little."""
-        logits = np.concatenate([its.logits for its in self.judged])
-        return judge(self.judged[0].run.task, logits, np.concatenate([its.clips.truth for its in self.judged]))
+        """Of all answers together: bins of few clips would tell little."""
+        return judge(self.answered.task, self.answered.logits, self.answered.truth)
 
     @property
     def is_corrupted(self) -> bool:
@@ -125,7 +131,7 @@ def _baseline(experiments: Sequence[JudgedExperiment]) -> JudgedExperiment:
     return next((its for its in experiments if its.experiment.method == "none"), experiments[0])
 
 
-def write_robustness(judged: Sequence[JudgedRun], out: Path) -> list[Table]:
+def write_robustness(judged: Sequence[JudgedRun], out: Path) -> tuple[Verdict, list[Table]]:
     """Write the page of several runs.
 
     Args:
@@ -133,19 +139,25 @@ def write_robustness(judged: Sequence[JudgedRun], out: Path) -> list[Table]:
         out: the HTML file to write; its folder exists.
 
     Returns:
-        The tables of the page.
+        The verdict on the experiment with the fewest errors, and the tables of the page.
 
     Raises:
         UserError: where two runs are the same, or the page cannot be written.
     """
     experiments = judged_experiments(judged)
+    best = _best(experiments)
+    found = verdict(best.answered, best.experiment.runs)
+    if len(experiments) > 1:
+        found = replace(found, result=f"{best.label}: {found.result}")
     pairs = list(zip(plots.experiment_lines([its.experiment for its in experiments]), experiments, strict=True))
     tables = comparison_tables(experiments)
     write_page(
         out,
         "robustness.html",
         title=" and ".join(sorted({its.clips.dataset for its in judged})),
-        tables=tables,
+        verdict=found,
+        tables=tables[:-1],
+        by_label=[labels_of(its.label, its.answered) for its in experiments],
         corruptions=(
             corruption_picture([_robustness(line, its) for line, its in pairs]) if experiments[0].is_corrupted else None
         ),
@@ -156,15 +168,21 @@ def write_robustness(judged: Sequence[JudgedRun], out: Path) -> list[Table]:
         agreement=agreement_picture([mean_agreements(line, its.judged) for line, its in pairs]),
         runs=[run for its in experiments for run in zip(its.experiment.runs, its.judged, its.judgements, strict=True)],
     )
-    return tables
+    return found, tables
 
 
 def comparison_tables(experiments: Sequence[JudgedExperiment]) -> list[Table]:
-    """Return the tables of several runs, in the order in which they are read."""
+    """Return the tables of several runs, in the order in which they are read, last the best one's labels."""
     paired = [paired_table(pairs, f"Paired tests, {kind} clips") for kind, pairs in _tested_pairs(experiments).items()]
     by_corruption = [_corruptions_table(experiments)] if experiments[0].is_corrupted else []
-    found = [_robustness_table(experiments), *paired, *by_corruption, _belief_table(experiments)]
+    best = _best(experiments)
+    by_label = class_table(best.answered, named("By label", best.experiment, [its.experiment for its in experiments]))
+    found = [_robustness_table(experiments), *paired, *by_corruption, _belief_table(experiments), by_label]
     return [table for table in found if table is not None]
+
+
+def _best(experiments: Sequence[JudgedExperiment]) -> JudgedExperiment:
+    return max(experiments, key=lambda its: its.pooled.accuracy)
 
 
 def _tested_pairs(experiments: Sequence[JudgedExperiment]) -> dict[str, list[Pair]]:

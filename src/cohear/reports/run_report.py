@@ -14,11 +14,11 @@ from markupsafe import Markup
 from cohear.evaluation.calibration import FEWEST_FOR_TEMPERATURE
 from cohear.evaluation.measure import N_VIEWS
 from cohear.judging.shown_clips import ShownClip, ShownView
+from cohear.judging.verdict import answered_by, verdict
 from cohear.metrics.accuracy import wilson_interval
 from cohear.objectives import largest_divergence
 from cohear.reports import plots
-from cohear.reports.comparison import commonest_label_sentence
-from cohear.reports.evaluation_report import class_table, confusions
+from cohear.reports.by_label import class_table, confusions
 from cohear.reports.pages import count_text, data_uri, mp3_bytes, picture, write_page
 from cohear.runs.config import setting_values
 from cohear.runs.run import Run
@@ -41,23 +41,22 @@ def write_run_report(run: Run, strips: Sequence[ShownClip] = ()) -> Path:
     """
     if not run.is_tested:
         return write_page(run.report, "untested.html", **_content(run))
-    answers, task = run.predictions, run.predictions.task
-    truth = task.truth(answers.labels, len(answers.classes))
-    n_correct, n_choices = int(answers.correct.sum()), task.n_outcomes(len(answers.classes))
+    answers = answered_by([run])
+    n_correct, n_choices = int(run.predictions.correct.sum()), answers.task.n_outcomes(len(answers.classes))
     low, high = wilson_interval(n_correct, run.n_clips)
     return write_page(
         run.report,
         "run.html",
         **_content(run),
+        verdict=verdict(answers, [run]),
         n_correct=n_correct,
-        is_several=task.gives_several,
+        is_several=answers.task.gives_several,
         interval=(100 * low, 100 * high),
         n_choices=n_choices,
         guessing_nll=math.log(n_choices),
         largest_jsd=largest_divergence(N_VIEWS, n_choices),
-        commonest=commonest_label_sentence([run]),
-        by_label=class_table(task, answers.classes, task.logits(answers.log_probabilities), truth, answers.predicted),
-        confusions=confusions(task, answers.classes, truth, answers.predicted),
+        by_label=class_table(answers),
+        confusions=confusions(answers),
         strips=[_strip(clip, n_choices) for clip in strips],
     )
 

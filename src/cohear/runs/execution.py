@@ -254,6 +254,7 @@ class _Execution:
                 "precision": config.training.precision,
                 "experiment": record.experiment,
                 "n_train_clips": len(self.split.train),
+                "n_train_clips_by_label": dict(zip(self.store.classes, self.count_labels(), strict=True)),
                 "n_validation_clips": len(self.split.validation),
                 "kept_epoch": epoch,
                 "warnings": [*plan.warnings, *warnings, *self.run.environment_warnings()],
@@ -261,6 +262,10 @@ class _Execution:
                 "schema": SCHEMA,
             }
         )
+
+    def count_labels(self) -> list[int]:
+        """Count the training clips of each label."""
+        return self.task.truth(self.plan.data.targets[self.split.train], len(self.store.classes)).sum(axis=0).tolist()
 
     def untested(self) -> dict[str, Any]:
         """Return the numbers of a run on every clip."""

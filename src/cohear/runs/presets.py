@@ -23,7 +23,7 @@ def quarter() -> Config:
 
 
 def small() -> Config:
-    """For people's own sounds on a CPU: what `quarter` hears, one transformed view at a time, in steps that end in none.
+    """For people's own sounds on a CPU: what `quarter` hears, one transformed view at a time, in large steps at first.
 
     Chosen on validation clips of ESC-50 (docs/recipe.md).
     """

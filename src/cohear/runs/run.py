@@ -95,6 +95,8 @@ _CHANGES_LAST_BITS = {
     "gpu": "GPU",
 }
 """What of an environment a resumed run should have kept."""
+_NAMED = 4
+"""Labels in the title of a page."""
 
 
 class Run:
@@ -252,6 +254,12 @@ class Run:
         from cohear.evaluation.calibration import read_calibration
 
         return read_calibration(self.folder)
+
+    @property
+    def subject(self) -> str:
+        """Name its data and labels, as `street: bell, bird, engine and 4 more`."""
+        first, n_more = self.record.classes[:_NAMED], len(self.record.classes) - _NAMED
+        return f"{self.record.dataset}: {', '.join(first)}{f' and {n_more} more' if n_more > 0 else ''}"
 
     @property
     def title(self) -> str:

@@ -1,0 +1,153 @@
+"""Is it good, and what next? What every result opens with: one number, what guessing gives, and one step to take."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Int64
+
+from cohear.data.wording import counted
+from cohear.metrics.accuracy import chance_p_value
+from cohear.metrics.tasks import Decisions, Task
+from cohear.runs.predictions import join_predictions
+from cohear.runs.run import Run
+
+SIGNIFICANCE = 0.05
+_LEARNED = 0.9
+"""Share of its own training clips that a classifier answers rightly when it has learned them."""
+_OFTEN, _FEWEST = 0.2, 2
+"""Share and number of a label's clips that are taken for another, from which on that is worth a look."""
+_ARRAYS = ("logits", "decisions", "truth")
+_FEW = 0.5
+"""Of the clips of the median label: a label with fewer has few."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is said first of some answers."""
+
+    quality: float
+    """The task's one number, 0 to 1."""
+    guessing: float
+    """What answers that have nothing to do with the clips would have, 0 to 1."""
+    is_real: bool
+    """Whether so much is more than chance, at 5 %."""
+    result: str
+    """Both numbers as a sentence."""
+    next_step: str
+    """What to do now, as a sentence."""
+
+
+@dataclass(frozen=True, eq=False)
+class Answered:
+    """Answers to some clips, by one run or by several that each answered others."""
+
+    task: Task
+    classes: tuple[str, ...]
+    logits: Float[np.ndarray, "clip label"]
+    decisions: Decisions
+    truth: Bool[np.ndarray, "clip label"]
+    recordings: Sequence[str]
+    """The source of each clip."""
+
+    @property
+    def answered(self) -> Bool[np.ndarray, "clip label"]:
+        """Which labels were given to each clip."""
+        return self.task.truth(self.decisions, len(self.classes))
+
+
+def join_answers(parts: Sequence[Answered]) -> Answered:
+    """Put answers of the same task and classes one after the other."""
+    arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _ARRAYS}
+    recordings = [recording for part in parts for recording in part.recordings]
+    return Answered(parts[0].task, parts[0].classes, **arrays, recordings=recordings)
+
+
+def answered_by(runs: Sequence[Run]) -> Answered:
+    """Put the answers of runs of the same classes to their test clips one after the other.
+
+    Raises:
+        UserError: where a run's answers are missing or damaged.
+    """
+    joined = join_predictions([run.predictions for run in runs])
+    task, recordings = joined.task, [group or path for group, path in zip(joined.groups, joined.paths, strict=True)]
+    truth = task.truth(joined.labels, len(joined.classes))
+    return Answered(task, joined.classes, task.logits(joined.log_probabilities), joined.predicted, truth, recordings)
+
+
+def verdict(answers: Answered, runs: Sequence[Run]) -> Verdict:
+    """Say how good answers are, and what to do next.
+
+    Args:
+        answers: to at least one clip.
+        runs: whose they are; how these were trained decides what comes next.
+    """
+    task, truth = answers.task, answers.truth
+    quality, guessing = task.quality(answers.logits, answers.decisions, truth), task.guessing_quality(truth)
+
+    def dealt(rows: Int64[np.ndarray, " clip"]) -> float:
+        return task.quality(answers.logits, answers.decisions, truth[rows])
+
+    is_real = quality > guessing and chance_p_value(dealt, answers.recordings) < SIGNIFICANCE
+    n_labels = int(truth.any(axis=0).sum())
+    result = f"{quality:.0%} {task.words.quality}: {counted(n_labels, 'label')}, {counted(len(truth), 'clip')}"
+    if n_labels > 1:
+        how = "Guessing"
+        if not task.gives_several:
+            how = f"Always answering '{answers.classes[truth.sum(axis=0).argmax()]}'"
+        what = "this is better" if is_real else "this is no better"
+        if quality > guessing and not is_real:
+            what = "of so few clips this may be chance"
+        result += f". {how} would give {guessing:.0%}; {what}"
+    return Verdict(quality, guessing, is_real, f"{result}.", _next_step(answers, runs, is_real=is_real))
+
+
+def _next_step(answers: Answered, runs: Sequence[Run], *, is_real: bool) -> str:
+    """Find the first thing that stands in the way of better answers."""
+    config, classes = runs[0].config, answers.classes
+    given = answers.answered.any(axis=0)
+    if not answers.task.gives_several and given.sum() == 1 and answers.truth.any(axis=0).sum() > 1:
+        remedy = "record more of the others" if config.training.balance != "none" else "--balance sampling"
+        return f"All answers are '{classes[given.argmax()]}': {remedy}."
+    learned = [run.history[-1].get("train_accuracy") for run in runs if run.history]
+    known = [share for share in learned if share is not None]
+    if known and np.mean(known) < _LEARNED and config.training.patience is None:
+        return (
+            f"Still learning when it ended ({np.mean(known):.0%} of its own training clips right): "
+            f"--epochs {2 * config.training.epochs}."
+        )
+    if step := _weakest_label(answers, runs):
+        return step
+    if not is_real:
+        return "Record more clips, of other recordings, and train again."
+    if len({run.config.fold for run in runs}) == 1:
+        return "`cohear crossval` tests it on every clip, and says how far to trust this number."
+    return "`cohear train --fold all` trains the classifier to keep; try it on a recording by `cohear predict`."
+
+
+def _weakest_label(answers: Answered, runs: Sequence[Run]) -> str | None:
+    """Say what ails the label that is found least, if it is often missed."""
+    classes, truth, answered = answers.classes, answers.truth, answers.answered
+    n_clips = truth.sum(axis=0)
+    n_missed = (truth & ~answered).sum(axis=0)
+    shares = np.where(n_missed >= _FEWEST, n_missed / np.maximum(n_clips, 1), 0.0)
+    worst = int(shares.argmax())
+    if shares[worst] < _OFTEN:
+        return None
+    label, missed = classes[worst], f"{n_missed[worst]} of {n_clips[worst]} clips of '{classes[worst]}'"
+    by_label = [run.metrics.get("n_train_clips_by_label") for run in runs]
+    counts = {name: max(its[name] for its in by_label if its) for name in classes} if all(by_label) else {}
+    if counts and counts[label] < _FEW * np.median([*counts.values()]):
+        few = counted(counts[label], "clip")
+        return f"{few} of '{label}' to learn from {'is' if counts[label] == 1 else 'are'} too few: record more."
+    if answers.task.gives_several:
+        return f"{missed} are missed: listen to them, are their labels right? Or lower its threshold."
+    mistaken = (truth[:, worst : worst + 1] & answered).sum(axis=0)
+    mistaken[worst] = 0
+    other = int(mistaken.argmax())
+    if mistaken[other] < _FEWEST:
+        return f"{missed} are missed: listen to them, are their labels right?"
+    return (
+        f"{mistaken[other]} of {n_clips[worst]} clips of '{label}' are taken for '{classes[other]}': listen to them, "
+        "are their labels right? Else record more of both."
+    )

@@ -1,0 +1,106 @@
+"""What every result opens with, counted by hand, and one next step for each thing that can stand in the way."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from cohear.judging.verdict import verdict
+from cohear.metrics.accuracy import chance_p_value
+from judged import answers, judged_run
+
+PUMPS = ("broken", "healthy")
+
+
+def pumps(n_broken_found: int, *, n_false: int = 0, **how):
+    """Judge answers to forty healthy and six broken pumps."""
+    truth = np.eye(2, dtype=bool)[[0] * 6 + [1] * 40]
+    logits = np.tile((0.0, 2.0), (46, 1))
+    logits[:n_broken_found] = logits[6 : 6 + n_false] = (2.0, 0.0)
+    judged = judged_run(logits, truth, classes=PUMPS, **how)
+    return verdict(judged.answered, [judged.run])
+
+
+def test_one_answer_for_all_does_not_look_good_however_common_it_is():
+    found = pumps(0)
+    assert (found.quality, found.guessing, found.is_real) == (0.5, 0.5, False)
+    assert found.result == (
+        "50% of each label's clips found, on average: 2 labels, 46 clips. "
+        "Always answering 'healthy' would give 50%; this is no better."
+    )
+    assert found.next_step == "All answers are 'healthy': --balance sampling."
+    assert "record more" in pumps(0, settings={"training.balance": "sampling"}).next_step
+
+
+def test_labels_count_alike():
+    found = pumps(4, n_false=2)
+    assert found.quality == pytest.approx((4 / 6 + 38 / 40) / 2)
+    assert found.is_real
+    assert "; this is better." in found.result
+
+
+def test_few_answers_may_be_chance():
+    logits, truth = answers(4, wrong=(0,))
+    judged = judged_run(logits, truth)
+    assert judged.answered.recordings == ["1-0", "1-0", "1-1", "1-1"]
+    found = verdict(judged.answered, [judged.run])
+    assert (found.quality, found.is_real) == (0.75, False)
+    assert "of so few clips this may be chance" in found.result
+    assert found.next_step == "Record more clips, of other recordings, and train again."
+
+
+def test_several_labels_are_ranked():
+    truth = np.array([[True, True], [True, False], [False, False], [False, False]] * 5)
+    judged = judged_run(np.where(truth, 1.0, -1.0), truth, classes=("dog", "rain"), multi_label=True)
+    found = verdict(judged.answered, [judged.run])
+    assert found.guessing == pytest.approx((0.5 + 0.25) / 2)
+    assert found.result.startswith("100% mean average precision: 2 labels, 20 clips. Guessing would give 38%")
+
+
+def test_one_label_has_nothing_to_be_compared_with():
+    logits, truth = answers(8, wrong=(0,))
+    one = truth[:, 0]
+    judged = judged_run(logits[one], truth[one])
+    assert verdict(judged.answered, [judged.run]).result == (
+        "50% of each label's clips found, on average: 1 label, 2 clips."
+    )
+
+
+MANY = {"dog": 30, "rain": 30, "siren": 30, "bird": 30}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "how", "step"),
+    [
+        ((0, 4), {"history": ({"train_accuracy": 0.84},)}, "Still learning when it ended (84% of its own"),
+        ((0, 4), {"n_train_clips": {**MANY, "dog": 12}}, "12 clips of 'dog' to learn from are too few: record more."),
+        ((0, 4), {"n_train_clips": MANY}, "2 of 10 clips of 'dog' are taken for 'rain': listen to them"),
+        ((0, 1), {"history": ({"train_accuracy": 1.0},)}, "`cohear crossval` tests it on every clip"),
+    ],
+)
+def test_the_next_step_is_the_first_thing_that_stands_in_the_way(wrong, how, step):
+    judged = judged_run(*answers(40, wrong=wrong), **how)
+    assert verdict(judged.answered, [judged.run]).next_step.startswith(step)
+
+
+def test_after_cross_validation_comes_the_classifier_to_keep():
+    judged = [judged_run(*answers(40, wrong=(0,)), fold=fold) for fold in (1, 2)]
+    found = verdict(judged[0].answered, [its.run for its in judged])
+    assert found.next_step.startswith("`cohear train --fold all`")
+
+
+def test_chance_agrees_with_scipys_permutations_and_knows_recordings():
+    rng = np.random.default_rng(1)
+    truth = rng.integers(0, 3, 30)
+    said = np.where(rng.random(30) < 0.35, truth, rng.integers(0, 3, 30))
+
+    def right(rows):
+        return float((said == truth[rows]).mean())
+
+    theirs = stats.permutation_test(
+        (truth,), lambda its: (its == said).mean(), permutation_type="pairings", n_resamples=9999, rng=0,
+        alternative="greater", vectorized=False,
+    )  # fmt: skip
+    assert 0.01 < theirs.pvalue < 0.6
+    assert chance_p_value(right, range(30), n_draws=4999) == pytest.approx(theirs.pvalue, abs=0.02)
+    walks = [0] * 15 + [1] * 15
+    assert chance_p_value(right, walks) >= 0.4  # two recordings can be dealt out in two ways
