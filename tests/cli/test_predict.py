@@ -67,7 +67,9 @@ def test_events_join_the_windows_of_labels_that_have_a_threshold(cohear, copied,
     windows = times_and_labels(cohear("predict", copied, pond / "june.wav", "--hop-s", 0.3).rows)
     said = cohear("predict", copied, pond / "june.wav", "--hop-s", 0.3, "--events")
     assert said.status == 0
-    assert "tone1" in said.err
+    table = {words[0]: words for line in said.err.splitlines() if (words := line.split())}
+    assert table["tone1"][1:5] == ["0", "0", "s", "-"]
+    assert table["tone0"][-3:] == ["0.000", "9", "answers"]
     events = times_and_labels(said.rows)
     assert {label for _, _, label in events} <= {"tone0", "tone2"}
     covered = {(start, label) for start, _, label in windows if label != "tone1"}

@@ -60,9 +60,14 @@ def test_the_background_is_no_event():
     assert reported([0.6, 0.1, 0.3], background="none", events=True) == "frog"
 
 
+def test_without_validation_clips_the_threshold_of_events_is_one_half():
+    assert reported([0.51, 0.49, 0.0], events=True, calibration=UNFITTED) == "frog"
+    assert reported([0.49, 0.48, 0.03], events=True, calibration=UNFITTED) == ""
+
+
 @pytest.mark.parametrize(
     "asked",
-    [{"top": 0}, {"threshold": 1.5}, {"threshold": float("nan")}, {"events": True, "calibration": UNFITTED}],
+    [{"top": 0}, {"threshold": 1.5}, {"threshold": float("nan")}],
     ids=str,
 )
 def test_what_cannot_be_asked_is_refused(asked):

@@ -56,7 +56,7 @@ def test_every_figure_is_that_of_the_description():
     card = model_card(DESCRIPTION, 1234567, None)
     figures = (
         *("`pond`", "1.5 s", "16000 Hz", "`frog`, `Kröte`, `noise`", "40 clips", "20 of 24 epochs", "1 234 567"),
-        *("Warning: class 'Kröte'", "**80.0%** of 10", "49.0% to 94.3%", "of 1.3, fitted on 30", "0.0100 nats"),
+        *("Warning: class 'Kröte'", "**80.0%** of 10", "49.0% to 94.3%", "of 1.30 was fitted to 30", "0.0100 nats"),
         "2 of 10 test clips were answered wrongly",
     )
     assert [figure for figure in figures if figure not in card] == []

@@ -5,7 +5,7 @@ import pytest
 from scipy.special import log_expit, log_softmax
 
 from cohear.metrics.tasks import MULTI_LABEL, SINGLE_LABEL
-from cohear.metrics.thresholds import Threshold, detections, fit_threshold, fit_thresholds
+from cohear.metrics.thresholds import Threshold, default_thresholds, detections, fit_threshold, fit_thresholds
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -15,7 +15,7 @@ def test_it_counts_as_many_answers_as_reach_the_precision(seed, precision):
     probabilities = random.integers(0, 20, 60) / 20
     right = random.uniform(size=60) < probabilities
     reached = [p for p in set(probabilities) if right[probabilities >= p].mean() >= precision]
-    threshold = fit_threshold(probabilities, right, 60, precision)
+    threshold = fit_threshold(probabilities, right, 60, precision, fewest=1)
     if not reached:
         assert threshold is None
         return
@@ -41,10 +41,12 @@ def test_it_counts_the_very_answers_that_it_was_fitted_on(task, temperature):
         truth = random.uniform(size=said.shape) < np.exp(said)
         answers = task.answers(task.decide(logits), 8)
         kept = task.probabilities(task.logits(said.astype(np.float16)), temperature)
-        fitted = fit_thresholds(classes, kept, answers, truth, 0.8)
+        fitted = fit_thresholds(classes, kept, answers, truth, 0.8, fewest=1)
         assert fitted
         counted = detections(classes, task.probabilities(logits, temperature).astype(np.float32), answers, fitted)
         for label, threshold in fitted.items():
+            if not threshold.is_fitted:
+                continue
             of_label = counted[:, classes.index(label)]
             assert of_label.sum() == threshold.n_answers
             assert truth[of_label, classes.index(label)].mean() == pytest.approx(threshold.precision)
@@ -54,7 +56,7 @@ def test_of_one_label_per_clip_only_the_answer_counts_and_a_label_without_the_pr
     probabilities = np.array([[0.6, 0.4], [0.45, 0.55], [0.3, 0.7], [0.8, 0.2]])
     truth = np.array([[True, False], [True, False], [False, True], [True, False]])
     answers = SINGLE_LABEL.answers(SINGLE_LABEL.decide(probabilities), 2)
-    fitted = fit_thresholds(("frog", "rain"), probabilities, answers, truth, 0.9)
+    fitted = fit_thresholds(("frog", "rain"), probabilities, answers, truth, 0.9, fewest=1)
     assert (fitted["frog"].n_answers, fitted["frog"].recall) == (2, 2 / 3)  # of three frogs two are answered
     assert fitted["rain"] == Threshold(0.625, 1.0, 1.0, 1)  # with the one at 0.55 it would be half right
     assert detections(("frog", "rain"), probabilities, answers, fitted).tolist() == [
@@ -62,4 +64,26 @@ def test_of_one_label_per_clip_only_the_answer_counts_and_a_label_without_the_pr
     ]  # fmt: skip
     wrong = np.array([[False, False], [False, True], [False, True], [False, True]])
     every = MULTI_LABEL.answers(MULTI_LABEL.decide(probabilities), 2)
-    assert "frog" not in fit_thresholds(("frog", "rain"), probabilities, every, wrong, 0.9)
+    assert "frog" not in fit_thresholds(("frog", "rain"), probabilities, every, wrong, 0.9, fewest=1)
+
+
+def test_to_few_answers_nothing_is_fitted_and_to_many_wrong_ones_neither():
+    n_answers = {"frog": 9, "toad": 10, "newt": 30, "none": 0}
+    labels = np.repeat(np.arange(4), [*n_answers.values()])
+    probabilities = np.where(labels[:, None] == np.arange(4), 0.9, 0.0)
+    truth = labels[:, None] == np.arange(4)
+    truth[19:34] = [True, False, False, False]  # half of the newts
+    answers = SINGLE_LABEL.answers(labels, 4)
+    default = np.array([0.7, 0.5, 0.5, 0.5])
+    fitted = fit_thresholds(tuple(n_answers), probabilities, answers, truth, 0.9, default)
+    assert (fitted["frog"], fitted["none"]) == (Threshold(0.7, None, None, 9), Threshold(0.5, None, None, 0))
+    assert (fitted["toad"].is_fitted, fitted["toad"].n_answers) == (True, 10)
+    assert "newt" not in fitted
+
+
+def test_a_default_is_where_the_odds_of_the_data_are_even():
+    real, learned = np.array([6 / 46, 0.5, 0.0]), np.array([0.5, 0.5, 0.5])
+    defaults = default_thresholds(learned, real)
+    odds = defaults[0] / (1 - defaults[0])  # of the classifier, which was taught that both are as frequent
+    assert odds * (6 / 40) == pytest.approx(1)
+    assert defaults[1:].tolist() == [0.5, 0.5]

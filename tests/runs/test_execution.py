@@ -215,7 +215,8 @@ def test_a_part_is_kept_back_and_the_calibration_is_fitted_to_it_alone(folders, 
     assert sorted(parts) == list(range(60))
     assert run.validation is not None
     assert list(run.validation.paths) == [plan.data.store.clips[row].id for row in split.validation]
-    assert run.calibration == fit_calibration([run.validation], run.config) != UNFITTED
+    truth = plan.data.task.truth(plan.data.targets[split.train], 3)
+    assert run.calibration == fit_calibration([run.validation], run.config, truth) != UNFITTED
     assert run.metrics["n_validation_clips"] == run.calibration.n_clips == len(split.validation) > 0
 
 

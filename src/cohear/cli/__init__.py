@@ -32,7 +32,7 @@ COMMANDS = {
     "predict": ("predict", "Print what a classifier hears in recordings."),
     "pack": ("pack", "Pack a run into one file to pass on."),
     "export": ("pack", "Write a classifier as one ONNX file."),
-    "listen": ("predict", "Open a page to hear views, and what it says of each."),
+    "listen": ("listen", "Open a page to hear views, and what it says of each."),
     "augment": ("augment", "Change a sound, to hear what transforms do."),
 }
 """Each command: the module of this room that has a function of its name, and what the list of commands says of it."""

@@ -1,22 +1,26 @@
-"""`cohear predict` and `cohear listen`: what a trained classifier hears, as a table or on a page to try it."""
+"""`cohear predict`: what a trained classifier hears in recordings, as a table, label tracks, or a page."""
 
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import closing, nullcontext
+from dataclasses import dataclass, field
 from itertools import chain
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from cohear.cli import options
-from cohear.cli.progress import progress_bar, say
+from cohear.cli.progress import format_s, progress_bar, say
+from cohear.data.wording import counted
 from cohear.errors import UserError
 
 if TYPE_CHECKING:
     from cohear.data.audio_decoding import AudioStream
-    from cohear.inference.answers import Heard, Prediction
+    from cohear.inference.answers import Heard, Prediction, Reporting
     from cohear.inference.classifier import Classifier
+    from cohear.reports.pages import Table
 
 Format = Literal["csv", "jsonl", "audacity", "raven"]
 
@@ -40,7 +44,8 @@ def predict(
 
     --events joins windows in which the same label is heard into one row, whose probability is that of the surest
     window. A label counts from its own threshold on: the run has fitted it on its validation clips, so that most
-    answers above it are right. Labels without a threshold, and the background, are no events.
+    answers above it are right. The background is no event. A table on stderr says at the end how many events of each
+    label there are, and what its threshold rests on.
 
     Label tracks (--format audacity or raven) lie in DIR under the names of the recordings: beside the recordings they
     can be opened with them, corrected, and trained on.
@@ -73,6 +78,7 @@ def predict(
     from cohear.inference.classifier import load
     from cohear.inference.recordings import find_recordings, output_paths
     from cohear.inference.tables import CSV_COLUMNS, TRACK_ENDINGS, csv_line, keep_embeddings
+    from cohear.reports.pages import to_text
 
     classifier = load(run)
     reporting = classifier.reporting(top, threshold, events)
@@ -85,6 +91,7 @@ def predict(
     stdout = sys.stdout  # before a progress bar takes it over
     scrolls = tracks is None and stdout.isatty()  # rows run over the terminal, where a bar would be in the way
     errors: list[UserError] = []
+    tally = _Tally()
     is_header_due = True
 
     def fail(error: UserError, what: str) -> None:
@@ -110,68 +117,24 @@ def predict(
                 if first is not None:
                     if is_header_due:  # now that something is heard: what is refused prints nothing
                         is_header_due = False
-                        _say_what_is_missing(classifier, threshold, events)
+                        if not events and threshold is None:
+                            _say_that_every_window_gets_a_label(classifier)
                         stdout.write(csv_line(CSV_COLUMNS) if format == "csv" else "")
                     windows = followed(chain([first], heard), stream, index)
                     windows = keep_embeddings(windows, kept[index]) if kept else windows
                     rows = (row for window in windows for row in reporting.report(window))
-                    _write(join_windows(rows) if events else rows, stream, format, tracks[index] if tracks else stdout)
+                    rows = tally.count(join_windows(rows)) if events else rows
+                    _write(rows, stream, format, tracks[index] if tracks else stdout)
             if stream.damage is not None:
                 fail(stream.damage, "left out" if first is None else "heard up to its damage")
             elif stream.shortfall_s:
                 say(f"{recording.path} is {stream.shortfall_s:.2f} s shorter than it declares")
     if len(recordings) == len(errors) == 1:
         raise errors[0]
+    if events:
+        say(to_text(tally.table(classifier, reporting, is_given=threshold is not None), 80))
     if errors:
         raise UserError(f"{len(errors)} of {len(recordings)} files could not be heard to their end, as said above")
-
-
-def listen(
-    run: options.Run,
-    host: Annotated[str, typer.Option(metavar="NAME")] = "127.0.0.1",
-    port: Annotated[int | None, typer.Option(min=0, max=65535, metavar="N", show_default="7860, or a free one")] = None,
-    open_browser: Annotated[bool, typer.Option("--open/--no-open")] = True,
-) -> None:
-    """Open a page on which a classifier listens: to your sounds, and to what you do to them.
-
-    Drop a sound, record one, or take an example. It is heard as it is, higher or lower, in a room and with gaps, by as
-    much as three sliders say; the probabilities and the divergence of the four answers follow at once.
-
-    The page is on this machine alone and needs no network. Ctrl-C ends it. It needs the extra: pip install
-    'cohear[app]'.
-
-    cohear listen runs/my-run
-
-    cohear listen runs/my-run --port 8000 --no-open
-
-    Args:
-        run: A finished run folder, or a .cohear file.
-        host: Address to answer at; any but the default lets others in.
-        port: Port to answer at; 0: a free one.
-        open_browser: Open the page in a browser.
-    """
-    from importlib.util import find_spec
-
-    if find_spec("gradio") is None:
-        raise UserError("`cohear listen` needs Gradio, which is not installed; run pip install 'cohear[app]'")
-
-    import cohear
-    from cohear.app import server
-    from cohear.app.page import build_page
-    from cohear.app.sounds import examples
-
-    classifier = cohear.load(run)
-    with server.take_port(host, port) as listener, server.offline_gradio() as uploads:
-        page = build_page(classifier, run.resolve().name, *examples(classifier, run))
-        address = server.address_of(listener, host)
-        if not server.is_loopback(listener):
-            say("whoever reaches this machine can use the page; sounds can be recorded on this machine alone")
-        say(f"listening at {address} (Ctrl-C ends it)")
-        if open_browser:
-            import webbrowser
-
-            webbrowser.open(address)
-        server.serve(page, listener, host, uploads)
 
 
 def _write(rows: "Iterable[Prediction]", stream: "AudioStream", format: Format, place: Any) -> None:
@@ -192,15 +155,43 @@ def _write(rows: "Iterable[Prediction]", stream: "AudioStream", format: Format, 
     write_text(place, text)
 
 
-def _say_what_is_missing(classifier: "Classifier", threshold: float | None, events: bool) -> None:
+def _say_that_every_window_gets_a_label(classifier: "Classifier") -> None:
     """Warn where answers mean less than they seem to."""
-    if threshold is not None:
-        return
-    from cohear.data.wording import some
-
-    about = classifier.about
-    missing = [label for label in classifier.classes if label not in {*about.calibration.thresholds, about.background}]
-    if events and missing:
-        say(f"no events of {some(missing)}: validation clips gave no threshold; --threshold P gives one to all")
-    if not events and about.background is None and not classifier.task.gives_several:
+    if classifier.about.background is None and not classifier.task.gives_several:
         say("every window gets some label, as there is none for 'none of these'; --threshold P leaves some out")
+
+
+@dataclass
+class _Tally:
+    """Counts events."""
+
+    durations_s: dict[str, list[float]] = field(default_factory=dict)
+    """Of the events of each label."""
+
+    def count(self, events: "Iterable[Prediction]") -> "Iterator[Prediction]":
+        """Pass events on."""
+        for event in events:
+            self.durations_s.setdefault(event.label, []).append(event.end_s - event.start_s)
+            yield event
+
+    def table(self, classifier: "Classifier", reporting: "Reporting", *, is_given: bool) -> "Table":
+        """Say of each label how often it was heard, from which probability on, and how that was found."""
+        from cohear.metrics.thresholds import FEWEST_ANSWERS
+        from cohear.reports.pages import Table
+
+        calibration, rows = classifier.about.calibration, []
+        for label, least in zip(classifier.classes, reporting.thresholds.tolist(), strict=True):
+            if label == classifier.about.background:
+                continue
+            threshold, durations_s = calibration.thresholds.get(label), self.durations_s.get(label, [])
+            rests_on = "as given" if is_given else "default: no validation clips"
+            if not is_given and calibration.is_fitted:
+                rests_on = "none: its validation answers are too often wrong"
+                if threshold is not None:
+                    n_answers = counted(threshold.n_answers, "answer")
+                    rests_on = n_answers if threshold.is_fitted else f"default: {n_answers}, {FEWEST_ANSWERS} needed"
+            shown = f"{least:.3f}" if isfinite(least) else "-"
+            rows.append((label, str(len(durations_s)), format_s(sum(durations_s)), shown, rests_on))
+        note = "A threshold rests on validation answers; --threshold P gives one to all."
+        header = ("Label", "Events", "Time", "Threshold", "Rests on")
+        return Table("Events", header, tuple(rows), () if is_given else (note,))

@@ -14,10 +14,12 @@ from jaxtyping import Float
 
 from cohear.errors import UserError
 from cohear.metrics.tasks import Decisions, Task
-from cohear.metrics.thresholds import Threshold, fit_thresholds
+from cohear.metrics.thresholds import DEFAULT_THRESHOLD, Threshold, fit_thresholds
 from cohear.runtime.files import parse_json, read_plain, write_json
 
 CALIBRATION = "calibration.json"
+FEWEST_FOR_TEMPERATURE = 30
+"""Validation clips."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class Calibration:
     temperature: float = 1.0
     """Logits are divided by it before the softmax or the sigmoid."""
     thresholds: Mapping[str, Threshold] = field(default_factory=dict)
-    """By label; a label without one never reached the wanted precision on the validation clips."""
+    """By label, fitted or a default; a label without one has many validation answers, too few of which are right."""
     precision: float | None = None
     """The precision that thresholds were fitted for, 0 to 1; None where none were fitted."""
     n_clips: int = 0
@@ -37,6 +39,23 @@ class Calibration:
     def is_fitted(self) -> bool:
         """Whether there was a validation part."""
         return self.n_clips > 0
+
+    @property
+    def has_temperature(self) -> bool:
+        """Whether a temperature was fitted: of fewer than 30 clips it is not."""
+        return self.n_clips >= FEWEST_FOR_TEMPERATURE
+
+    @property
+    def temperature_text(self) -> str:
+        """Say whether a temperature was fitted, without a full stop: the same in every place."""
+        if self.has_temperature:
+            return f"a temperature of {self.temperature:.2f} was fitted to {self.n_clips} validation clips"
+        if self.is_fitted:
+            return (
+                f"no temperature was fitted, since {self.n_clips} validation clips are too few "
+                f"({FEWEST_FOR_TEMPERATURE} are enough)"
+            )
+        return "no temperature was fitted, since there were no validation clips"
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values; `from_json(to_json())` gives an equal calibration."""
@@ -57,8 +76,7 @@ class Calibration:
             thresholds = {str(label): Threshold(**given) for label, given in values["thresholds"].items()}
             calibration = cls(**{**values, "thresholds": thresholds})
             shares = [s for t in thresholds.values() for s in (t.probability, t.precision, t.recall)]
-            shares += [] if calibration.precision is None else [calibration.precision]
-            are_shares = all(0 <= share <= 1 for share in shares)
+            are_shares = all(share is None or 0 <= share <= 1 for share in [*shares, calibration.precision])
             is_temperature = math.isfinite(calibration.temperature) and calibration.temperature > 0
         except (TypeError, AttributeError) as error:
             raise ValueError(f"a calibration has other values ({error})") from error
@@ -66,9 +84,6 @@ class Calibration:
             raise ValueError("a calibration's temperature is above 0, and its shares are between 0 and 1")
         return calibration
 
-
-FEWEST_FOR_TEMPERATURE = 30
-"""Validation clips."""
 
 UNFITTED = Calibration()
 """Of a run without a validation part."""
@@ -82,6 +97,7 @@ def calibrate(
     targets: Decisions,
     *,
     precision: float,
+    default: Float[np.ndarray, " label"] | float = DEFAULT_THRESHOLD,
     background: str | None = None,
 ) -> Calibration:
     """Fit temperature and thresholds to the answers to validation clips.
@@ -98,6 +114,7 @@ def calibrate(
         decisions: what was answered, before any rounding.
         targets: what would have been right.
         precision: wanted share of right answers at or above a threshold, above 0, at most 1.
+        default: thresholds where answers are too few to fit one.
         background: the label that means 'none of these' and needs no threshold.
 
     Returns:
@@ -112,7 +129,7 @@ def calibrate(
         if (decisions == targets).all():
             temperature = max(temperature, 1.0)
     shown = task.probabilities(logits, temperature)
-    thresholds = fit_thresholds(classes, shown, task.answers(decisions, n_classes), truth, precision)
+    thresholds = fit_thresholds(classes, shown, task.answers(decisions, n_classes), truth, precision, default)
     thresholds.pop(background or "", None)
     return Calibration(temperature, thresholds, precision, n_clips)
 

@@ -9,7 +9,7 @@ from jaxtyping import Float, Float32
 
 from cohear.errors import UserError
 from cohear.metrics.tasks import TASKS
-from cohear.metrics.thresholds import Threshold
+from cohear.metrics.thresholds import DEFAULT_THRESHOLD, Threshold
 from cohear.runs.description import Description
 
 
@@ -70,27 +70,21 @@ def choose_reporting(
         about: its labels and thresholds; its background is no event.
         top: labels per window, >= 1; None is one, and of several that may be true all.
         threshold: of every label, 0 to 1, in place of its own.
-        events: whether each label needs a threshold.
+        events: whether each label needs a threshold; where there were no validation clips it is one half.
 
     Raises:
-        UserError: where an argument is out of its range, or events are asked for and there are no thresholds.
+        UserError: where an argument is out of its range.
     """
     if top is not None and top < 1:
         raise UserError(f"{top} labels per window cannot be listed; give 1 or more")
     if threshold is not None and not 0 <= threshold <= 1:
         raise UserError(f"a threshold of {threshold:g} is no probability; give 0 to 1")
     classes, calibration, task = about.classes, about.calibration, TASKS[about.task]
-    if events and threshold is None and not calibration.thresholds:
-        reason = "no label's answers were right often enough" if calibration.is_fitted else "there were none"
-        raise UserError(
-            "events need thresholds, which are fitted on the validation clips of a run, and for this classifier "
-            f"{reason}; give one for all labels, such as --threshold 0.5"
-        )
     own: Mapping[str, Threshold] = {}
     if threshold is not None:
         otherwise = threshold
     elif events:
-        own, otherwise = calibration.thresholds, np.inf
+        own, otherwise = calibration.thresholds, np.inf if calibration.is_fitted else DEFAULT_THRESHOLD
     elif top is None and task.least_probability:
         own, otherwise = calibration.thresholds, task.least_probability
     else:

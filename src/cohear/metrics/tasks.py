@@ -144,6 +144,10 @@ class Task(ABC):
         """
 
     @abstractmethod
+    def weighted_shares(self, truth: Truth) -> PerLabel:
+        """Compute how frequent labels seem to a training whose loss has `class_weights`, 0 to 1."""
+
+    @abstractmethod
     def guessing_nll(self, shares: PerLabel, weights: PerLabel) -> float:
         """Compute the lowest cross-entropy that one answer for all clips can have, nats.
 
@@ -239,6 +243,10 @@ class _SingleLabel(Task):
         counts = truth.sum(axis=0)
         return np.where(counts > 0, len(truth) / (np.count_nonzero(counts) * np.maximum(counts, 1)), 1.0)
 
+    def weighted_shares(self, truth: Truth) -> PerLabel:
+        weighted = truth.sum(axis=0) * self.class_weights(truth)
+        return weighted / weighted.sum()
+
     def guessing_nll(self, shares: PerLabel, weights: PerLabel) -> float:
         return _entropy(shares * weights)
 
@@ -303,6 +311,11 @@ class _MultiLabel(Task):
     def class_weights(self, truth: Truth) -> PerLabel:
         counts, n_clips = truth.sum(axis=0), len(truth)
         return np.where((counts > 0) & (counts < n_clips), (n_clips - counts) / np.maximum(counts, 1), 1.0)
+
+    def weighted_shares(self, truth: Truth) -> PerLabel:
+        counts = truth.sum(axis=0)
+        weighted = counts * self.class_weights(truth)
+        return weighted / (weighted + len(truth) - counts)
 
     def guessing_nll(self, shares: PerLabel, weights: PerLabel) -> float:
         return float(np.mean([_entropy(np.array(both)) for both in zip(shares * weights, 1 - shares, strict=True)]))

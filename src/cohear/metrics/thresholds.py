@@ -3,9 +3,10 @@
 Conventions:
     Probabilities are those that a classifier shows, after its temperature. Which labels of a clip are answers, its task
     says: the likeliest one, or each for itself. An answer counts where its probability is at or above the label's
-    threshold.
+    threshold. A threshold is fitted to ten answers or more; where there are fewer it is a default.
 
 Functions:
+    default_thresholds: one half, where labels were more or less frequent in training than they are.
     fit_thresholds: for each label the smallest probability at or above which a wanted precision is reached.
     detections: which labels of which clips count.
     false_alarms_per_hour: how often something is heard in background sound.
@@ -15,8 +16,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Float64
 
+FEWEST_ANSWERS = 10
+"""At or above a threshold that is fitted. Where nine of ten were right, 60 to 98 % of others may be."""
+DEFAULT_THRESHOLD = 0.5
 _ROUNDING, _NOISE = 2.0**-9, 1e-6
 """Of a log-probability: four times what half precision takes away, relative, as the others of its row are rounded too;
 and what other batches and devices change, nats."""
@@ -24,20 +28,46 @@ and what other batches and devices change, nats."""
 
 @dataclass(frozen=True)
 class Threshold:
-    """From which probability on one label's answers are right often enough, as the validation clips say."""
+    """From which probability on one label's answers count, as the validation clips say or where these are too few."""
 
     probability: float
     """Answers at or above it count, 0 to 1."""
-    precision: float
-    """Share of the validation answers at or above it that were right, 0 to 1."""
-    recall: float
-    """Share of the label's validation clips that were found at or above it, 0 to 1."""
+    precision: float | None
+    """Share of the validation answers at or above it that were right, 0 to 1; None: it was not fitted."""
+    recall: float | None
+    """Share of the label's validation clips that were found at or above it, 0 to 1; None: it was not fitted."""
     n_answers: int
     """Validation answers at or above it."""
 
+    @property
+    def is_fitted(self) -> bool:
+        """Whether enough answers were there to fit it to."""
+        return self.precision is not None
+
+
+def default_thresholds(
+    learned: Float[np.ndarray, " label"], real: Float[np.ndarray, " label"]
+) -> Float64[np.ndarray, " label"]:
+    """Compute what a classifier shows where a label is as probable as not.
+
+    It was trained as if shares `learned` of the clips had each label, and of the data shares `real` have it. The odds
+    that it shows are those of the data times the ratio of both prior odds (Saerens et al. 2002, Neural Comput.
+    14:21-41); where the odds of the data are 1, that ratio is what it shows. Without balancing it is one half.
+
+    Example:
+        >>> default_thresholds(np.array([0.5, 0.5]), np.array([0.1, 0.5])).round(3)  # a rare label made frequent
+        array([0.9, 0.5])
+    """
+    ratio = learned * (1 - real) / np.maximum((1 - learned) * real, 1e-12)
+    return np.where((learned == real) | (real <= 0) | (real >= 1), DEFAULT_THRESHOLD, ratio / (1 + ratio))
+
 
 def fit_threshold(
-    probabilities: Float[np.ndarray, " answer"], right: Bool[np.ndarray, " answer"], n_true: int, precision: float
+    probabilities: Float[np.ndarray, " answer"],
+    right: Bool[np.ndarray, " answer"],
+    n_true: int,
+    precision: float,
+    fewest: int = FEWEST_ANSWERS,
 ) -> Threshold | None:
     """Find the smallest probability at or above which answers of one label are right often enough.
 
@@ -52,12 +82,13 @@ def fit_threshold(
         right: whether each was right.
         n_true: clips that have the label, found or not.
         precision: wanted share of right answers, above 0, at most 1.
+        fewest: answers at or above it.
 
     Returns:
-        None where the precision is not reached at any probability.
+        None where the precision is not reached at any probability with so many answers.
 
     Example:
-        >>> fit_threshold(np.array([0.9, 0.75, 0.25]), np.array([True, True, False]), n_true=4, precision=0.9)
+        >>> fit_threshold(np.array([0.9, 0.75, 0.25]), np.array([True, True, False]), n_true=4, precision=0.9, fewest=2)
         Threshold(probability=0.5, precision=1.0, recall=0.5, n_answers=2)
     """
     order = np.argsort(-probabilities, kind="stable")
@@ -65,7 +96,7 @@ def fit_threshold(
     n_answers = np.arange(1, len(falling) + 1)
     margin = falling * (_NOISE - _ROUNDING * np.log(np.maximum(falling, np.finfo(np.float64).tiny)))
     below = np.append(falling[1:], -np.inf)[: len(falling)]
-    reached = np.flatnonzero((falling - below > margin) & (n_right / n_answers >= precision))
+    reached = np.flatnonzero((falling - below > margin) & (n_right / n_answers >= precision) & (n_answers >= fewest))
     if not len(reached):
         return None
     last = reached[-1]
@@ -80,8 +111,12 @@ def fit_thresholds(
     answers: Bool[np.ndarray, "clip label"],
     truth: Bool[np.ndarray, "clip label"],
     precision: float,
+    default: Float[np.ndarray, " label"] | float = DEFAULT_THRESHOLD,
+    fewest: int = FEWEST_ANSWERS,
 ) -> dict[str, Threshold]:
     """Fit a threshold to each label.
+
+    Where none can be fitted, and fewer answers than are needed reach the default, nothing speaks against that one.
 
     Args:
         classes: the names of the labels.
@@ -89,17 +124,22 @@ def fit_thresholds(
         answers: which labels of which clips are answers, from `Task.answers`.
         truth: which labels are true of a clip.
         precision: wanted share of right answers, above 0, at most 1.
+        default: of each label, from `default_thresholds`.
+        fewest: answers at or above a threshold that is fitted.
 
     Returns:
-        By name; a label that no clip has, or whose precision is nowhere reached, is left out.
+        By name; a label whose answers are many, and nowhere right often enough, is left out.
     """
-    fitted = {}
+    thresholds, defaults = {}, np.broadcast_to(default, len(classes))
     for k, label in enumerate(classes):
-        rows = answers[:, k]
-        threshold = fit_threshold(probabilities[rows, k], truth[rows, k], int(truth[:, k].sum()), precision)
+        rows, n_true = answers[:, k], int(truth[:, k].sum())
+        threshold = fit_threshold(probabilities[rows, k], truth[rows, k], n_true, precision, fewest)
+        n_likely = int((probabilities[rows, k] >= defaults[k]).sum())
+        if threshold is None and n_likely < fewest:
+            threshold = Threshold(float(defaults[k]), None, None, n_likely)
         if threshold is not None:
-            fitted[label] = threshold
-    return fitted
+            thresholds[label] = threshold
+    return thresholds
 
 
 def detections(

@@ -15,7 +15,7 @@ from cohear.judging.judged_runs import JudgedRun
 from cohear.judging.verdict import Verdict, verdict
 from cohear.metrics.accuracy import wilson_interval
 from cohear.metrics.calibration import N_BINS
-from cohear.metrics.thresholds import detections, false_alarms_per_hour
+from cohear.metrics.thresholds import FEWEST_ANSWERS, detections, false_alarms_per_hour
 from cohear.reports import plots
 from cohear.reports.by_label import class_table, confusions, share
 from cohear.reports.pages import Table, nats_text, picture, write_page
@@ -74,7 +74,7 @@ def write_evaluation(judged: JudgedRun, out: Path) -> tuple[Verdict, list[Table]
     before, run, answers = judgement_of(judged), judged.run, judged.answered
     found = verdict(answers, [run])
     diagram = [(_BEFORE, before.bins)]
-    if run.calibration.is_fitted:
+    if run.calibration.has_temperature:
         diagram.append((_AFTER, judgement_of(judged, run.calibration.temperature).bins))
     tables = {
         "probability": _probability_table(judged),
@@ -116,7 +116,7 @@ def _probability_table(judged: JudgedRun) -> Table:
     """How far probabilities can be believed, before and after the temperature."""
     calibration, task = judged.run.calibration, judged.run.task
     made = {"As trained": judgement_of(judged)}
-    if calibration.is_fitted:
+    if calibration.has_temperature:
         temperature = calibration.temperature
         made[f"Temperature {temperature:.2f}"] = judgement_of(judged, temperature)
     shown = {
@@ -125,9 +125,7 @@ def _probability_table(judged: JudgedRun) -> Table:
         "Calibration error": [f"{its.ece:.1%}" for its in made.values()],
         "... by chance alone": [f"{its.ece_by_chance:.1%}" for its in made.values()],
     }
-    notes = ["The run has no validation part, so no temperature was fitted."]
-    if calibration.is_fitted:
-        notes = [f"The temperature was fitted to {calibration.n_clips} validation clips, never to these."]
+    notes = [f"{calibration.temperature_text.capitalize()}."]
     notes.append(
         f"Calibration error (ECE): how far the probability of {task.words.answers} is from the share that is right, "
         f"over {N_BINS} bins of equally many. By chance alone: what so many answers would give on average, were every "
@@ -157,9 +155,9 @@ def _threshold_table(judged: JudgedRun) -> Table:
             (
                 label,
                 f"{threshold.probability:.3f}",
-                f"{threshold.precision:.0%} of {threshold.n_answers}",
+                "default" if threshold.precision is None else f"{threshold.precision:.0%} of {threshold.n_answers}",
                 f"{share(n_right, n_counted)} of {n_counted}" if n_counted else "-",
-                f"{threshold.recall:.0%}",
+                "-" if threshold.recall is None else f"{threshold.recall:.0%}",
                 share(n_right, truth[:, k].sum()),
             )
         )
@@ -171,7 +169,8 @@ def _threshold_notes(judged: JudgedRun, counted: Bool[np.ndarray, "clip label"])
     calibration, background = judged.run.calibration, judged.run.config.data.background
     yield (
         f"An answer at or above its label's threshold counts. Then: on {calibration.n_clips} validation clips, where "
-        f"{calibration.precision:.0%} of the answers that count were to be right. Here: on these clips."
+        f"{calibration.precision:.0%} of the answers that count were to be right; of fewer than {FEWEST_ANSWERS} such "
+        "answers none is fitted, and it is a default. Here: on these clips."
     )
     is_background = ~judged.clips.truth.any(axis=1)
     if background in judged.run.record.classes:

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
-from cohear.evaluation.calibration import FEWEST_FOR_TEMPERATURE
 from cohear.evaluation.measure import N_VIEWS
 from cohear.judging.shown_clips import ShownClip, ShownView
 from cohear.judging.verdict import answered_by, verdict
 from cohear.metrics.accuracy import wilson_interval
+from cohear.metrics.thresholds import FEWEST_ANSWERS
 from cohear.objectives import largest_divergence
 from cohear.reports import plots
 from cohear.reports.by_label import class_table, confusions
@@ -89,7 +89,7 @@ def _content(run: Run) -> dict[str, Any]:
         "data_notes": [note.rstrip(".") for note in run.metrics["data_notes"]],
         "curves": _curves(run),
         "calibration": calibration,
-        "fewest_for_temperature": FEWEST_FOR_TEMPERATURE,
+        "fewest_answers": FEWEST_ANSWERS,
         "untold": [label for label in run.record.classes if label not in calibration.thresholds],
         "settings": setting_values(run.config),
         "facts": facts | run.record.contents,

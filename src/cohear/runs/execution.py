@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from jaxtyping import Bool
 from torch import nn
 
 from cohear.errors import UserError
@@ -237,7 +238,7 @@ class _Execution:
         if len(self.split.validation):
             validation = self.round(self.ask(COMMON_RECIPE, "validation", epoch), "validation")
             write_predictions(folder, validation, VALIDATION)
-            calibration = fit_calibration([validation], config)
+            calibration = fit_calibration([validation], config, self.training_truth)
         if calibration.is_fitted:
             write_calibration(folder, calibration)
         self.run.write_metrics(
@@ -254,7 +255,9 @@ class _Execution:
                 "precision": config.training.precision,
                 "experiment": record.experiment,
                 "n_train_clips": len(self.split.train),
-                "n_train_clips_by_label": dict(zip(self.store.classes, self.count_labels(), strict=True)),
+                "n_train_clips_by_label": dict(
+                    zip(self.store.classes, self.training_truth.sum(axis=0).tolist(), strict=True)
+                ),
                 "n_validation_clips": len(self.split.validation),
                 "kept_epoch": epoch,
                 "warnings": [*plan.warnings, *warnings, *self.run.environment_warnings()],
@@ -263,9 +266,10 @@ class _Execution:
             }
         )
 
-    def count_labels(self) -> list[int]:
-        """Count the training clips of each label."""
-        return self.task.truth(self.plan.data.targets[self.split.train], len(self.store.classes)).sum(axis=0).tolist()
+    @property
+    def training_truth(self) -> Bool[np.ndarray, "clip label"]:
+        """Say which labels are true of each training clip."""
+        return self.task.truth(self.plan.data.targets[self.split.train], len(self.store.classes))
 
     def untested(self) -> dict[str, Any]:
         """Return the numbers of a run on every clip."""

@@ -24,7 +24,7 @@ from cohear.data.clips import SEPARATOR
 from cohear.evaluation.calibration import UNFITTED, Calibration, calibrate
 from cohear.metrics.accuracy import standard_error
 from cohear.metrics.tasks import Decisions, Targets, Task, task_of
-from cohear.metrics.thresholds import detections, false_alarms_per_hour
+from cohear.metrics.thresholds import default_thresholds, detections, false_alarms_per_hour
 from cohear.runs.config import Config, change
 from cohear.runs.description import Expectation
 from cohear.runs.finding import find_readable
@@ -196,7 +196,8 @@ def find_expectation(plan: "Plan") -> tuple[Expectation, Calibration] | None:
         folds=tuple(sorted(by_fold)),
         n_clips=sum(of_fold[0]["n_clips"] for of_fold in by_fold.values()),
     )
-    return expectation, fit_calibration(validation, plan.config) if validation else UNFITTED
+    truth = runs[0].task.truth(plan.data.targets, len(wanted.classes))
+    return expectation, fit_calibration(validation, plan.config, truth) if validation else UNFITTED
 
 
 def _is_same(there: Record, wanted: Record) -> bool:
@@ -204,14 +205,22 @@ def _is_same(there: Record, wanted: Record) -> bool:
     return identify_experiment(config, wanted.data_fingerprint, wanted.contents) == there.experiment
 
 
-def fit_calibration(validation: Sequence[Predictions], config: Config) -> Calibration:
+def fit_calibration(
+    validation: Sequence[Predictions], config: Config, truth: Bool[np.ndarray, "clip label"]
+) -> Calibration:
     """Fit temperature and thresholds to kept answers, so that anyone can fit them again.
 
     Args:
         validation: answers to validation clips, of one run or more; never of test clips.
         config: of the run.
+        truth: which labels are true of each training clip.
     """
     answers = join_predictions(validation)
+    real = learned = truth.mean(axis=0)
+    if config.training.balance == "weights":
+        learned = answers.task.weighted_shares(truth)
+    elif config.training.balance == "sampling":  # a label, and then a clip that has it
+        learned = np.mean([truth[has].mean(axis=0) for has in truth.T if has.any()], axis=0)
     return calibrate(
         answers.task,
         answers.classes,
@@ -219,6 +228,7 @@ def fit_calibration(validation: Sequence[Predictions], config: Config) -> Calibr
         answers.predicted,
         answers.labels,
         precision=config.training.threshold_precision,
+        default=default_thresholds(learned, real),
         background=config.data.background,
     )
 
