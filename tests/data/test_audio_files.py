@@ -141,15 +141,15 @@ def test_what_is_no_sound_is_refused_by_name(tmp_path, content, said):
         decode(tmp_path / "a.wav")
 
 
-@pytest.mark.parametrize("bad", [np.nan, np.inf, 1.1e6, -1e38, 3.3e38])
+@pytest.mark.parametrize("bad", [np.nan, np.inf, 32767.0, -1e38, 3.3e38])
 @pytest.mark.parametrize("n_channels", [1, 2])
 def test_samples_that_are_none_are_refused_with_their_place(tmp_path, bad, n_channels):
     waveform = np.stack([tone()] * n_channels, axis=1)
     waveform[RATE // 4] = [bad, -bad][:n_channels]  # channels that make up for each other are no better
     with np.errstate(all="raise"), pytest.raises(UserError, match=r"a\.wav holds .* at 0\.250 s\): export it again"):
         decode(write(tmp_path / "a.wav", waveform, subtype="FLOAT"))
-    waveform[RATE // 4] = 32768  # the loudest of 16 bits that were left undivided
-    assert decode(write(tmp_path / "a.wav", waveform, subtype="FLOAT")).waveform.max() == 32768
+    waveform[RATE // 4] = 90  # pascals may be
+    assert decode(write(tmp_path / "a.wav", waveform, subtype="FLOAT")).waveform.max() == 90
 
 
 def test_a_file_that_goes_while_it_is_opened_is_told_of(tmp_path, monkeypatch):

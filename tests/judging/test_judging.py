@@ -103,8 +103,14 @@ def test_unknown_labels_are_left_out_and_named_and_nothing_else_is_refused(run, 
     clips = choose_clips(run, table(["tone0-1-0.wav,tone0", "tone1-1-0.wav,owl", "tone2-1-0.wav,tone2"]))
     assert clips.paths == ("tone0-1-0.wav", "tone2-1-0.wav")
     assert "'owl'" in clips.notes[-1]
-    with pytest.raises(UserError, match=r"'Tone_0' \(did you mean 'tone0'"):
-        choose_clips(run, table(["tone0-1-0.wav,Tone_0", "tone1-1-0.wav,owl"]))
+    with pytest.raises(UserError, match=r"'Tone_O' \(did you mean 'tone"):
+        choose_clips(run, table(["tone0-1-0.wav,Tone_O", "tone1-1-0.wav,owl"]))
+
+
+def test_labels_in_another_spelling_are_those_of_the_run_and_one_label_is_enough(run, table):
+    clips = choose_clips(run, table(["tone0-1-0.wav,Tone_0", "tone0-1-1.wav,Tone_0"]))
+    assert clips.truth.tolist() == [[True, False, False]] * 2
+    assert "'Tone_0' for 'tone0'" in clips.notes[-1]
 
 
 def test_several_labels_need_a_run_that_answers_with_several(run, table):

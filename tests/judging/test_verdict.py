@@ -28,6 +28,8 @@ def test_one_answer_for_all_does_not_look_good_however_common_it_is():
         "Always answering 'healthy' would give 50%; this is no better."
     )
     assert found.next_step == "All answers are 'healthy': --balance sampling."
+    judged = judged_run(np.eye(4)[np.zeros(40, int)], answers(40, wrong=())[1])
+    assert verdict(judged.answered, [judged.run]).next_step == "All answers are 'dog': train longer, --epochs 144."
     assert "record more" in pumps(0, settings={"training.balance": "sampling"}).next_step
 
 
@@ -60,9 +62,9 @@ def test_one_label_has_nothing_to_be_compared_with():
     logits, truth = answers(8, wrong=(0,))
     one = truth[:, 0]
     judged = judged_run(logits[one], truth[one])
-    assert verdict(judged.answered, [judged.run]).result == (
-        "50% of each label's clips found, on average: 1 label, 2 clips."
-    )
+    found = verdict(judged.answered, [judged.run])
+    assert found.result == "50% of each label's clips found, on average: 1 label, 2 clips."
+    assert found.next_step.startswith("Judge it on clips of other labels too")
 
 
 MANY = {"dog": 30, "rain": 30, "siren": 30, "bird": 30}

@@ -13,7 +13,7 @@ import typer
 
 from cohear.cli import options
 from cohear.cli.progress import format_s, progress_bar, say
-from cohear.data.wording import counted
+from cohear.data.wording import counted, some
 from cohear.errors import UserError
 
 if TYPE_CHECKING:
@@ -129,8 +129,12 @@ def predict(
                 fail(stream.damage, "left out" if first is None else "heard up to its damage")
             elif stream.shortfall_s:
                 say(f"{recording.path} is {stream.shortfall_s:.2f} s shorter than it declares")
+            if first is not None:
+                tally.note(stream, classifier.shortest_s)
     if len(recordings) == len(errors) == 1:
         raise errors[0]
+    for line in tally.lines:
+        say(line)
     if events:
         say(to_text(tally.table(classifier, reporting, is_given=threshold is not None), 80))
     if errors:
@@ -163,10 +167,35 @@ def _say_that_every_window_gets_a_label(classifier: "Classifier") -> None:
 
 @dataclass
 class _Tally:
-    """Counts events."""
+    """Counts events, and recordings of which answers mean little."""
 
     durations_s: dict[str, list[float]] = field(default_factory=dict)
     """Of the events of each label."""
+    flawed: dict[str, list[str]] = field(default_factory=dict)
+    """Recordings that could not be judged well, by what is the matter with them."""
+
+    def note(self, stream: "AudioStream", shortest_s: float) -> None:
+        """Note what is the matter with a recording that was heard to its end."""
+        from cohear.data.audio_decoding import SILENT, cancels
+
+        matters = {
+            "silent": stream.loudest_channel < SILENT,
+            "silent once mixed to mono, as the channels cancel": cancels(stream.loudest, stream.loudest_channel),
+            f"shorter than {shortest_s:.2f} s, the least that the network takes in": stream.duration_s < shortest_s,
+            "damaged in places": stream.n_damaged > 0,
+        }
+        for what, is_so in matters.items():
+            if is_so:
+                places = f" ({stream.n_damaged})" if what.startswith("damaged") else ""
+                self.flawed.setdefault(what, []).append(f"{stream.path}{places}")
+
+    @property
+    def lines(self) -> list[str]:
+        """Say how many recordings could not be judged well, and why."""
+        return [
+            f"{counted(len(paths), 'recording is', 'recordings are')} {what}: {some(paths, 3)}"
+            for what, paths in self.flawed.items()
+        ]
 
     def count(self, events: "Iterable[Prediction]") -> "Iterator[Prediction]":
         """Pass events on."""

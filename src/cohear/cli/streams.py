@@ -42,7 +42,8 @@ def guard_streams() -> None:
     if sys.stdout is sys.__stdout__:
         sys.stdout = _as_text(_Stdout(1, "w", closefd=False), sys.stdout)
     if sys.stderr is sys.__stderr__:
-        sys.stderr = _as_text(_Stderr(2, "w", closefd=False), sys.stderr)
+        # A descriptor of its own: what decoders write to 2 can be caught without catching this.
+        sys.stderr = _as_text(_Stderr(os.dup(2), "w"), sys.stderr)
 
 
 def output_is_refused() -> bool:

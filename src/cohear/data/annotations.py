@@ -6,14 +6,15 @@ track is a text with lines `start\tend\tlabel`, exported beside its recording un
 begins with a backslash gives the frequencies of the label before and is skipped.
 """
 
+import math
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path, PureWindowsPath
 
-from cohear.data.audio_files import is_audio
+from cohear.data.audio_files import is_audio, probe
 from cohear.data.clips import Clip
-from cohear.data.tables import WAY_OUT, Row, SoundFolder, csv_rows, read_text
+from cohear.data.tables import WAY_OUT, BadLines, Row, SoundFolder, csv_rows, read_text
 from cohear.errors import UserError
 
 _RAVEN_TIMES = ("begin time (s)", "end time (s)")
@@ -21,6 +22,7 @@ _RAVEN_OFFSET = "file offset (s)"
 _RAVEN_LABELS = ("species", "annotation", "label", "code", "common name")
 _RAVEN_NAME = re.compile(r"(\.Table\.\d+)?\.selections$", re.IGNORECASE)
 _AUDACITY_LINE = re.compile(r"\d+([.,]\d+)?\t\d+([.,]\d+)?\t")
+_LIKE_A_TRACK = re.compile(r"\s*\d+([.,]\d+)?\s+\d+([.,]\d+)?(\s|$)")
 
 
 def is_raven(path: Path) -> bool:
@@ -33,56 +35,119 @@ def is_audacity(path: Path) -> bool:
     return bool(_AUDACITY_LINE.match(_first_line(path)))
 
 
-def read_raven(path: Path, sounds: Path | None = None) -> list[Clip]:
+def read_raven(path: Path, sounds: Path | None = None, bad: BadLines | None = None) -> list[Clip]:
     """Read the clips of a Raven selection table.
 
     Args:
         path: the table.
         sounds: the folder of the recordings; None is the table's own.
+        bad: takes lines that cannot be used; None refuses them.
 
     Raises:
-        UserError: where a column or value is missing or wrong, the recording is not there, or a path leads out of the
-            folder.
+        UserError: where a column or value is missing or wrong, the recording is not there, a path leads out of the
+            folder, or times run on from recording to recording and nothing says by how much.
     """
-    folder = SoundFolder(path, sounds)
-    found = []
+    folder, noted = SoundFolder(path, sounds), bad or BadLines()
+    found, has_offsets = [], False
     for row in csv_rows(path, _RAVEN_TIMES):
         label_column = next((name for name in _RAVEN_LABELS if name in row.texts), None)
         if label_column is None:
             raise row.refused("there is no label (Species, Annotation, Label, Code or Common Name)")
-        label, (start_s, end_s) = row.text(label_column), row.segment(*_RAVEN_TIMES, needed=True)
-        # In a table over several files the times run on from file to file; the offset is within the file.
-        offset_s = row.number(_RAVEN_OFFSET)
-        if offset_s is not None:
-            start_s, end_s = offset_s, offset_s + (end_s or 0.0) - (start_s or 0.0)
-        recording = _raven_recording(folder, row)
-        found.append((f"{path}, line {row.line}", Clip(recording, (label,), start_s=start_s, end_s=end_s)))
+        with noted.noted():
+            label, (start_s, end_s) = row.text(label_column), row.segment(*_RAVEN_TIMES, needed=True)
+            # In a table over several files the times run on from file to file; the offset is within the file.
+            offset_s = row.number(_RAVEN_OFFSET)
+            if offset_s is not None:
+                start_s, end_s, has_offsets = offset_s, offset_s + (end_s or 0.0) - (start_s or 0.0), True
+            recording = _raven_recording(folder, row)
+            found.append((f"{path}, line {row.line}", Clip(recording, (label,), start_s=start_s, end_s=end_s)))
+    if bad is None:
+        noted.settle()
+    if not has_offsets and _run_on(folder.root, [clip for _, clip in found]):
+        raise UserError(
+            f"{path} is of several recordings, and its times run on from one to the next: export it again with the "
+            "column File Offset (s)."
+        )
     # Raven lists a selection once for each of its views, waveform and spectrogram.
     return one_label_each(found)
 
 
-def read_audacity(path: Path, sounds: Path | None = None) -> list[Clip]:
+def _run_on(root: Path, clips: Sequence[Clip]) -> bool:
+    """Tell whether each recording's times begin only after the lengths of all recordings before it."""
+    starts: dict[str, float] = {}
+    for clip in clips:
+        starts[clip.path] = min(clip.start_s or 0.0, starts.get(clip.path, math.inf))
+    before_s = 0.0
+    for path, start_s in starts.items():
+        if start_s < before_s:
+            return False
+        try:
+            before_s += probe(root / path).duration_s
+        except UserError:  # it is told where it is decoded
+            return False
+    return len(starts) > 1
+
+
+def read_audacity(path: Path, sounds: Path | None = None, bad: BadLines | None = None) -> list[Clip]:
     """Read the clips of an Audacity label track.
 
     Args:
         path: the track.
         sounds: the folder of its recording; None is the track's own.
+        bad: takes lines that cannot be used; None refuses them.
 
     Raises:
         UserError: where a line is wrong or the recording is not there.
     """
-    folder = SoundFolder(path, sounds).root
+    folder, noted = SoundFolder(path, sounds).root, bad or BadLines()
     recording = _recording(folder, path.stem)
     if recording is None:
-        raise UserError(f"{path} labels a recording {path.stem}.wav (or .flac, .mp3, ...), which is not in {folder}.")
+        raise UserError(
+            f"{path} labels a recording {path.stem}.wav (or .flac, .mp3, ...), which is not in {folder}: give the "
+            "track the name of its recording."
+        )
     found = []
     for line, text in enumerate(read_text(path).split("\n"), start=1):
         if not text.strip() or text.startswith("\\"):
             continue
         row = Row(path, line, dict(zip(("start", "end", "label"), map(str.strip, text.split("\t")), strict=False)))
-        start_s, end_s = row.segment(needed=True)
-        found.append((f"{path}, line {line}", Clip(recording, (row.text("label"),), start_s=start_s, end_s=end_s)))
+        with noted.noted():
+            start_s, end_s = row.segment(needed=True)
+            found.append((f"{path}, line {line}", Clip(recording, (row.text("label"),), start_s=start_s, end_s=end_s)))
+    if bad is None:
+        noted.settle()
     return one_label_each(found)
+
+
+def reviewed_recording(path: Path) -> str | None:
+    """Return the recording of a label file without labels, which says that somebody listened and heard nothing.
+
+    That is a Raven table of a header alone, or an empty text, by the name of the recording beside it.
+    """
+    if is_raven(path):
+        is_empty = not any(True for _ in csv_rows(path, _RAVEN_TIMES))
+        return _recording(path.parent, _RAVEN_NAME.sub("", path.stem)) if is_empty else None
+    return _recording(path.parent, path.stem) if not read_text(path).strip() else None
+
+
+def why_no_track(path: Path, sounds: Iterable[str]) -> str | None:
+    """Say why a text that looks like an Audacity label track is none that can be used; None where it does not.
+
+    Args:
+        path: of the text.
+        sounds: names of the sound files beside it.
+    """
+    first = _first_line(path)
+    if not _LIKE_A_TRACK.match(first):
+        return None
+    if not _AUDACITY_LINE.match(first):
+        return "blanks stand where tabs are needed" if "\t" not in first else "its labels have no text"
+    if not first.split("\t", 2)[2].strip():
+        return "its labels have no text"
+    names = list(sounds)
+    alike = [name for name in names if path.name.startswith((name, Path(name).stem))] or names
+    rename = f"; rename it to {Path(alike[0]).stem}.txt" if len(alike) == 1 else ""
+    return f"there is no recording {path.stem}.wav (or .flac, .mp3, ...) beside it{rename}"
 
 
 def one_label_each(found: Iterable[tuple[str, Clip]]) -> list[Clip]:

@@ -27,9 +27,13 @@ _TOLERANCE_S, _TOLERANCE = 0.05, 0.01
 _USABLE = 0.95
 """A recording of which at least this part is there is used."""
 
-_LOUDEST = 1e6
-"""Full scale is 1. Floats may exceed it, even as 16-bit integers that were left undivided (32768) or as pascals; but
-nothing is a million times as loud. Spectra of what is quieter stay far below the largest float32, 3e38."""
+_LOUDEST = 100.0
+"""Full scale is 1. Floats may exceed it, as pascals do; but beyond 40 dB over full scale they are integers that nobody
+divided, and a classifier would tell them by their level."""
+
+SILENT = 1e-4
+"""Of full scale, below which nothing is heard: -80 dB."""
+_CANCELLED = 0.1
 
 _MOST_VALUES = 1 << 30
 """Of waveforms in memory, 4 GiB: a few kilobytes of silence can claim to be weeks."""
@@ -50,6 +54,10 @@ class DecodedAudio:
     """Channels of the file."""
     shortfall_s: float
     """Seconds declared but missing; 0 unless that is more than encoders explain."""
+    loudest_channel: float = 0.0
+    """The largest magnitude in any channel."""
+    n_damaged: int = 0
+    """Places at which the decoder had to look for where the sound goes on, in the part of the file that was read."""
 
     @property
     def waveform(self) -> Float32[np.ndarray, " time"]:
@@ -67,7 +75,7 @@ def decode(path: str | Path, start_s: float | None = None, end_s: float | None =
 
     Raises:
         UserError: where the file is missing, no sound, empty, cut short by more than a twentieth, holds NaN,
-            infinite samples or ones beyond a million, or ends before the segment does.
+            infinite samples or ones beyond 100 times full scale, or ends before the segment does.
     """
     return _given(decode_segments(path, [(start_s, end_s)]))
 
@@ -115,6 +123,12 @@ class FileBlocks:
         """Seconds heard so far."""
         self.shortfall_s = 0.0
         """Once all is heard: seconds declared but missing; 0 unless that is more than encoders explain."""
+        self.loudest = 0.0
+        """The largest magnitude heard so far of what blocks are."""
+        self.loudest_channel = 0.0
+        """The largest magnitude heard so far in any channel."""
+        self.n_damaged = 0
+        """Places heard so far at which a decoder had to look for where the sound goes on."""
         self.damage: UserError | None = None
         """Once all is heard: what ended it too early, or that there is nothing in it; None where all is well."""
 
@@ -136,7 +150,9 @@ class FileBlocks:
                 for _, block in file.blocks(0, n_declared or sys.maxsize, n_samples):
                     good = (_mix(block) if mixed else block)[:, : _n_before_bad(block)]
                     n_heard += good.shape[1]
-                    self.duration_s = n_heard / rate
+                    self.duration_s, self.n_damaged = n_heard / rate, file.n_damaged
+                    self.loudest = max(self.loudest, loudest(good))
+                    self.loudest_channel = max(self.loudest_channel, loudest(block[:, : good.shape[1]]))
                     if good.shape[1]:
                         yield good
                     if good.shape[1] < block.shape[1]:
@@ -217,7 +233,7 @@ def _decode_pass(
             n_values = min(last, file.n_there) - first if file.n_there else 0
             parts = [[np.zeros((n_rows, 0), np.float32)] for _ in spans]
             waiting, begun = deque(sorted(range(len(places)), key=lambda which: places[which][0])), list[int]()
-            n_heard = 0
+            n_heard, peaks = 0, [0.0] * len(spans)
             for position, block in file.blocks(first, last):
                 if n_values > most:
                     hours = f"{most / rate / 3600:.1f} h"
@@ -231,13 +247,14 @@ def _decode_pass(
                 for which in begun:
                     begin, end = places[which]
                     if (part := block[:, max(0, begin - position) : max(0, end - position)]).size:
+                        peaks[which] = max(peaks[which], loudest(part))
                         parts[which].append(_mix(part) if mixed else part)
                         n_values += 0 if file.n_there else part.shape[1]
-            n_declared, n_channels = file.n_declared or n_heard, file.n_channels
+            n_declared, n_channels, n_damaged = file.n_declared or n_heard, file.n_channels, file.n_damaged
     except UserError as error:
         return [error] * len(spans)
     outcomes: list[DecodedAudio | UserError] = []
-    for (start_s, end_s), (begin, end), its in zip(spans, places, parts, strict=True):
+    for (start_s, end_s), (begin, end), its, peak in zip(spans, places, parts, peaks, strict=True):
         waveforms = np.concatenate(its, axis=1)
         decoded_s, declared_s = waveforms.shape[1] / rate, ((n_declared if end_s is None else end) - begin) / rate
         try:
@@ -248,10 +265,20 @@ def _decode_pass(
             if (n_good := _n_before_bad(waveforms)) < waveforms.shape[1]:
                 raise _bad_sample(path, (begin + n_good) / rate)
             shortfall_s = _missing_s(path, decoded_s, declared_s, begin / rate if begin or end_s is not None else None)
-            outcomes.append(DecodedAudio(waveforms, rate, n_channels, shortfall_s))
+            outcomes.append(DecodedAudio(waveforms, rate, n_channels, shortfall_s, peak, n_damaged))
         except UserError as error:
             outcomes.append(error)
     return outcomes
+
+
+def loudest(samples: np.ndarray) -> float:
+    """Return the largest magnitude, 0 of nothing."""
+    return float(np.abs(samples).max(initial=0.0))
+
+
+def cancels(loudest_mixed: float, loudest_channel: float) -> bool:
+    """Tell whether the channels of a sound cancel each other: their mean is 20 dB softer than one of them."""
+    return loudest_channel > SILENT and loudest_mixed < _CANCELLED * loudest_channel
 
 
 def _missing_s(path: Path, decoded_s: float, declared_s: float, start_s: float | None = None) -> float:
@@ -284,7 +311,7 @@ def _given(outcomes: Sequence[DecodedAudio | UserError]) -> DecodedAudio:
 
 
 def _n_before_bad(waveforms: Float32[np.ndarray, "channel time"]) -> int:
-    """Count the samples before the first that is NaN, infinite or beyond a million in some channel."""
+    """Count the samples before the first that is NaN, infinite or beyond 100 in some channel."""
     wrong = np.flatnonzero(~_is_sample(waveforms).all(axis=0))
     return int(wrong[0]) if len(wrong) else waveforms.shape[1]
 
@@ -292,7 +319,10 @@ def _n_before_bad(waveforms: Float32[np.ndarray, "channel time"]) -> int:
 def _bad_sample(path: Path, where_s: float) -> UserError:
     """Word that a sample of a file can be none, at a place in seconds."""
     place = f"the first at {where_s:.3f} s"
-    return UserError(f"{path} holds samples that are NaN, infinite or beyond a million ({place}): export it again.")
+    return UserError(
+        f"{path} holds samples that are NaN, infinite or beyond 100 times full scale ({place}): export it again, "
+        "floats with a full scale of 1."
+    )
 
 
 def _mix(waveforms: Float32[np.ndarray, "channel time"]) -> Float32[np.ndarray, "1 time"]:

@@ -4,7 +4,11 @@ FFmpeg, by PyAV where the extra `media` is installed, decodes what libsndfile do
 """
 
 import os
+import re
 import shlex
+import sys
+import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,7 +19,7 @@ import numpy as np
 import soundfile
 from jaxtyping import Float32
 
-from cohear.data.promised_lengths import promised_n_samples
+from cohear.data.promised_lengths import promised_n_samples, seconds_beyond
 from cohear.errors import UserError
 from cohear.runtime.files import require_plain
 
@@ -40,6 +44,8 @@ _SYSTEM_ERROR = 2
 _MOST_SAMPLES = 1 << 53
 """Of a file: libsndfile gives more where a stream does not say how long it is."""
 
+
+_MP3_WORDS, _DAMAGE = threading.Lock(), re.compile(rb"Illegal Audio-MPEG-Header \w+ at offset (\d+)")
 
 _LOWEST_RATE, _HIGHEST_RATE = 100, 10_000_000
 """Hz; others are slips of a header, and resampling a few bytes from 1 Hz takes minutes."""
@@ -75,25 +81,36 @@ class WaveFile:
 
     def __init__(self, path: Path) -> None:
         try:
-            self._file = soundfile.SoundFile(path)
+            # By its descriptor: given a name, libsndfile looks at what lies beside it, as the Mac's second halves.
+            with _caught_words(path):
+                self._file = soundfile.SoundFile(os.open(path, os.O_RDONLY))
             self.n_declared = promised_n_samples(path, self._file)
             """Samples of a channel that the header declares."""
+            beyond_s = seconds_beyond(self._file)
         except soundfile.LibsndfileError as error:
             if error.code == _SYSTEM_ERROR:
                 raise _not_given(path) from None
             raise _unreadable(path, error.error_string.rstrip(".")) from None
-        except TypeError:  # soundfile's, of a name that ends in .raw
-            raise _unreadable(path, "it has no header") from None
         except OSError:
             raise _not_given(path) from None
+        if beyond_s:
+            declared_s = self.n_declared / self._file.samplerate
+            raise UserError(
+                f"{path} declares {declared_s:.2f} s and holds {declared_s + beyond_s:.2f} s, as its recorder did not "
+                f"finish the header: mend it ({_conversion(path, '-ignore_length 1 ')}), or leave it out."
+            )
+        self._damaged_at: set[bytes] = set()
         self._path, self.sample_rate, self.n_channels = path, self._file.samplerate, self._file.channels
         self.n_there = self._file.frames
         """Samples that can be read, where that is known before; else 0."""
-        if self._file.format == "RAW":  # libsndfile's guess, by the end of a name such as .au
-            raise _unreadable(path, "it has no header")
         _require_rate(path, self.sample_rate)
         if self.n_there > _MOST_SAMPLES:
             raise UserError(f"{path} does not say how long it is: convert it ({_conversion(path)}).")
+
+    @property
+    def n_damaged(self) -> int:
+        """Places at which the decoder of MP3 had to look for where the sound goes on, in what was read so far."""
+        return len(self._damaged_at)
 
     def __enter__(self) -> "WaveFile":
         return self
@@ -115,7 +132,9 @@ class WaveFile:
             if position:
                 self._file.seek(position)
             while position < last:
-                block = self._file.read(min(n_samples, last - position), dtype="float32", always_2d=True)
+                with _caught_words(self._path) as words:
+                    block = self._file.read(min(n_samples, last - position), dtype="float32", always_2d=True)
+                self._damaged_at.update(_DAMAGE.findall(b"".join(words)))
                 if not len(block):
                     break
                 yield position, block.T
@@ -130,6 +149,8 @@ class MediaFile:
 
     n_there = 0
     """Samples that can be read are not known before."""
+    n_damaged = 0
+    """FFmpeg does not tell."""
 
     def __init__(self, av: Any, container: Any, stream: Any) -> None:
         self._av, self._container, self._stream = av, container, stream
@@ -155,6 +176,35 @@ class MediaFile:
                 position += block.shape[1]
             if position >= last:
                 return
+
+
+@contextmanager
+def _caught_words(path: Path) -> Iterator[list[bytes]]:
+    """Keep what the decoder of MP3 says on descriptor 2 from the screen, and put it into the list when it is done.
+
+    One decoder at a time, since nothing tells whose words they are; and only where our own words go elsewhere.
+    """
+    said: list[bytes] = []
+    if path.suffix.lower() != ".mp3" or not _stderr_is_elsewhere():
+        yield said
+        return
+    with _MP3_WORDS, tempfile.TemporaryFile() as words:
+        screen = os.dup(2)
+        os.dup2(words.fileno(), 2)
+        try:
+            yield said
+        finally:
+            os.dup2(screen, 2)
+            os.close(screen)
+            words.seek(0)
+            said.append(words.read())
+
+
+def _stderr_is_elsewhere() -> bool:
+    try:
+        return sys.stderr.fileno() != 2
+    except (AttributeError, OSError, ValueError):  # it is closed, or no file
+        return False
 
 
 def is_audio(path: Path) -> bool:
@@ -190,9 +240,9 @@ def probe(path: str | Path) -> AudioInfo:
         return AudioInfo(file.n_declared / file.sample_rate, file.sample_rate, file.n_channels)
 
 
-def _conversion(path: Path) -> str:
+def _conversion(path: Path, how: str = "") -> str:
     """Write the command that makes a WAV file of another file, as a shell takes it."""
-    return f"ffmpeg -i {shlex.quote(str(path))} {shlex.quote(str(path.with_name(f'{path.stem}-converted.wav')))}"
+    return f"ffmpeg {how}-i {shlex.quote(str(path))} {shlex.quote(str(path.with_name(f'{path.stem}-converted.wav')))}"
 
 
 def _require_content(path: Path) -> None:

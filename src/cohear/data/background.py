@@ -27,8 +27,8 @@ def with_background(dataset: Dataset, name: str, clip_s: float, files: Mapping[s
     Where `name` is one of its labels, that label stands for it, and in multi-label data the clips without a label do.
     Otherwise clips are cut from the recordings that have labeled segments, nowhere nearer to one than a tenth of a
     second, spread evenly over what is left: as many as the class in the middle has or as many as fit, and as long as
-    the labeled segments are, at most `clip_s`. Recordings without a labeled segment are not used: perhaps nobody
-    listened to them. A clip has the fold and the group of the segment nearest to it.
+    the labeled segments are, at most `clip_s`. Of recordings without a labeled segment those are used that have an
+    empty label file; to others perhaps nobody listened. A clip has the fold and the group of the segment nearest to it.
 
     Args:
         dataset: with every labeled segment that is known: nothing dropped yet.
@@ -51,6 +51,8 @@ def with_background(dataset: Dataset, name: str, clip_s: float, files: Mapping[s
         remedy = f"choose shorter clips by --set data.clip_s, or label some background '{name}' yourself"
         raise UserError(f"the labeled segments of {dataset.name} leave no {clip_s:g} s between them: {remedy}.")
     cut = f"{counted(len(clips), 'clip')} of 'none of these' cut from the unlabeled parts of recordings with labels"
+    if dataset.reviewed:
+        cut += f", and from {counted(len(dataset.reviewed), 'recording')} whose label file is empty"
     return dataclasses.replace(dataset, clips=(*dataset.clips, *clips)).with_note(cut)
 
 
@@ -75,7 +77,7 @@ def _cut(dataset: Dataset, labels: tuple[str, ...], clip_s: float, files: Mappin
 
 def _places(dataset: Dataset, clip_s: float, files: Mapping[str, AudioInfo]) -> Iterator[tuple[Clip, float]]:
     """Yield every place for a clip, recording by recording: the nearest labeled segment, and the start in seconds."""
-    segments: dict[str, list[Clip]] = {}
+    segments: dict[str, list[Clip]] = {path: [] for path in dataset.reviewed}
     for clip in dataset.clips:
         segments.setdefault(clip.path, []).append(clip)
     for path, labeled in segments.items():
@@ -85,7 +87,7 @@ def _places(dataset: Dataset, clip_s: float, files: Mapping[str, AudioInfo]) -> 
             for index in range(n):
                 start_s = round(first_s + between_s + index * (clip_s + between_s), 3)
                 away_s = [max((c.start_s or 0.0) - start_s - clip_s, start_s - _end_s(c)) for c in labeled]
-                yield labeled[int(np.argmin(away_s))], start_s
+                yield labeled[int(np.argmin(away_s))] if labeled else Clip(path, ()), start_s
 
 
 def _free_parts(labeled: Sequence[Clip], file_s: float) -> Iterator[tuple[float, float]]:

@@ -5,6 +5,7 @@ Reading a data set looks at names and tables only; no sound is decoded.
 
 import dataclasses
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,10 +13,18 @@ from itertools import chain
 from pathlib import Path
 from typing import Literal
 
-from cohear.data.annotations import is_audacity, is_raven, one_label_each, read_audacity, read_raven
+from cohear.data.annotations import (
+    is_audacity,
+    is_raven,
+    one_label_each,
+    read_audacity,
+    read_raven,
+    reviewed_recording,
+    why_no_track,
+)
 from cohear.data.audio_files import is_audio
 from cohear.data.clips import Clip, normalized
-from cohear.data.tables import SoundFolder, csv_rows, has_table_name, is_table, read_table
+from cohear.data.tables import BadLines, SoundFolder, csv_rows, has_table_name, is_table, read_table
 from cohear.data.wording import counted, some
 from cohear.errors import UserError
 from cohear.runtime import disk
@@ -25,7 +34,9 @@ Layout = Literal["folder", "table", "esc50", "annotations"]
 _UNEQUAL = 3
 """How many times the clips of the smallest class the largest may have without a word."""
 
-_SPLIT_NAMES = {"train", "training", "test", "testing", "val", "valid", "validation", "evaluation"}
+_NO_CLASS = re.compile(r"train(ing)?|test(ing)?|val(id)?|validation|evaluation|(fold|set|part|split)[ _-]?\d+")
+"""Sub-folders that say how data are divided."""
+_DATE = re.compile(r"(19|20)\d\d[-_. ]?\d\d[-_. ]?\d\d")
 _ESC50_COLUMNS = ("filename", "fold", "category", "esc10", "src_file")
 _N_NAMED = 8
 """Classes that are listed one by one."""
@@ -49,6 +60,8 @@ class Dataset:
     """Whether the folds are ours, made where the data brought none."""
     multi_label: bool = False
     """Whether a clip may have several labels, or none."""
+    reviewed: tuple[str, ...] = ()
+    """Recordings that were listened to and hold nothing, relative to the root: their label files are empty."""
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -70,7 +83,14 @@ class Dataset:
         return dataclasses.replace(self, notes=(*self.notes, note))
 
 
-def read_dataset(path: Path, *, esc10: bool = False, sounds: str | Path | None = None) -> Dataset:
+def read_dataset(
+    path: Path,
+    *,
+    esc10: bool = False,
+    sounds: str | Path | None = None,
+    skip_bad: bool = False,
+    fewest_classes: int = 2,
+) -> Dataset:
     """Find out how a data set is laid out and list its clips.
 
     Args:
@@ -79,11 +99,13 @@ def read_dataset(path: Path, *, esc10: bool = False, sounds: str | Path | None =
         esc10: keep only the clips of ESC-50 that belong to ESC-10.
         sounds: the folder beneath which a table's sounds lie, to which its paths are relative; None is the table's own
             (of ESC-50, the one that holds `audio/`).
+        skip_bad: leave out lines of tables and label tracks that cannot be used; a note says which.
+        fewest_classes: that there must be.
 
     Raises:
-        UserError: where nothing usable is there, a table names what lies elsewhere, or there are fewer than two
-            classes.
+        UserError: where nothing usable is there, a table names what lies elsewhere, or there are too few classes.
     """
+    bad = BadLines()
     path, folder = Path(os.path.abspath(path)), None if sounds is None else Path(os.path.abspath(sounds))
     if folder is not None and not folder.is_dir():
         raise UserError(f"--sounds {sounds} is no folder: give the one beneath which the sounds of the table lie.")
@@ -98,9 +120,11 @@ def read_dataset(path: Path, *, esc10: bool = False, sounds: str | Path | None =
     elif path.is_dir() and folder is not None:
         raise UserError(f"{path} is a folder and brings its sounds: give --sounds with a table only.")
     else:
-        dataset = _read_folder(path) if path.is_dir() else _read_file(path, folder)
+        dataset = _read_folder(path, bad) if path.is_dir() else _read_file(path, folder, bad)
+    for note in bad.settle(skip_bad=skip_bad):
+        dataset = dataset.with_note(note)
     _require_text(dataset.clips)
-    if len(classes := dataset.classes) < 2:
+    if len(classes := dataset.classes) < fewest_classes:
         given = f"only the class '{classes[0]}'" if classes else "no labeled clips"
         raise UserError(f"{dataset.name} has {given}: a classifier needs at least two classes.")
     return dataset
@@ -144,8 +168,7 @@ def sound_files(folder: Path, what: str) -> list[Path]:
     """
     if not folder.is_dir():
         raise UserError(f"{folder} is no folder: give a folder of {what}.")
-    within = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-    paths = [folder / path for path in within if "/." not in f"/{path}"]
+    paths = [folder / path for path in sorted(visible_files(folder), key=Path.as_posix)]
     if foreign := [path for path in paths if not is_audio(path)]:
         raise UserError(f"{foreign[0]} is no sound file: leave only {what} in a folder of them.")
     if not paths:
@@ -227,25 +250,27 @@ def _read_esc50(path: Path, esc10: bool, sounds: Path | None) -> Dataset:
     return Dataset("ESC-10" if len(rows) == len(of_esc10) else "ESC-50", folder.root, tuple(clips), "esc50")
 
 
-def _read_file(path: Path, sounds: Path | None) -> Dataset:
+def _read_file(path: Path, sounds: Path | None, bad: BadLines) -> Dataset:
     """Read one table or one label file."""
     root, suffix = sounds or path.parent, path.suffix.lower()
     if suffix in {".txt", ".csv", ".tsv"} and is_raven(path):
-        return Dataset(path.stem, root, tuple(read_raven(path, sounds)), "annotations")
+        return Dataset(path.stem, root, tuple(read_raven(path, sounds, bad)), "annotations")
     if has_table_name(path):
-        clips, multi_label = read_table(path, sounds)
+        clips, multi_label = read_table(path, sounds, bad)
         return Dataset(path.stem, root, clips, "table", multi_label=multi_label)
     if suffix == ".txt" and is_audacity(path):
-        return Dataset(path.stem, root, tuple(read_audacity(path, sounds)), "annotations")
+        return Dataset(path.stem, root, tuple(read_audacity(path, sounds, bad)), "annotations")
+    if suffix in {".xlsx", ".xls", ".ods"}:
+        raise UserError(f"{path} is a workbook: save its sheet as CSV, and give that.")
     allowed = (
         "a folder of one sub-folder per class, a table (CSV, TSV, JSONL), a Raven table or an Audacity label track"
     )
     raise UserError(f"{path} is no data set: give {allowed}.")
 
 
-def _read_folder(path: Path) -> Dataset:
+def _read_folder(path: Path, bad: BadLines) -> Dataset:
     """Read sounds with annotations where there are any, else one class per sub-folder."""
-    files = sorted(_visible_files(path), key=Path.as_posix)
+    files = sorted(visible_files(path), key=Path.as_posix)
     sounds = [file for file in files if is_audio(file)]
     if not sounds:
         raise UserError(f"{path} holds no sounds: give a folder with one sub-folder of sound files per class.")
@@ -253,7 +278,7 @@ def _read_folder(path: Path) -> Dataset:
     texts = [file for file in files if file.suffix.lower() == ".txt"]
     labeled = [f for f in texts if is_raven(path / f) or (f.with_suffix("") in recordings and is_audacity(path / f))]
     if labeled:
-        return _read_annotations(path, sounds, labeled)
+        return _read_annotations(path, sounds, labeled, texts, bad)
     if tables := [file for file in files if len(file.parts) == 1 and is_table(path / file)]:
         remedy = f"give {path / tables[0]} to use its labels, or move it away to use one sub-folder per class"
         raise UserError(f"{path} holds the table {tables[0]} beside the sounds: {remedy}.")
@@ -261,8 +286,10 @@ def _read_folder(path: Path) -> Dataset:
     classes = {file.parts[0] for file in sounds if len(file.parts) > 1}
     if not clips:
         remedy = "put those of each class into a sub-folder, or write a table with the columns path and label"
+        if unusable := _unusable_tracks(path, sounds, texts):
+            remedy = f"{unusable[0]}{f' (and {len(unusable) - 1} more)' if len(unusable) > 1 else ''}"
         raise UserError(f"the sounds of {path} have no labels: {remedy}.")
-    if {name.lower() for name in classes} <= _SPLIT_NAMES:
+    if all(_NO_CLASS.fullmatch(name.lower()) for name in classes):
         remedy = "give one of them, or write a table with the columns path, label and fold"
         raise UserError(f"the sub-folders of {path} are {some(sorted(classes))}, which are no classes: {remedy}.")
     folders = {entry.name for entry in path.iterdir() if entry.is_dir() and _counts(entry.name)}
@@ -271,27 +298,50 @@ def _read_folder(path: Path) -> Dataset:
         "sounds outside the class folders": [file.name for file in sounds if len(file.parts) == 1],
         "other files": [file.as_posix() for file in files if not is_audio(file)],
     }
-    notes = tuple(f"{what} left out ({len(names)}): {some(names)}" for what, names in left_out.items() if names)
-    return Dataset(path.name, path, clips, "folder", notes)
+    notes = [f"{what} left out ({len(names)}): {some(names)}" for what, names in left_out.items() if names]
+    if all(map(_DATE.fullmatch, classes)):
+        notes.append("the sub-folders, which are taken for labels, are named like dates")
+    return Dataset(path.name, path, clips, "folder", tuple(notes))
 
 
-def _read_annotations(path: Path, sounds: list[Path], labeled: list[Path]) -> Dataset:
+def _unusable_tracks(path: Path, sounds: Sequence[Path], texts: Iterable[Path]) -> list[str]:
+    """Name texts that look like label tracks and are none that can be used, each with the reason."""
+    found = []
+    for text in texts:
+        beside = [sound.name for sound in sounds if sound.parent == text.parent]
+        if reason := why_no_track(path / text, beside):
+            found.append(f"{text} looks like an Audacity label track, but {reason}")
+    return found
+
+
+def _read_annotations(
+    path: Path, sounds: Sequence[Path], labeled: Sequence[Path], texts: Sequence[Path], bad: BadLines
+) -> Dataset:
     """Read every label file of a folder; their paths become relative to it."""
 
     def found() -> Iterator[tuple[str, Clip]]:
         for file in labeled:
-            for clip in (read_raven if is_raven(path / file) else read_audacity)(path / file):
+            for clip in (read_raven if is_raven(path / file) else read_audacity)(path / file, bad=bad):
                 there = normalized((file.parent / clip.path).as_posix())
                 yield str(path / file), dataclasses.replace(clip, path=there)
 
     clips = one_label_each(found())
-    left_out = sorted({file.as_posix() for file in sounds} - {clip.path for clip in clips})
-    note = f"{counted(len(left_out), 'recording')} without labels left out: {some(left_out)}"
-    return Dataset(path.name, path, tuple(clips), "annotations", (note,) if left_out else ())
+    reviewed = {
+        normalized((text.parent / recording).as_posix())
+        for text in texts
+        if (recording := reviewed_recording(path / text))
+    }
+    left_out = sorted({file.as_posix() for file in sounds} - {clip.path for clip in clips} - reviewed)
+    notes = [f"{counted(len(left_out), 'recording')} without labels left out: {some(left_out)}"] if left_out else []
+    notes += _unusable_tracks(path, sounds, [text for text in texts if text not in labeled])
+    return Dataset(path.name, path, tuple(clips), "annotations", tuple(notes), reviewed=tuple(sorted(reviewed)))
 
 
-def _visible_files(path: Path) -> Iterator[Path]:
-    """List the files below a folder, relative to it, without hidden ones and the Mac's second halves."""
+def visible_files(path: Path) -> Iterator[Path]:
+    """List the files below a folder, relative to it, without hidden ones and the Mac's second halves.
+
+    Linked folders are walked too, each once.
+    """
     seen = set()  # a link that leads back to a folder above it would be walked round and round
     for folder, folders, files in os.walk(path, followlinks=True):
         seen.add(os.path.realpath(folder))

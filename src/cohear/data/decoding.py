@@ -14,7 +14,7 @@ from typing import Literal, TypeVar
 import numpy as np
 from jaxtyping import Float32, Int16, Int64
 
-from cohear.data.audio_decoding import DecodedAudio, decode_segments, resample
+from cohear.data.audio_decoding import DecodedAudio, cancels, decode_segments, loudest, resample
 from cohear.data.audio_files import is_media
 from cohear.data.clips import Clip
 from cohear.data.wording import counted, some
@@ -72,6 +72,10 @@ class Decoded:
     """Rows of the store that it gives: one, or one per window."""
     n_silent: int
     """Those of them that hold nothing but zeros."""
+    cancels: bool = False
+    """Whether its channels cancel each other when they are mixed."""
+    n_damaged: int = 0
+    """Places at which its decoder had to look for where the sound goes on."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,7 +118,11 @@ class DecodingReport:
             lines.append(f"{len(filled_s)} {how} (by up to {max(filled_s):.2f} s)")
         if cropped_s:
             lines.append(f"{len(cropped_s)} cropped to the middle (by up to {max(cropped_s):.2f} s)")
-        if silent := [clip.clip_id for clip in self.decoded if clip.n_silent]:
+        if cancelled := [clip.clip_id for clip in self.decoded if clip.cancels]:
+            lines.append(f"{len(cancelled)} whose channels cancel when mixed to mono: {some(cancelled, _N_NAMED)}")
+        if damaged := [f"{clip.clip_id} ({clip.n_damaged})" for clip in self.decoded if clip.n_damaged]:
+            lines.append(f"{len(damaged)} damaged in places: {some(damaged, _N_NAMED)}")
+        if silent := [clip.clip_id for clip in self.decoded if clip.n_silent and not clip.cancels]:
             lines.append(f"{len(silent)} with silence from end to end: {some(silent, _N_NAMED)}")
         short = [clip for clip in self.decoded if clip.shortfall_s]
         lines += [f"{clip.clip_id} is {clip.shortfall_s:.2f} s shorter than it declares" for clip in short]
@@ -177,6 +185,8 @@ def _rows(clip: Clip, audio: DecodedAudio, settings: StoreSettings) -> DecodedCl
             shortfall_s=audio.shortfall_s,
             n_rows=len(rows),
             n_silent=int((~waveforms.any(axis=1)).sum()),
+            cancels=cancels(loudest(audio.waveform), audio.loudest_channel),
+            n_damaged=audio.n_damaged,
         ),
     )
 

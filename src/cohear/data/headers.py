@@ -38,7 +38,7 @@ def read_headers(dataset: Dataset) -> Headers:
     """
     files: dict[str, AudioInfo] = {}
     errors: list[UserError] = []
-    for path in dict.fromkeys(clip.path for clip in dataset.clips):
+    for path in dict.fromkeys((*(clip.path for clip in dataset.clips), *dataset.reviewed)):
         try:
             files[path] = probe(dataset.root / path)
         except UserError as error:

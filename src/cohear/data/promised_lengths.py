@@ -17,6 +17,11 @@ _BYTES = re.compile(r"^ *(?:data|Data [Ss]ize|SSND) *: (\d+)(?![x\d])(?: \(shoul
 _FILE_BYTES = re.compile(r"^Length : (\d+)", re.MULTILINE)
 """The line of the log with the length of the file; W64 and RF64 are not compared with it."""
 
+_STRAY = re.compile(r"^\*\*\* Unknown chunk marker .* at position (\d+)", re.MULTILINE)
+_BYTES_PER_S = re.compile(r"^ *Bytes/sec *: (\d+)", re.MULTILINE)
+_MUCH_S, _MUCH = 0.1, 0.01
+"""Seconds, and share of the declared length: less than that are tags."""
+
 _MP3_KBIT_PER_S = {
     True: (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
     False: (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
@@ -54,6 +59,22 @@ def promised_n_samples(path: Path, file: soundfile.SoundFile) -> int:
     if n_promised <= n_there or not n_there or _is_unknown(n_promised):
         return file.frames
     return file.frames * n_promised // n_there
+
+
+def seconds_beyond(file: soundfile.SoundFile) -> float:
+    """Return seconds of sound that a WAV file holds beyond what its header declares, 0 unless that is much.
+
+    A recorder that loses its battery leaves the header as it was; what lies behind the declared sound is then no chunk.
+
+    Args:
+        file: open.
+    """
+    log = file.extra_info
+    stray, length, rate = _STRAY.search(log), _FILE_BYTES.search(log), _BYTES_PER_S.search(log)
+    if file.format not in ("WAV", "WAVEX") or not (stray and length and rate) or not int(rate[1]):
+        return 0.0
+    beyond_s = (int(length[1]) - int(stray[1])) / int(rate[1])
+    return beyond_s if beyond_s > max(_MUCH_S, _MUCH * file.frames / file.samplerate) else 0.0
 
 
 def _is_unknown(n_bytes: int) -> bool:

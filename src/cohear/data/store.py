@@ -147,6 +147,7 @@ def open_store(
     cache_dir: Path,
     *,
     skip_bad: bool = False,
+    fewest_classes: int = 2,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Store:
     """Open the store of a data set; decode it first where that was not done before or its files are damaged.
@@ -156,11 +157,12 @@ def open_store(
         settings: sample rate and length.
         cache_dir: where stores are kept; one builder at a time, others wait for it.
         skip_bad: leave out files that cannot be used, and list them in the report.
+        fewest_classes: that there must be.
         on_progress: called with the number of clips decoded and that of all clips.
 
     Raises:
-        UserError: where files cannot be used (all are looked at first), fewer than two classes are left
-            without them, or the disk of the cache refuses.
+        UserError: where files cannot be used (all are looked at first), too few classes are left without them, or
+            the disk of the cache refuses.
     """
     with explain_disk_errors(cache_dir, "name another folder in the environment variable COHEAR_CACHE"):
         cache_dir.mkdir(parents=True, exist_ok=True)
@@ -182,7 +184,7 @@ def open_store(
     if files.report.skipped and not skip_bad:
         raise bad_files(dataset, files.report.skipped)
     store = _described(name, dataset, files, replaces_damaged)
-    if len(store.classes) < 2:
+    if len(store.classes) < fewest_classes:
         raise UserError(f"without the files that cannot be used, {dataset.name} has fewer than two classes.")
     return store
 

@@ -15,13 +15,16 @@ import json
 import math
 import os
 import posixpath
+import re
+import unicodedata
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from itertools import islice
 from pathlib import Path
 
-from cohear.data.clips import SEPARATOR, Clip, normalized, split_labels
+from cohear.data.clips import SEPARATOR, Clip, join_labels, normalized, split_labels
 from cohear.errors import UserError, nearest
 from cohear.runtime.files import read_plain
 
@@ -30,9 +33,26 @@ _REQUIRED, _OPTIONAL = ("path", "label"), ("fold", "group", "start", "end")
 WAY_OUT = "put the sounds beneath it, or name the folder to which paths are relative by --sounds DIR"
 """What to do where a sound is not in the folder."""
 
+_OTHER_NAMES = {
+    "path": ("file", "filename", "file_name", "slice_file_name", "fname", "filepath", "begin file"),
+    "label": (
+        "class",
+        "category",
+        "species",
+        "annotation",
+        "common name",
+        "primary_label",
+        "scientific name",
+    ),
+}
+"""How other tools call the columns."""
+_N_TOLD = 5
+"""Bad lines that are told one by one."""
+
 _MOST = 10**9
 """Of a number: more than thirty years in seconds, and more folds than clips."""
 
+_TOLD_SEPARATOR = re.compile(r"sep=(.)\r?\n", re.IGNORECASE)
 _MOST_BYTES = 4096
 """Of a path. To follow one of a million folders takes minutes."""
 
@@ -115,12 +135,13 @@ class SoundFolder:
     def __init__(self, table: Path, chosen: Path | None = None, own: Path | None = None) -> None:
         self.root = Path(os.path.abspath(chosen or own or table.parent))
         """The folder to which paths are relative; it may itself be reached by a link."""
+        self._names = cache(_names_in)
         self._real_folder = cache(os.path.realpath)  # links of a folder are followed once for all files in it
 
     def inside(self, row: Row, name: str) -> str:
         """Return a path as it lies beneath the folder: one name for one place.
 
-        Nothing is opened, and whether the file is there makes no difference.
+        Nothing is opened. Where there is no such file, that of one which differs in case or backslashes alone.
 
         Args:
             row: of the table, for the error.
@@ -143,7 +164,61 @@ class SoundFolder:
         if not Path(real).is_relative_to(self._real_folder(self.root)):
             raise row.refused(f"'{name}' lies outside {self.root}, links followed: {WAY_OUT}")
         within = posixpath.relpath(path, self.root)
-        return posixpath.relpath(real, self._real_folder(self.root)) if within.startswith("..") else within
+        if within.startswith(".."):
+            within = posixpath.relpath(real, self._real_folder(self.root))
+        if not os.path.lexists(path) and (there := self._spelled(within)):
+            return self.inside(row, there)
+        return within
+
+    def _spelled(self, within: str) -> str | None:
+        r"""Return the one path that is there and has this name but for case, kind of accents, or `\` for `/`."""
+        place = ""
+        for part in within.replace("\\", "/").split("/"):
+            names = self._names(os.path.join(self.root, place)).get(_loosely(part), ())
+            if len(names) != 1:
+                return None
+            place = posixpath.join(place, names[0])
+        return place
+
+
+def _names_in(folder: str) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    with suppress(OSError):
+        for name in os.listdir(folder):
+            found.setdefault(_loosely(name), []).append(name)
+    return found
+
+
+def _loosely(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()
+
+
+class BadLines:
+    """Lines of tables and label tracks that cannot be used: all are said at once, or left out."""
+
+    def __init__(self) -> None:
+        self._reasons: list[str] = []
+
+    @contextmanager
+    def noted(self) -> Iterator[None]:
+        """Note why a line is refused, and go on with the next."""
+        try:
+            yield
+        except UserError as error:
+            self._reasons.append(str(error).rstrip("."))
+
+    def settle(self, *, skip_bad: bool = False) -> tuple[str, ...]:
+        """Return a note on what was left out, if anything.
+
+        Raises:
+            UserError: where there is any and it is not to be left out.
+        """
+        n = len(self._reasons)
+        if n and not skip_bad:
+            what = self._reasons[0] if n == 1 else f"{n} lines cannot be used: {'; '.join(self._reasons[:_N_TOLD])}"
+            more = f"; and {n - _N_TOLD} more" if n > _N_TOLD else ""
+            raise UserError(f"{what}{more}: mend {'it' if n == 1 else 'them'}, or leave that out with --skip-bad.")
+        return (f"lines left out ({n}): {'; '.join(self._reasons)}",) if n else ()
 
 
 def has_table_name(path: Path) -> bool:
@@ -159,28 +234,34 @@ def is_table(path: Path) -> bool:
         return False
 
 
-def read_table(path: Path, sounds: Path | None = None) -> tuple[tuple[Clip, ...], bool]:
+def read_table(path: Path, sounds: Path | None = None, bad: BadLines | None = None) -> tuple[tuple[Clip, ...], bool]:
     """Read the clips of a table, in its order, and whether it is multi-label.
 
     Args:
         path: a file whose name ends in .csv, .tsv or .jsonl.
         sounds: the folder to which paths are relative; None is the table's own.
+        bad: takes lines that cannot be used; None refuses them.
 
     Raises:
         UserError: where a column or value is missing or wrong, a path leads out of the folder, or a clip is listed
             twice.
     """
-    folder, rows = SoundFolder(path, sounds), list(_rows(path))
+    folder, rows, noted = SoundFolder(path, sounds), list(_rows(path)), bad or BadLines()
     multi_label = any(SEPARATOR in row.texts.get("label", "") for row in rows)
     clips: dict[str, Clip] = {}
     for row in rows:
-        name = row.text("path")
-        labels = split_labels(row.texts.get("label", "")) if multi_label else (row.text("label"),)
-        group = row.texts.get("group") or None
-        clip = Clip(folder.inside(row, name), labels, row.whole_number("fold"), group, *row.segment())
-        if clip.id in clips:
-            raise row.refused(f"{clip.id} is listed twice; write its labels in one line, or remove one of the two")
-        clips[clip.id] = clip
+        with noted.noted():
+            name = row.text("path")
+            labels = split_labels(row.texts.get("label", "")) if multi_label else (row.text("label"),)
+            group = row.texts.get("group") or None
+            clip = Clip(folder.inside(row, name), labels, row.whole_number("fold"), group, *row.segment())
+            if (other := clips.get(clip.id)) is not None:
+                several = f"'{join_labels((*other.labels, *clip.labels))}'"
+                remedy = f"if it has several labels, write them in one line as {several}, else remove one of the two"
+                raise row.refused(f"{clip.id} is listed twice; {remedy}")
+            clips[clip.id] = clip
+    if bad is None:
+        noted.settle()
     if not clips:
         raise UserError(f"{path} lists no clips: it needs a line per clip with at least path and label.")
     return tuple(clips.values()), multi_label
@@ -198,12 +279,17 @@ def csv_rows(path: Path, required: Sequence[str]) -> Iterator[Row]:
     """
     text = read_text(path)
     first_line = text.lstrip("\r\n").split("\n", 1)[0]
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=first_line.count))
+    delimiter, n_before = max(",;\t", key=first_line.count), 0
+    if told := _TOLD_SEPARATOR.match(text):  # Excel's first line
+        delimiter, n_before, text = told[1], 1, text[told.end() :]
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     header: list[str] = []
     try:
         for values in reader:
             values = [value.strip() for value in values]
-            row = Row(path, reader.line_num, dict(zip(header, values, strict=False)))  # spreadsheets drop empty ends
+            row = Row(
+                path, reader.line_num + n_before, dict(zip(header, values, strict=False))
+            )  # spreadsheets drop empty ends
             if any(values[len(header) :]) and header:
                 what = f"{len(values)} values for {len(header)} columns"
                 raise row.refused(f"{what}; put a value that holds the separator in double quotes")
@@ -213,7 +299,7 @@ def csv_rows(path: Path, required: Sequence[str]) -> Iterator[Row]:
                 header = [name.lower() for name in values]
                 _require_columns(path, header, required)
     except csv.Error as error:
-        raise UserError(f"{path}, line {reader.line_num}: no valid CSV ({error}).") from None
+        raise UserError(f"{path}, line {reader.line_num + n_before}: no valid CSV ({error}).") from None
 
 
 def read_text(path: Path) -> str:
@@ -259,7 +345,9 @@ def _require_columns(path: Path, header: list[str], required: Sequence[str]) -> 
     """Refuse a header that lacks a column, or has one twice."""
     for column in required:
         if column not in header:
+            other = next((name for name in _OTHER_NAMES.get(column, ()) if name in header), None)
+            guess = nearest(column, header) or (f" (rename '{other}' to it)" if other else "")
             there = f"its columns are {', '.join(header)}, and {' and '.join(required)} are needed"
-            raise UserError(f"{path} has no column '{column}'{nearest(column, header)}: {there}.")
+            raise UserError(f"{path} has no column '{column}'{guess}: {there}.")
         if header.count(column) > 1:
             raise UserError(f"{path} has the column '{column}' twice: rename or remove one.")

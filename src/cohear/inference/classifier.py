@@ -207,6 +207,11 @@ class Classifier:
         """Samples of a window."""
         return self.about.n_samples
 
+    @property
+    def shortest_s(self) -> float:
+        """Seconds of the shortest sound that fills the network's smallest input; shorter ones are filled up."""
+        return (self.network.body.input.min_frames - 1) * self.front_end.hop_length / self.sample_rate
+
     def _hop_samples(self, hop_s: float | None) -> int:
         if hop_s is None:
             return self.n_samples

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cohear.data.audio_files import is_audio
-from cohear.data.datasets import Dataset, read_dataset
+from cohear.data.datasets import Dataset, read_dataset, visible_files
 from cohear.data.tables import has_table_name
 from cohear.errors import UserError
 from cohear.runs.run import Run
@@ -99,7 +99,7 @@ def _meant_by(path: Path) -> Iterator[HeardFile]:
 
 def _in_folder(path: Path, base: Path) -> list[HeardFile]:
     """List a sound file, or the sound files in a folder and below it."""
-    paths = path.rglob("*") if path.is_dir() else [path]
+    paths = [path / within for within in visible_files(path)] if path.is_dir() else [path]
     return [HeardFile(each, each.relative_to(base)) for each in paths if each.is_file() and is_audio(each)]
 
 

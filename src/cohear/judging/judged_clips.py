@@ -1,5 +1,6 @@
 """On which clips a finished run is judged: those it was not trained on, unless somebody wants others and is told."""
 
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,10 +9,11 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Bool, Int64
 
+from cohear.data.check.spelling import same_label
 from cohear.data.datasets import Dataset, read_dataset
 from cohear.data.store import Store, StoreSettings, open_store
 from cohear.data.store_files import MISSING, content_hashes
-from cohear.data.wording import counted, quoted
+from cohear.data.wording import counted, quoted, some
 from cohear.errors import UserError, nearest
 from cohear.runs.plan import OnProgress, list_again
 from cohear.runs.run import Run
@@ -139,9 +141,10 @@ def _open(
         store = listing.decode(on_progress).store
         if _is_own(store, run) or not options.drop_small:
             return listing.dataset, store
-    dataset = read_dataset(path, sounds=sounds)
+    dataset = read_dataset(path, sounds=sounds, skip_bad=skip_bad, fewest_classes=1)
     settings = StoreSettings(options.sample_rate, run.record.clip_s, options.short)
-    return dataset, open_store(dataset, settings, cache_folder(), skip_bad=skip_bad, on_progress=on_progress)
+    how = {"skip_bad": skip_bad, "fewest_classes": 1, "on_progress": on_progress}
+    return dataset, open_store(dataset, settings, cache_folder(), **how)
 
 
 def _trained_clips(
@@ -177,6 +180,8 @@ def _known_labels(
     """Say for which clips a run has a word, and which of its labels are true of these; note the words it has not."""
     classes = run.record.classes
     label_sets = [store.clips[row].labels for row in rows]
+    spelled = _spelled_as(classes, {label for labels in label_sets for label in labels}, notes)
+    label_sets = [tuple(spelled.get(label, label) for label in labels) for labels in label_sets]
     if store.multi_label and not run.task.gives_several:
         raise UserError(
             f"clips of '{path}' have several labels, and the run answers with one; give clips with one label each"
@@ -194,6 +199,18 @@ def _known_labels(
         notes.append(f"labels that the run does not know are passed over{left_out}: {quoted(unknown)}")
     known = [labels for labels, keep in zip(label_sets, is_known, strict=True) if keep]
     return is_known, np.array([[label in labels for label in classes] for labels in known], bool)
+
+
+def _spelled_as(classes: Sequence[str], labels: Collection[str], notes: list[str]) -> dict[str, str]:
+    """Pair labels that a run does not know with those of its own that surely are the same, and note it."""
+    spelled: dict[str, str] = {}
+    for label in sorted(set(labels) - set(classes)):
+        same = [own for own in classes if own not in labels and same_label(own, label)]
+        if len(same) == 1:
+            spelled[label] = same[0]
+    if spelled:
+        notes.append(f"taken for labels of the run: {some([f'{a!r} for {b!r}' for a, b in spelled.items()])}")
+    return spelled
 
 
 def _is_own(store: Store, run: Run) -> bool:

@@ -18,6 +18,8 @@ _LEARNED = 0.9
 _OFTEN, _FEWEST = 0.2, 2
 """Share and number of a label's clips that are taken for another, from which on that is worth a look."""
 _ARRAYS = ("logits", "decisions", "truth")
+_COMMON = 1.5
+"""Of the clips of the median label: a label with more is common."""
 _FEW = 0.5
 """Of the clips of the median label: a label with fewer has few."""
 
@@ -106,9 +108,13 @@ def _next_step(answers: Answered, runs: Sequence[Run], *, is_real: bool) -> str:
     """Find the first thing that stands in the way of better answers."""
     config, classes = runs[0].config, answers.classes
     given = answers.answered.any(axis=0)
-    if not answers.task.gives_several and given.sum() == 1 and answers.truth.any(axis=0).sum() > 1:
-        remedy = "record more of the others" if config.training.balance != "none" else "--balance sampling"
-        return f"All answers are '{classes[given.argmax()]}': {remedy}."
+    n_clips = answers.truth.sum(axis=0)
+    if not answers.task.gives_several and given.sum() == 1 and (n_clips > 0).sum() > 1:
+        only, is_common = classes[given.argmax()], n_clips[given.argmax()] >= _COMMON * np.median(n_clips)
+        remedy = f"train longer, --epochs {2 * config.training.epochs}"
+        if is_common:
+            remedy = "record more of the others" if config.training.balance != "none" else "--balance sampling"
+        return f"All answers are '{only}': {remedy}."
     learned = [run.history[-1].get("train_accuracy") for run in runs if run.history]
     known = [share for share in learned if share is not None]
     if known and np.mean(known) < _LEARNED and config.training.patience is None:
@@ -118,6 +124,8 @@ def _next_step(answers: Answered, runs: Sequence[Run], *, is_real: bool) -> str:
         )
     if step := _weakest_label(answers, runs):
         return step
+    if (n_clips > 0).sum() == 1:
+        return "Judge it on clips of other labels too, which it may take for this one."
     if not is_real:
         return "Record more clips, of other recordings, and train again."
     if len({run.config.fold for run in runs}) == 1:

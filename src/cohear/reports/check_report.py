@@ -115,10 +115,15 @@ def _training_text(check: Check) -> str:
 def _labels_text(overview: Overview) -> str:
     """List the labels with their numbers of clips."""
     same = len({facts.n_clips for facts in overview.labels}) == 1
-    names = [printable(facts.label) + ("" if same else f" {facts.n_clips}") for facts in overview.labels]
+    names = [_label_text(facts.label) + ("" if same else f" {facts.n_clips}") for facts in overview.labels]
     each = f", {counted(overview.labels[0].n_clips, 'clip')} each" if same else ""
     without = f"; {counted(overview.n_unlabeled, 'clip')} without any" if overview.n_unlabeled else ""
     return f"{counted(len(names), 'label')}: {some(names, _N_LABELS)}{each}{without}"
+
+
+def _label_text(label: str) -> str:
+    """Write a label, in quotes where it would look like several."""
+    return printable(f"'{label}'" if "," in label else label)
 
 
 def _block(finding: Finding, width: int) -> list[str]:

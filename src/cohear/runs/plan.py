@@ -214,7 +214,7 @@ def list_clips(
         UserError: where the data or the weights to begin with cannot be used.
     """
     options = config.data
-    dataset = read_dataset(path, esc10=options.esc10, sounds=options.sounds)
+    dataset = read_dataset(path, esc10=options.esc10, sounds=options.sounds, skip_bad=options.skip_bad)
     initial, headers, said = None, None, list[str]()
     changes: dict[str, Any] = {}
     clip_s = options.clip_s or (ESC50_CLIP_S if dataset.layout == "esc50" else None)

@@ -4,6 +4,7 @@ A *finding* is one sentence, with what to do and which clips or labels it is abo
 training would be refused.
 """
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -27,6 +28,9 @@ _REGROUP = "train on the table that --groups FILE.csv writes"
 
 _CLIPPED = 0.001
 """The share of a sound's samples at full scale from which it counts as clipped."""
+
+_LIST = re.compile(r"\s*[,|/&+]\s*")
+"""How other tools separate the labels of a clip."""
 
 _FEWEST, _NEARLY_ALL = 5, 0.9
 """Clips, of fewer of which nothing is said: that they are alike may be chance; and the share that is nearly all."""
@@ -231,6 +235,12 @@ def _of_labels(dataset: Dataset, overview: Overview, background: str | None) -> 
     remedy = "Rename one of the two, if they mean the same."
     yield _if_any("labels_alike", "warning", "Pairs of labels that look like one label", remedy, pairs)
 
+    combined = [label for label in n if len(parts := _LIST.split(label)) > 1 and all(parts) and _are_labels(parts, n)]
+    items = [Item(f"'{label}'", f"{counted(n[label], 'clip')}") for label in combined if not dataset.multi_label]
+    remedy = "If clips have several labels, separate them by semicolons, as in frog;toad; then each is learned."
+    yield _if_any("labels_combined", "warning", "Labels that are made of other labels", remedy, items)
+    yield from _overlapping(dataset) if not dataset.multi_label else ()
+
     windows = [(facts.label,) for facts in overview.labels for _ in range(facts.n_windows)]
     if windows and (line := imbalance_line(windows)):
         yield Finding("imbalance", "warning", f"Counted as training does, {line}.")
@@ -244,11 +254,45 @@ def _of_labels(dataset: Dataset, overview: Overview, background: str | None) -> 
     yield Finding("no_background", "note" if dataset.layout == "esc50" else "warning", what, remedy)
 
 
+def _are_labels(parts: Sequence[str], labels: Iterable[str]) -> bool:
+    """Tell whether all parts are labels, or parts of other labels made of several."""
+    known = Counter(part for label in labels for part in {label, *_LIST.split(label)})
+    return all(known[part] > 1 for part in parts)
+
+
+def _overlapping(dataset: Dataset) -> Iterator[Finding | None]:
+    """Find segments of which more than half is covered by one of another label."""
+    by_file: dict[str, list[Clip]] = defaultdict(list)
+    for clip in dataset.clips:
+        if clip.start_s is not None and clip.end_s is not None:
+            by_file[clip.path].append(clip)
+    items = []
+    for clips in by_file.values():
+        clips.sort(key=lambda clip: clip.start_s or 0.0)
+        for index, clip in enumerate(clips):
+            for other in clips[index + 1 :]:
+                start_s, end_s = other.start_s or 0.0, min(clip.end_s or 0.0, other.end_s or 0.0)
+                if start_s >= (clip.end_s or 0.0):
+                    break
+                shorter_s = min((its.end_s or 0.0) - (its.start_s or 0.0) for its in (clip, other))
+                if clip.labels != other.labels and end_s - start_s > shorter_s / 2:
+                    items.append(
+                        Item(f"{clip.id} '{clip.label}'", f"{other.start_s:g} to {other.end_s:g} s '{other.label}'")
+                    )
+    remedy = "Decide for one; or give a table in which the segment has both labels, separated by a semicolon."
+    what = "Segments that overlap by more than half with one of another label"
+    yield _if_any("overlapping", "warning", what, remedy, items)
+
+
 def _flawed(heard: Sequence[HeardClip], form: TrainingForm) -> Iterator[Finding | None]:
     """Find clips that are silent, shorter than the network hears, cut short, clipped, or cut into windows."""
     silent = [Item(one.clip.id) for one in heard if one.sound.is_silent]
     remedy = "Remove silence, or label it as 'none of these'."
     yield _if_any("silent", "warning", "Silent clips, with nothing above -80 dB", remedy, silent)
+
+    cancelled = [Item(one.clip.id) for one in heard if one.sound.cancels]
+    what = "Sounds whose channels cancel each other when they are mixed to mono, as training does"
+    yield _if_any("cancelled", "warning", what, "Give one channel of them alone.", cancelled)
 
     short = sorted((one.sound.duration_s, one.clip.id) for one in heard if one.sound.duration_s < form.shortest_s)
     what = f"Clips shorter than {form.shortest_s:.2f} s, the least that the network takes in"

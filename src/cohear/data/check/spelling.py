@@ -1,9 +1,9 @@
 """Labels that look like one label written in two ways.
 
 Two rules with few false alarms. Surely alike are labels that differ only in case, accents, blanks, underscores or
-hyphens. Probably alike are labels of which one word differs by a plural s, by the order of its letters, or by a slip in
-a word of at least six letters that begins and ends alike. So `frog` and `forg` are a pair; `dog` and `hog`, `crow` and
-`cow`, `rain1` and `rain2`, `type A` and `type B` are none.
+hyphens, and equal numbers. Probably alike are labels of which one word differs by a plural s, by the order of its
+letters, or by a slip in a word of at least six letters that begins and ends alike. So `frog` and `forg` are a pair;
+`dog` and `hog`, `crow` and `cow`, `rain1` and `rain2`, `type A` and `type B` are none.
 """
 
 import difflib
@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from itertools import combinations
 
 _FEWEST_LETTERS, _SIMILAR = 6, 0.83
+_NUMBER = re.compile(r"\d{1,9}(\.0*)?")
 _BLANKS = re.compile(r"[\s_-]+")
 _BLANKS_NOT_IN_NUMBERS = re.compile(r"(?<!\d)[\s_-]+|[\s_-]+(?!\d)")
 
@@ -26,7 +27,7 @@ def alike(labels: Iterable[str]) -> list[tuple[str, str]]:
     """
     written: dict[str, list[str]] = {}
     for label in sorted(set(labels)):
-        written.setdefault(_squashed(label), []).append(label)
+        written.setdefault(_number(label) or _squashed(label), []).append(label)
     pairs = [pair for same in written.values() for pair in combinations(same, 2)]
     words = [(same[0], _BLANKS.split(_plain(same[0]).strip())) for same in written.values()]
     for (one, of_one), (other, of_other) in combinations(words, 2):
@@ -34,6 +35,21 @@ def alike(labels: Iterable[str]) -> list[tuple[str, str]]:
         if len(of_one) == len(of_other) and len(differing) == 1 and _is_slip(*differing[0]):
             pairs.append((one, other))
     return sorted(pairs)
+
+
+def same_label(one: str, other: str) -> bool:
+    """Whether two labels differ only in case, accents, blanks, underscores or hyphens, or are equal numbers.
+
+    Example:
+        >>> same_label("Tree_Frog", "tree frog"), same_label("7", "7.0"), same_label("frog", "frogs")
+        (True, True, False)
+    """
+    return (_number(one) or _squashed(one)) == (_number(other) or _squashed(other))
+
+
+def _number(label: str) -> str | None:
+    """Write a number in one way: 7, 7.0 and 07 are one, as spreadsheets have it."""
+    return f"{float(label):g}" if _NUMBER.fullmatch(label.strip()) else None
 
 
 def bare(text: str) -> str:

@@ -6,6 +6,7 @@ level, its samples at full scale and a hash of what is heard are taken.
 """
 
 import hashlib
+import math
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -15,7 +16,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from jaxtyping import Float32
 
-from cohear.data.audio_decoding import DecodedAudio, FileBlocks, decode_segments
+from cohear.data.audio_decoding import SILENT, DecodedAudio, FileBlocks, cancels, decode_segments, loudest
 from cohear.data.clips import Clip
 from cohear.data.datasets import Dataset
 from cohear.data.decoding import in_order, window_starts
@@ -23,9 +24,6 @@ from cohear.errors import UserError
 
 Counts = tuple[tuple[str, int], ...]
 """Values in words, the most frequent first, with the number of clips that have them."""
-
-_SILENT = 1e-4
-"""Half the distance from the lowest to the highest sample below which nothing is heard: -80 dB of full scale."""
 
 _FULL = np.float32(1 - 2**-15)
 """Of a sample that may be cut off: the highest of 16 bits."""
@@ -57,6 +55,8 @@ class Sound:
 
     It does not depend on the file's name or format, only on rate and samples.
     """
+    cancels: bool = False
+    """Whether the channels cancel each other when they are mixed, as training does."""
 
 
 @dataclass(frozen=True)
@@ -67,11 +67,17 @@ class HeardClip:
     sound: Sound
 
 
+def _level_text(peak: float) -> str:
+    """Write a level in steps of 20 dB, which no gain of a recorder explains."""
+    return "nothing" if peak <= 0 else f"about {20 * round(math.log10(peak)):+d} dB of full scale"
+
+
 PROPERTIES: dict[str, Callable[[HeardClip], str]] = {
     "sample rate": lambda one: f"{one.sound.sample_rate} Hz",
     "number of channels": lambda one: {1: "mono", 2: "stereo"}.get(n := one.sound.n_channels, f"{n} channels"),
     "file type": lambda one: PurePosixPath(one.clip.path).suffix.lower().removeprefix("."),
     "length": lambda one: f"{one.sound.duration_s:.2f} s",
+    "level": lambda one: _level_text(one.sound.peak),
 }
 """What a clip's file is like, in words."""
 
@@ -179,24 +185,28 @@ def listen(path: Path) -> Sound:
 
 def _measure(
     blocks: Iterable[Float32[np.ndarray, "channel time"]], sample_rate: int
-) -> tuple[float, bool, float, str | None]:
+) -> tuple[float, bool, float, str | None, bool]:
     """Measure the blocks of one sound as they go by, for the last fields of a `Sound`; memory does not grow.
 
     Args:
         blocks: of at least one sample, all finite; full scale is [-1, 1].
         sample_rate: Hz; the same samples at another rate are another sound.
     """
-    n_samples, n_clipped = 0, 0
+    n_samples, n_clipped, loudest_mixed = 0, 0, 0.0
     highest, lowest = np.float32(-np.inf), np.float32(np.inf)  # of each channel, once there are any
     content = hashlib.blake2b(f"{sample_rate} Hz".encode(), digest_size=16)
     for block in blocks:
         n_samples += block.shape[1]
         highest, lowest = np.maximum(highest, block.max(1)), np.minimum(lowest, block.min(1))
         n_clipped += int((np.abs(block) >= _FULL).any(axis=0).sum())
-        steps = np.clip(np.rint(block.mean(axis=0) * np.float32(_STEPS)), -_STEPS, _STEPS - 1).astype("<i2")
+        mixed = block.mean(axis=0)
+        loudest_mixed = max(loudest_mixed, loudest(mixed))
+        steps = np.clip(np.rint(mixed * np.float32(_STEPS)), -_STEPS, _STEPS - 1).astype("<i2")
         content.update(steps.data)
-    peak, is_silent = float(np.maximum(highest, -lowest).max()), bool(((highest - lowest) / 2 < _SILENT).all())
-    return peak, is_silent, n_clipped / max(n_samples, 1), None if is_silent else content.hexdigest()
+    peak, is_silent = float(np.maximum(highest, -lowest).max()), bool(((highest - lowest) / 2 < SILENT).all())
+    is_cancelled = cancels(loudest_mixed, peak)
+    nothing = is_silent or loudest_mixed < SILENT
+    return peak, is_silent, n_clipped / max(n_samples, 1), None if nothing else content.hexdigest(), is_cancelled
 
 
 def summarize(dataset: Dataset, heard: Sequence[HeardClip], form: TrainingForm) -> Overview:

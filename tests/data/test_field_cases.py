@@ -1,0 +1,170 @@
+"""Sounds, tables and label tracks as recorders and other tools leave them: what is taken, and what is said."""
+
+import struct
+
+import numpy as np
+import pytest
+import soundfile
+
+from cohear.data.annotations import read_raven
+from cohear.data.audio_decoding import FileBlocks, cancels, decode
+from cohear.data.check.spelling import alike
+from cohear.data.clips import Clip
+from cohear.data.datasets import read_dataset
+from cohear.data.tables import read_table
+from cohear.errors import UserError
+
+RATE = 16000
+TONE = 0.3 * np.sin(2 * np.pi * 500 * np.arange(RATE) / RATE)
+RAVEN = "Selection\tBegin Time (s)\tEnd Time (s)\tBegin File\tSpecies\n"
+
+
+def sound(path, seconds=1.0, waveform=TONE, **how):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, np.resize(waveform, (round(seconds * RATE), *waveform.shape[1:])), RATE, **how)
+
+
+def wave_header(n_bytes):
+    chunks = struct.pack("<IHHIIHH", 16, 1, 1, RATE, 2 * RATE, 2, 16)
+    return b"RIFF" + struct.pack("<I", 36 + n_bytes) + b"WAVEfmt " + chunks + b"data" + struct.pack("<I", n_bytes)
+
+
+def test_an_mp3_is_read_whatever_lies_beside_it(tmp_path):
+    sound(tmp_path / "a.mp3", format="MP3")
+    head = bytes.fromhex("0005160700020000") + b"Mac OS X".ljust(16) + struct.pack(">H6I", 2, 9, 50, 3760, 2, 3810, 286)
+    (tmp_path / "._a.mp3").write_bytes(head.ljust(4096, b"\0"))
+    assert decode(tmp_path / "a.mp3").waveform.std() == pytest.approx(TONE.std(), rel=0.05)
+
+
+@pytest.mark.parametrize(("n_declared", "said"), [(0, "0.00 s and holds 4.00"), (RATE, "0.50 s and holds 4.00")])
+def test_a_header_that_was_never_finished_gives_both_lengths(tmp_path, n_declared, said):
+    pcm = (np.resize(TONE, 4 * RATE) * 32767).astype("<i2").tobytes()
+    (tmp_path / "cut.wav").write_bytes(wave_header(n_declared) + pcm)
+    with pytest.raises(UserError, match=said):
+        decode(tmp_path / "cut.wav")
+    (tmp_path / "tagged.wav").write_bytes(wave_header(len(pcm)) + pcm + b"TAG" + b"x" * 125)
+    assert len(decode(tmp_path / "tagged.wav").waveform) == 4 * RATE
+
+
+def test_channels_that_cancel_are_told(tmp_path):
+    sound(tmp_path / "a.wav", waveform=np.stack([TONE, -TONE], axis=1))
+    sound(tmp_path / "b.wav", waveform=np.stack([TONE, 0.9 * TONE], axis=1))
+    for name, is_so in (("a.wav", True), ("b.wav", False)):
+        file = FileBlocks(tmp_path / name)
+        assert sum(block.shape[1] for block in file.blocks(mixed=True)) == RATE
+        assert cancels(file.loudest, file.loudest_channel) == is_so
+        assert file.loudest_channel == pytest.approx(0.3, abs=1e-3)
+
+
+@pytest.mark.parametrize("name", ["sub\\a.wav", "SUB/A.WAV", "sub/a.WAV", "sub/A.wav"])
+def test_the_one_file_of_a_name_spelled_otherwise_is_taken(tmp_path, name):
+    sound(tmp_path / "sub" / "a.wav")
+    (tmp_path / "t.csv").write_text(f"path,label\n{name},dog\n")
+    assert read_table(tmp_path / "t.csv")[0] == (Clip("sub/a.wav", ("dog",)),)
+    sound(tmp_path / "sub" / "a.Wav")  # now there are two
+    (tmp_path / "t.csv").write_text("path,label\nsub/A.waV,dog\n")
+    assert read_table(tmp_path / "t.csv")[0] == (Clip("sub/A.waV", ("dog",)),)
+
+
+def test_accents_are_one_however_a_disk_writes_them(tmp_path):
+    sound(tmp_path / "Kro\u0308te.wav")
+    (tmp_path / "t.csv").write_text("path,label\nKr\u00f6te.wav,toad\n")
+    assert read_table(tmp_path / "t.csv")[0][0].path == "Kro\u0308te.wav"
+
+
+def test_no_other_spelling_leads_out_of_the_folder(tmp_path):
+    sound(tmp_path / "secret.wav")
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "Link.wav").symlink_to(tmp_path / "secret.wav")
+    (tmp_path / "here" / "t.csv").write_text("path,label\nlink.wav,dog\n")
+    with pytest.raises(UserError, match="lies outside"):
+        read_table(tmp_path / "here" / "t.csv")
+
+
+def test_what_spreadsheets_write(tmp_path):
+    (tmp_path / "t.csv").write_text("\ufeffsep=;\r\npath;label\r\na.wav;dog\r\n;cat\r\n", encoding="utf-8")
+    with pytest.raises(UserError, match=r"line 4, column path: the value is missing"):
+        read_table(tmp_path / "t.csv")
+    (tmp_path / "t.csv").write_text("path,Species\na.wav,dog\n")
+    with pytest.raises(UserError, match=r"no column 'label' \(rename 'species' to it\)"):
+        read_table(tmp_path / "t.csv")
+    assert alike(["7", "7.0", "07", "8"]) == [("07", "7"), ("07", "7.0"), ("7", "7.0")]
+    (tmp_path / "t.xlsx").write_bytes(b"PK")
+    with pytest.raises(UserError, match="save its sheet as CSV"):
+        read_dataset(tmp_path / "t.xlsx")
+
+
+def site(folder, number, seconds=10.0):
+    sound(folder / f"site{number}.wav", seconds)
+    return [(1, 1.5, "low"), (3, 3.5, "high")]
+
+
+def test_times_that_run_on_over_recordings_are_refused_and_others_are_not(tmp_path):
+    def table(offset_s):
+        rows = [
+            f"1\t{offset_s[k] + start}\t{offset_s[k] + end}\tsite{k}.wav\t{label}\n"
+            for k in range(3)
+            for start, end, label in site(tmp_path, k, seconds=(10, 60, 120)[k])
+        ]
+        (tmp_path / "all.txt").write_text(RAVEN + "".join(rows))
+        return read_raven(tmp_path / "all.txt")
+
+    assert [clip.start_s for clip in table((0, 0, 0))] == [1, 3] * 3
+    with pytest.raises(UserError, match=r"column File Offset \(s\)"):
+        table((0, 10, 70))
+
+
+def test_bad_lines_are_told_at_once_or_left_out(tmp_path):
+    for number in range(3):
+        rows = site(tmp_path, number)
+        bad = [(0.5, 0.5, "start"), (4, 5, "")] if number == 1 else []
+        lines = [f"{start}\t{end}\t{label}\n" for start, end, label in [*rows, *bad]]
+        (tmp_path / f"site{number}.txt").write_text("".join(lines))
+    with pytest.raises(UserError, match=r"^2 lines cannot be used: .*line 3.*; .*line 4.*--skip-bad"):
+        read_dataset(tmp_path)
+    dataset = read_dataset(tmp_path, skip_bad=True)
+    assert len(dataset.clips) == 6
+    assert dataset.notes[-1].startswith("lines left out (2): ")
+
+
+def test_an_empty_label_file_says_that_somebody_listened(tmp_path):
+    for number in range(2):
+        rows = [f"1\t{start}\t{end}\tsite{number}.wav\t{label}\n" for start, end, label in site(tmp_path, number)]
+        (tmp_path / f"site{number}.Table.1.selections.txt").write_text(RAVEN + "".join(rows))
+    for name in ("quiet", "still", "unknown"):
+        sound(tmp_path / f"{name}.wav", 30)
+    (tmp_path / "quiet.Table.1.selections.txt").write_text(RAVEN)
+    (tmp_path / "still.txt").write_text("")
+    dataset = read_dataset(tmp_path)
+    assert dataset.reviewed == ("quiet.wav", "still.wav")
+    assert dataset.notes == ("1 recording without labels left out: unknown.wav",)
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "reason"),
+    [
+        ("site0.txt", "1.0\t2.0\n", "its labels have no text"),
+        ("site0.txt", "1.0 2.0 frog\n", "blanks stand where tabs are needed"),
+        ("Label Track.txt", "1.0\t2.0\tfrog\n", "rename it to site0.txt"),
+        ("site0.wav.txt", "1.0\t2.0\tfrog\n", "rename it to site0.txt"),
+    ],
+)
+def test_a_track_that_cannot_be_used_is_named_with_the_reason(tmp_path, name, line, reason):
+    site(tmp_path, 0)
+    (tmp_path / name).write_text(line)
+    with pytest.raises(UserError, match=f"{name} looks like an Audacity label track, but .*{reason}"):
+        read_dataset(tmp_path)
+
+
+@pytest.mark.parametrize("names", [("fold1", "fold10"), ("Train", "set_2")])
+def test_folds_are_no_classes(tmp_path, names):
+    for name in names:
+        sound(tmp_path / name / "a.wav")
+    with pytest.raises(UserError, match="which are no classes"):
+        read_dataset(tmp_path)
+
+
+def test_clips_with_several_labels_are_told_how_to_be_written(tmp_path):
+    (tmp_path / "t.csv").write_text("path,label\na.wav,low\na.wav,high\n")
+    with pytest.raises(UserError, match="write them in one line as 'high;low'"):
+        read_table(tmp_path / "t.csv")
