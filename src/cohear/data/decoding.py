@@ -38,6 +38,8 @@ _WINDOWED_FROM = 1.5
 _UNSAID_S = 0.01
 """Seconds of padding or cropping that come of rounding and go unsaid."""
 
+MUCH_PADDING = 0.25
+"""Share of all that is heard."""
 _N_NAMED = 3
 """Silent clips that are named."""
 
@@ -116,6 +118,12 @@ class DecodingReport:
         if filled_s:
             how = "padded with silence" if self.settings.short == "pad" else "repeated"
             lines.append(f"{len(filled_s)} {how} (by up to {max(filled_s):.2f} s)")
+        padding = sum(filled_s) / (clip_s * max(1, sum(clip.n_rows for clip in self.decoded)))
+        if self.settings.short == "pad" and padding > MUCH_PADDING:
+            lines.append(
+                f"WARNING: {padding:.0%} of what is heard is padding, by which clips may be told apart: choose a "
+                "shorter length by --set data.clip_s, or --set data.short=repeat"
+            )
         if cropped_s:
             lines.append(f"{len(cropped_s)} cropped to the middle (by up to {max(cropped_s):.2f} s)")
         if cancelled := [clip.clip_id for clip in self.decoded if clip.cancels]:

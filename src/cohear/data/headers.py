@@ -7,8 +7,6 @@ up to 20 kHz and others up to 4 kHz can tell them apart by that alone.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from cohear.data.audio_files import AudioInfo, probe
 from cohear.data.clips import Clip
 from cohear.data.datasets import Dataset
@@ -53,35 +51,6 @@ def duration_s(clip: Clip, file: AudioInfo | None) -> float | None:
     """Return seconds of a clip, 0 where its file ends before it; None where a file that cannot be opened decides."""
     end_s = clip.end_s if clip.end_s is not None else file and file.duration_s
     return None if end_s is None else max(0.0, end_s - (clip.start_s or 0.0))
-
-
-def choose_clip_s(durations_s: Sequence[float]) -> float:
-    """Choose a clip length for recordings: what holds 95 % of them, between 0.5 and 5 s, to a tenth.
-
-    Args:
-        durations_s: seconds, at least one recording.
-
-    Example:
-        >>> choose_clip_s([2.0] * 99 + [60.0]), choose_clip_s([30.0, 40.0])
-        (2.0, 5.0)
-    """
-    return round(float(np.clip(np.quantile(durations_s, 0.95), 0.5, 5.0)), 1)
-
-
-def clip_s_line(durations_s: Sequence[float], clip_s: float) -> str:
-    """Say what a clip length means for recordings.
-
-    Args:
-        durations_s: seconds, at least one recording.
-        clip_s: seconds, > 0.
-
-    Example:
-        >>> clip_s_line([0.5, 2, 30], 2)
-        'clips of 2 s, which hold 2 of 3 sounds whole; --set data.clip_s chooses another length'
-    """
-    n_held = sum(duration_s <= clip_s for duration_s in durations_s)
-    held = f"{n_held} of {len(durations_s)} sounds whole"
-    return f"clips of {clip_s:g} s, which hold {held}; --set data.clip_s chooses another length"
 
 
 def choose_sample_rate(rates: Sequence[int], wanted: int) -> int:

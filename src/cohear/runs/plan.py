@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from cohear.data.datasets import Dataset, class_lines, drop_small, read_dataset
 from cohear.data.folds import Split, split, split_all, with_folds, with_validation
-from cohear.data.headers import choose_clip_s, choose_sample_rate, clip_s_line, read_headers, sample_rate_line
+from cohear.data.headers import choose_sample_rate, read_headers, sample_rate_line
+from cohear.data.sounding import choose_clip_s, clip_s_line, listen_for_lengths
 from cohear.data.store import Store, StoreSettings, open_store
 from cohear.errors import UserError
 from cohear.metrics.tasks import MULTI_LABEL, SINGLE_LABEL, Targets, Task
@@ -235,9 +236,14 @@ def list_clips(
             rate = changes["data.sample_rate"] = choose_sample_rate(headers.sample_rates, options.sample_rate)
             for name in {"n_fft", "hop_length"} - {name.removeprefix("front_end.") for name in chosen}:
                 changes[f"front_end.{name}"] = round(getattr(config.front_end, name) * rate / options.sample_rate)
-        clip_s = options.clip_s or choose_clip_s(headers.durations_s)
+        durations_s, sounding_s = headers.durations_s, list[float]()
+        if options.clip_s is None:
+            sounding_s = listen_for_lengths(dataset)
+            clip_s = choose_clip_s(durations_s, sounding_s)
+            if clip_s == choose_clip_s(durations_s):
+                sounding_s = []
         rate = changes.get("data.sample_rate", options.sample_rate)
-        said += [sample_rate_line(headers.sample_rates, rate), clip_s_line(headers.durations_s, clip_s)]
+        said += [sample_rate_line(headers.sample_rates, rate), clip_s_line(durations_s, clip_s, sounding_s)]
         if rate < options.sample_rate and "front_end.n_mels" not in {*chosen, *changes}:
             changes["front_end.n_mels"] = n_mels = _most_bands(change(config, changes))
             if n_mels < config.front_end.n_mels:

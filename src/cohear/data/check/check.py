@@ -15,6 +15,7 @@ from cohear.data.check.spelling import alike
 from cohear.data.check.survey import PROPERTIES, HeardClip, Overview, Survey, TrainingForm, summarize, windows_of
 from cohear.data.clips import Clip
 from cohear.data.datasets import Dataset, count_clips, imbalance_line
+from cohear.data.decoding import MUCH_PADDING
 from cohear.data.folds import way_without
 from cohear.data.wording import counted, some
 
@@ -108,7 +109,7 @@ def examine(
         yield from _small(dataset, [one.clip for one in heard] if skip_bad else dataset.clips)
         yield from _repeated(kinship)
         yield from _leaks(kinship)
-        yield from _telltale(heard) if not dataset.multi_label else ()
+        yield from _telltale(heard, background) if not dataset.multi_label else ()
         yield from _of_labels(dataset, overview, background)
         yield from _flawed(heard, form)
         for kind, texts in (("training", notes), ("left_out", dataset.notes)):
@@ -195,11 +196,12 @@ def _leaks(kinship: Kinship) -> Iterator[Finding | None]:
         yield _if_any(kind, "warning", what, f"{the} accuracy will be too good to be true: {_REGROUP}.", items)
 
 
-def _telltale(heard: Sequence[HeardClip]) -> Iterator[Finding | None]:
+def _telltale(heard: Sequence[HeardClip], background: str | None) -> Iterator[Finding | None]:
     """Find labels that a property of the file gives away, in data of one label per clip.
 
     A value gives labels away where nearly all clips (nine in ten) of these labels have it and hardly any (one in ten)
-    of the other labels; but for the value of most clips, which the others imply.
+    of the other labels; but for the value of most clips, which the others imply, and the level of background, which is
+    soft.
     """
     remedy = (
         "A classifier may learn the recorder instead of the sound: record labels alike, or convert all files alike."
@@ -207,7 +209,8 @@ def _telltale(heard: Sequence[HeardClip]) -> Iterator[Finding | None]:
     for name, value_of in PROPERTIES.items():
         counts: dict[str, Counter[str]] = defaultdict(Counter)
         for one in heard:
-            counts[one.clip.label][value_of(one)] += 1
+            if (name, one.clip.label) != ("level", background):
+                counts[one.clip.label][value_of(one)] += 1
         told: list[tuple[int, str, list[str]]] = []
         for value in sorted({value for of_label in counts.values() for value in of_label}):
             pure = sorted(
@@ -298,6 +301,14 @@ def _flawed(heard: Sequence[HeardClip], form: TrainingForm) -> Iterator[Finding 
     what = f"Clips shorter than {form.shortest_s:.2f} s, the least that the network takes in"
     remedy = "Training fills them up with silence; --set data.short=repeat repeats them instead."
     yield _if_any("short", "warning", what, remedy, [Item(name, f"{length_s:.3f} s") for length_s, name in short])
+
+    if form.clip_s:
+        padded_s = [max(0.0, form.clip_s - one.sound.duration_s) for one in heard]
+        share = sum(padded_s) / (form.clip_s * max(1, sum(windows_of(one, form) for one in heard)))
+        if share > MUCH_PADDING:
+            what = f"{share:.0%} of what training hears is padding, by which clips may be told apart."
+            remedy = "Choose a shorter length by --set data.clip_s, or --set data.short=repeat."
+            yield Finding("padding", "warning", what, remedy)
 
     cut = [Item(one.clip.id, f"{one.sound.shortfall_s:.2f} s are missing") for one in heard if one.sound.shortfall_s]
     remedy = "Copy them again, if they were not cut on purpose; training uses what is there."

@@ -1,0 +1,111 @@
+"""How long the sounds within clips last, by their level: what a window must hold.
+
+A clip that is longer than the sound in it is mostly pauses, and one that is filled up to the longest of them is mostly
+silence, which no recording has.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float32
+
+from cohear.data.audio_decoding import decode
+from cohear.data.clips import Clip
+from cohear.data.datasets import Dataset
+from cohear.data.decoding import in_order
+from cohear.errors import UserError
+
+_FRAME_S = 0.02
+_ABOVE_QUIET_DB, _BELOW_LOUDEST_DB = 10.0, 20.0
+"""A frame sounds where it is so far above the quietest tenth, and not so far below the loudest."""
+_MUCH_SHORTER = 0.6
+_MOST_LISTENED = 200
+"""Clips, spread evenly over a data set."""
+
+
+def sounding_s(waveform: Float32[np.ndarray, " time"], sample_rate: int) -> float:
+    """Return seconds from the first to the last frame that sounds; all of a waveform whose level stays alike.
+
+    Args:
+        waveform: full scale is [-1, 1].
+        sample_rate: Hz.
+
+    Example:
+        >>> quiet, rng = np.zeros(16000, np.float32), np.random.default_rng(0)
+        >>> quiet[4000:8000] = rng.normal(0, 0.1, 4000)
+        >>> sounding_s(quiet, 8000), sounding_s(quiet[4000:8000], 8000)
+        (0.5, 0.5)
+    """
+    n_samples = max(1, round(_FRAME_S * sample_rate))
+    n_frames = len(waveform) // n_samples
+    if n_frames < 2:
+        return len(waveform) / sample_rate
+    power = np.square(waveform[: n_frames * n_samples].reshape(n_frames, n_samples), dtype=np.float64).mean(axis=1)
+    level_db = 10 * np.log10(power + 1e-12)
+    least_db = max(np.quantile(level_db, 0.1) + _ABOVE_QUIET_DB, level_db.max() - _BELOW_LOUDEST_DB)
+    sounding = np.flatnonzero(level_db >= least_db)
+    if not len(sounding):
+        return len(waveform) / sample_rate
+    return int(sounding[-1] + 1 - sounding[0]) * n_samples / sample_rate
+
+
+def listen_for_lengths(dataset: Dataset) -> list[float]:
+    """Return how long the sounds of some clips last, seconds; clips that cannot be decoded are passed over.
+
+    Segments are as long as whoever marked them says.
+    """
+    whole = [clip for clip in dataset.clips if not clip.is_segment]
+    chosen = whole[:: -(-len(whole) // _MOST_LISTENED) or 1]
+    heard = in_order(chosen, lambda clips: [_length_s(dataset, clip) for clip in clips])
+    return [seconds for seconds in heard if seconds is not None]
+
+
+def _length_s(dataset: Dataset, clip: Clip) -> float | None:
+    try:
+        audio = decode(dataset.root / clip.path)
+    except UserError:  # told where it is decoded
+        return None
+    return sounding_s(audio.waveform, audio.sample_rate)
+
+
+def choose_clip_s(durations_s: Sequence[float], sounding_s: Sequence[float] = ()) -> float:
+    """Choose a clip length for recordings, between 0.5 and 5 s, to a tenth.
+
+    It holds 95 % of them; but where three of four sounds last less than six tenths of that, it holds these.
+
+    Args:
+        durations_s: seconds, at least one recording.
+        sounding_s: seconds that the sounds in some of them last.
+
+    Example:
+        >>> choose_clip_s([2.0] * 99 + [60.0]), choose_clip_s([30.0, 40.0])
+        (2.0, 5.0)
+        >>> choose_clip_s([3.8] * 20, [1.2] * 15 + [3.0] * 5)
+        1.2
+    """
+    whole_s = float(np.clip(np.quantile(durations_s, 0.95), 0.5, 5.0))
+    if len(sounding_s):
+        held_s = float(np.quantile(sounding_s, 0.75, method="inverted_cdf"))
+        if held_s < _MUCH_SHORTER * whole_s:
+            return max(0.5, np.ceil(10 * held_s - 1e-9).item() / 10)
+    return round(whole_s, 1)
+
+
+def clip_s_line(durations_s: Sequence[float], clip_s: float, sounding_s: Sequence[float] = ()) -> str:
+    """Say what a clip length means for recordings.
+
+    Args:
+        durations_s: seconds, at least one recording.
+        clip_s: seconds, > 0.
+        sounding_s: seconds that the sounds in some of them last, where these decided.
+
+    Example:
+        >>> clip_s_line([0.5, 2, 30], 2)
+        'clips of 2 s, which hold 2 of 3 sounds whole; --set data.clip_s chooses another length'
+    """
+    held, n = sum(duration_s <= clip_s for duration_s in durations_s), len(durations_s)
+    what, how = "sounds whole", ""
+    if len(sounding_s):
+        held, n = sum(seconds <= clip_s for seconds in sounding_s), len(sounding_s)
+        what, how = "sounds whole, by their level", f", though recordings last up to {max(durations_s):.1f} s"
+    return f"clips of {clip_s:g} s, which hold {held} of {n} {what}{how}; --set data.clip_s chooses another length"
