@@ -27,7 +27,7 @@ def tables(undrawn, tmp_path):
     """Judge a run, and return its tables by title, each of which fits a screen."""
 
     def of(*given, **how):
-        _, written = write_evaluation(judged_run(*given, **how), tmp_path / "page.html")
+        _, _, written = write_evaluation(judged_run(*given, **how), tmp_path / "page.html")
         assert all(len(line) <= 80 for table in written for line in to_text(table, 80).splitlines())
         return {table.title: table for table in written}
 

@@ -126,7 +126,8 @@ def test_a_comparison_shows_tables_tests_figures_and_runs(tmp_path, write_run):
             transform, wrong = "none" if method == "none" else "combination", tuple(range(n_wrong))
             write_run(tmp_path / f"{method}{fold}", method, transform, fold, wrong=wrong, warnings=[NASTY])
     write_run(tmp_path / "pitch", "consistency", "pitch", wrong=tuple(range(9)))
-    found, tables = write_comparison(read_runs([tmp_path]), tmp_path / "comparison.html")
+    place, found, tables = write_comparison(read_runs([tmp_path]), tmp_path / "comparison.html")
+    assert place == tmp_path / "comparison.html"
     assert found.result.startswith("Combination-CL: 95% of each label's clips found")
     assert [table.title for table in tables] == ["Accuracy by method", "Paired tests", "By label, Combination-CL"]
     text = (tmp_path / "comparison.html").read_text()
@@ -182,7 +183,7 @@ def test_in_markdown_a_name_is_but_a_name():
 
 def test_html_escapes_every_cell():
     html = to_html(TABLE)
-    assert "<th>a | &lt;b&gt;</th><td>1</td>" in html
+    assert '<th>a | &lt;b&gt;</th><td data-column="n">1</td>' in html
     assert "A note &amp; more." in html
 
 
@@ -194,3 +195,11 @@ def test_a_narrow_terminal_tears_no_word():
         "Combination-BDA  1",
         "No Augmentation  2",
     ]
+
+
+def test_a_page_of_other_runs_is_not_replaced(tmp_path, write_run, undrawn):
+    del undrawn
+    for name in ("a", "b"):
+        write_run(tmp_path / name, tracked=False)
+    places = [write_comparison(read_runs([tmp_path / name]), tmp_path / "page.html")[0].name for name in "abab"]
+    assert places == ["page.html", "page-2.html", "page.html", "page-2.html"]

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from cohear.runs.plan import Listing, Prepared
 
 _LINE_EVERY_S = 30.0
+_BESIDE_BAR = 24
+"""Columns for percent, time and the beginning of a note."""
 
 
 def say(message: str) -> None:
@@ -42,10 +44,20 @@ def progress_bar(what: str) -> Iterator[Callable[[float, str], None]]:
         yield _lines(what)
         return
     from rich.console import Console
-    from rich.progress import Progress, TextColumn
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+    from rich.table import Column
 
-    columns = (*Progress.get_default_columns(), TextColumn("{task.fields[note]}"))
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+    console = Console(stderr=True)
+    bar = BarColumn(bar_width=max(4, min(40, console.width - len(what) - _BESIDE_BAR)))
+    note_column = TextColumn("{task.fields[note]}", table_column=Column(no_wrap=True, overflow="ellipsis"))
+    columns = (
+        TextColumn("{task.description}"),
+        bar,
+        TaskProgressColumn(),
+        TimeRemainingColumn(compact=True),
+        note_column,
+    )
+    with Progress(*columns, console=console, transient=True) as bars:
         task = bars.add_task(what, total=1.0, note="")
 
         def update(share: float, note: str = "") -> None:

@@ -130,14 +130,14 @@ def evaluate(
         say(line)
     with progress_bar("judging") as update:
         judged = judge_runs(chosen, corruptions=corruptions, on_progress=update)
-    found, tables = write_evaluation(judged[0], out) if len(judged) == 1 else write_robustness(judged, out)
+    place, found, tables = write_evaluation(judged[0], out) if len(judged) == 1 else write_robustness(judged, out)
     if json_file:
         write_json(json_file, evaluation_values(judged))
     _print_verdict(found)
     if len(judged) == 1:
         print(f"{accuracy_sentence(judged[0])}\n")
     print_tables(tables)
-    say(f"report: {out}")
+    say(f"report: {place}")
 
 
 def print_comparison(
@@ -150,10 +150,10 @@ def print_comparison(
     """
     from cohear.reports.comparison import write_comparison
 
-    found, tables = write_comparison(runs, page, error_over)  # before anything is printed: a reader may leave early
+    place, found, tables = write_comparison(runs, page, error_over)  # before printing: a reader may leave early
     _print_verdict(found)
     print_tables(tables, markdown=markdown)
-    say(f"report: {page}")
+    say(f"report: {place}")
 
 
 def print_verdict(runs: "Sequence[Run]") -> None:

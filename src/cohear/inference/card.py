@@ -12,6 +12,7 @@ import jinja2
 
 from cohear.data.wording import no_markdown
 from cohear.evaluation.measure import N_VIEWS
+from cohear.judging.verdict import Verdict, answered_by, verdict
 from cohear.metrics.calibration import calibration_error_by_chance, expected_calibration_error
 from cohear.metrics.tasks import TASKS
 from cohear.objectives import largest_divergence
@@ -47,17 +48,25 @@ def pack_run(folder: Path, notes: str = "") -> TrainedModel:
     Raises:
         UserError: where there is no finished run, a file of it is damaged, or its network cannot be used.
     """
-    model = read_run(Run(folder))
+    run = Run(folder)
+    model = read_run(run)
     about = model.description.without_places()
     predictions = read_predictions(folder) if (folder / PREDICTIONS).exists() else None
     n_clips = about.provenance.n_test_clips if about.provenance else 0
     if predictions and (predictions.classes, len(predictions.paths)) != (about.classes, n_clips):
         raise damaged(folder / PREDICTIONS, "it is of another run")
     n_parameters = sum(parameter.numel() for parameter in model.build().parameters())
-    return replace(model, description=about, card=model_card(about, n_parameters, predictions, notes))
+    found = verdict(answered_by([run]), [run]) if n_clips and predictions else None
+    return replace(model, description=about, card=model_card(about, n_parameters, predictions, notes, found))
 
 
-def model_card(model: Description, n_parameters: int, predictions: Predictions | None, notes: str = "") -> str:
+def model_card(
+    model: Description,
+    n_parameters: int,
+    predictions: Predictions | None,
+    notes: str = "",
+    verdict: Verdict | None = None,
+) -> str:
     """Write the card of a packed model.
 
     Args:
@@ -65,6 +74,7 @@ def model_card(model: Description, n_parameters: int, predictions: Predictions |
         n_parameters: of the network.
         predictions: the answers to the test clips; None where they are not kept.
         notes: Markdown of the owner on license and data.
+        verdict: on the answers to the test clips.
     """
     about = model.provenance
     assert about is not None, "what was never trained has no card"
@@ -84,6 +94,7 @@ def model_card(model: Description, n_parameters: int, predictions: Predictions |
         tested=None if predictions is None or not len(predictions.paths) else _tested(model, predictions),
         n_wrong=None if about.accuracy is None else about.n_test_clips - round(about.accuracy * about.n_test_clips),
         notes=notes.strip(),
+        verdict=verdict,
     )
 
 

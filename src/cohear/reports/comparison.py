@@ -16,7 +16,7 @@ from cohear.metrics.accuracy import standard_error
 from cohear.reports import plots
 from cohear.reports.by_label import class_table, confusions
 from cohear.reports.experiments import Experiment, cell_of, closest, group_runs, mean, preset_text
-from cohear.reports.pages import WARNING, Table, count_text, nats_text, picture, signed, write_page
+from cohear.reports.pages import WARNING, Table, count_text, nats_text, of_runs, picture, signed, write_page
 from cohear.reports.paired import compare_pairs, paired_table
 from cohear.runs.build import shown_recipe
 from cohear.runs.identity import ONE_READ
@@ -109,7 +109,9 @@ def named(text: str, experiment: Experiment, among: Sequence[Experiment]) -> str
     return text if len(among) == 1 else f"{text}, {experiment.label}"
 
 
-def write_comparison(runs: Sequence[Run], out: Path, error_over: ErrorOver = "folds") -> tuple[Verdict, list[Table]]:
+def write_comparison(
+    runs: Sequence[Run], out: Path, error_over: ErrorOver = "folds"
+) -> tuple[Path, Verdict, list[Table]]:
     """Write the page that compares finished runs.
 
     Args:
@@ -118,7 +120,7 @@ def write_comparison(runs: Sequence[Run], out: Path, error_over: ErrorOver = "fo
         error_over: as for `comparison_tables`.
 
     Returns:
-        The verdict on the experiment of the highest accuracy, and the tables of the page.
+        Where the page lies, the verdict on the experiment of the highest accuracy, and the tables of the page.
 
     Raises:
         UserError: as `comparison_tables`, or if the page cannot be written.
@@ -128,9 +130,10 @@ def write_comparison(runs: Sequence[Run], out: Path, error_over: ErrorOver = "fo
     found = verdict(answered_by(best.runs), best.runs)
     if len(experiments) > 1:
         found = replace(found, result=f"{best.label}: {found.result}")
-    write_page(
+    place = write_page(
         out,
         "comparison.html",
+        of=of_runs(runs, error_over),
         title=" and ".join(sorted({run.subject for run in runs})),
         verdict=found,
         tables=tables[:-1],
@@ -142,7 +145,7 @@ def write_comparison(runs: Sequence[Run], out: Path, error_over: ErrorOver = "fo
         figures=list(_figures([row.experiment for row in rows])),
         runs=[run for row in rows for run in sorted(row.experiment.runs, key=cell_of)],
     )
-    return found, tables
+    return place, found, tables
 
 
 def labels_of(name: str, answers: Answered) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from cohear.metrics.calibration import N_BINS
 from cohear.metrics.thresholds import FEWEST_ANSWERS, detections, false_alarms_per_hour
 from cohear.reports import plots
 from cohear.reports.by_label import class_table, confusions, share
-from cohear.reports.pages import Table, nats_text, picture, write_page
+from cohear.reports.pages import Table, nats_text, of_runs, picture, write_page
 from cohear.reports.plots import Agreements, Line, Robustness
 
 _BEFORE, _AFTER = Line("as trained", "#6e6e6e", "--"), Line("after temperature", "#d55e00", "-")
@@ -58,7 +58,7 @@ def agreement_picture(models: Sequence[Agreements]) -> Markup:
     return picture(drawn, "Divergence and flips by strength of pitch shifts, rooms and masks, a line each model")
 
 
-def write_evaluation(judged: JudgedRun, out: Path) -> tuple[Verdict, list[Table]]:
+def write_evaluation(judged: JudgedRun, out: Path) -> tuple[Path, Verdict, list[Table]]:
     """Write the page of one run.
 
     Args:
@@ -66,7 +66,7 @@ def write_evaluation(judged: JudgedRun, out: Path) -> tuple[Verdict, list[Table]
         out: the HTML file to write; its folder exists.
 
     Returns:
-        The verdict on it, and every table there is of it, in the order in which they are read.
+        Where the page lies, the verdict on it, and every table there is of it, in the order in which they are read.
 
     Raises:
         UserError: where the page cannot be written.
@@ -87,9 +87,10 @@ def write_evaluation(judged: JudgedRun, out: Path) -> tuple[Verdict, list[Table]
     if (right := judged.right_when_corrupted) is not None:
         tables["corruptions"] = _corruption_table(judged, right)
         corruptions = corruption_picture([Robustness(_ONLY, before.accuracy, 1 - error_rates(right))])
-    write_page(
+    place = write_page(
         out,
         "evaluation.html",
+        of=of_runs([run], judged.clips.store.fingerprint),
         run=run,
         verdict=found,
         judged=judged,
@@ -101,7 +102,7 @@ def write_evaluation(judged: JudgedRun, out: Path) -> tuple[Verdict, list[Table]
         agreement=agreement_picture([mean_agreements(_ONLY, [judged])]),
         corruptions=corruptions,
     )
-    return found, [table for table in tables.values() if table is not None]
+    return place, found, [table for table in tables.values() if table is not None]
 
 
 def accuracy_sentence(judged: JudgedRun) -> str:

@@ -4,7 +4,9 @@ A page is one HTML file with everything it shows, style, pictures and sounds, an
 """
 
 import base64
+import hashlib
 import io
+import re
 import textwrap
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,9 +18,10 @@ import numpy as np
 import soundfile
 import soxr
 from jaxtyping import Float
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from cohear.data.wording import MARKUP_OF_SENTENCES, duration_text, no_markdown
+from cohear.runs.run import Run
 from cohear.runtime.files import write_text
 
 WARNING = "Warning: "
@@ -136,7 +139,21 @@ _TEMPLATES = jinja2.Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_TEMPLATES.filters |= {"nats": nats_text, "printable": printable, "duration": duration_text, "html": to_html}
+
+
+def with_code(text: str) -> Markup:
+    """Write what stands in backticks as code; the text is escaped."""
+    return Markup(_CODE.sub(r"<code>\1</code>", str(escape(text))))
+
+
+_TEMPLATES.filters |= {
+    "nats": nats_text,
+    "code": with_code,
+    "printable": printable,
+    "duration": duration_text,
+    "html": to_html,
+}
+_CODE = re.compile("`([^`]*)`")
 _MP3_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 """Hz; the format knows no others."""
 
@@ -174,11 +191,37 @@ def mp3_bytes(waveform: Float[np.ndarray, " time"], sample_rate: int) -> bytes:
     return output.getvalue()
 
 
-def write_page(path: Path, template: str, **content: Any) -> Path:
+def write_page(path: Path, template: str, of: str = "", **content: Any) -> Path:
     """Fill a template of this package and write the page, whole or not at all; every text in it is escaped.
+
+    Args:
+        path: of the page; where a page of something else is there already, another number is added to the name.
+        template: its file.
+        of: what the page is of, the same text for the same thing; empty: whatever is there is replaced.
+        **content: of the template.
+
+    Returns:
+        Where the page lies.
 
     Raises:
         UserError: where the place cannot be written.
     """
-    write_text(path, _TEMPLATES.get_template(template).render(**content))
-    return path
+    place, number = path, 1
+    while of and _is_of_another(place, of):
+        number += 1
+        place = path.with_name(f"{path.stem}-{number}{path.suffix}")
+    write_text(place, _TEMPLATES.get_template(template).render(**content, of=of))
+    return place
+
+
+def _is_of_another(path: Path, of: str) -> bool:
+    if not path.is_file():
+        return False
+    with path.open(encoding="utf-8", errors="replace") as file:
+        return f'<meta name="of" content="{of}">' not in file.read(2000)
+
+
+def of_runs(runs: Iterable[Run], *more: str) -> str:
+    """Name what a page is of: some runs, and what they were asked about."""
+    named = "\n".join([*sorted(run.record.identity for run in runs), *more])
+    return hashlib.blake2b(named.encode(), digest_size=8).hexdigest()

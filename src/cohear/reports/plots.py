@@ -44,7 +44,7 @@ STYLE: dict[Any, Any] = {
     "grid.linewidth": 0.8,
     "axes.axisbelow": True,
     "legend.frameon": False,
-    "legend.fontsize": 10,
+    "legend.fontsize": 11,
     "svg.hashsalt": "cohear",
 }
 """How every picture looks."""
@@ -68,7 +68,7 @@ _LONGEST_LINE = 36
 """Letters of a name in a picture."""
 _MOST_ANNOTATED_CLASSES = 12
 _COLUMNS = 2
-_SMALL = {**STYLE, "font.size": 9, "legend.fontsize": 9, "axes.titlesize": 9}
+_SMALL = {**STYLE, "axes.titlesize": 11}
 
 
 class Line(NamedTuple):
@@ -207,7 +207,7 @@ def confusion_picture(counts: Int64[np.ndarray, "label label"], classes: Sequenc
             for row, column in zip(*np.nonzero(counts), strict=True):
                 ink = "white" if shares[row, column] > 0.55 else "black"
                 text = str(counts[row, column])
-                axes.text(column, row, text, ha="center", va="center", color=ink, fontsize=10)
+                axes.text(column, row, text, ha="center", va="center", color=ink, fontsize=11)
         axes.set_xticks(range(n_classes), classes, rotation=90)
         axes.set_yticks(range(n_classes), classes)
         axes.set(xlabel="answered", ylabel="label")
@@ -248,7 +248,7 @@ def corruption_panels(models: Sequence[Robustness]) -> bytes:
     """Draw the accuracy under each corruption over its severity, one small plot for each, and last their mean."""
     n_rows = -(-(len(CORRUPTIONS) + 1) // _COLUMNS)
     with mpl.rc_context(_SMALL):
-        figure = Figure((WIDTH_IN, 0.5 + 1.6 * n_rows), layout="constrained")
+        figure = Figure((WIDTH_IN, 0.5 + 1.8 * n_rows), layout="constrained")
         panels = figure.subplots(n_rows, _COLUMNS, sharex=True, sharey=True).ravel()
         for place, axes in enumerate(panels[: len(CORRUPTIONS) + 1]):
             is_mean = place == len(CORRUPTIONS)
@@ -267,15 +267,15 @@ def corruption_panels(models: Sequence[Robustness]) -> bytes:
             axes.set(xlim=(-0.2, len(SEVERITIES) + 0.2), ylim=(0, 100), xticks=range(len(SEVERITIES) + 1))
         for axes in panels[len(CORRUPTIONS) + 1 :]:
             axes.set_axis_off()
-        figure.supxlabel("severity (0: clean)", fontsize=9)
-        figure.supylabel("accuracy, %", fontsize=9)
+        figure.supxlabel("severity (0: clean)", fontsize=11)
+        figure.supylabel("accuracy, %", fontsize=11)
         return _with_legend(figure, panels[0], len(models))
 
 
 def agreement_panels(models: Sequence[Agreements]) -> bytes:
     """Draw divergence and flips over the strength of each transform."""
     with mpl.rc_context(_SMALL):
-        figure = Figure((WIDTH_IN, 3.8), layout="constrained")
+        figure = Figure((WIDTH_IN, 4.4), layout="constrained")
         panels = figure.subplots(2, len(NAMES), sharex="col", sharey="row", squeeze=False)
         for column, (kind, title) in enumerate(NAMES.items()):
             places = [place for place, perturbation in enumerate(PERTURBATIONS) if perturbation.kind == kind]

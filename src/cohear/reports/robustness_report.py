@@ -31,7 +31,7 @@ from cohear.reports.evaluation_report import (
     right_of,
 )
 from cohear.reports.experiments import Experiment, cell_of, group_runs
-from cohear.reports.pages import WARNING, Table, picture, write_page
+from cohear.reports.pages import WARNING, Table, of_runs, picture, write_page
 from cohear.reports.paired import Answer, Answers, Pair, compare_pairs, paired_table
 from cohear.reports.plots import Line, Robustness
 
@@ -131,7 +131,7 @@ def _baseline(experiments: Sequence[JudgedExperiment]) -> JudgedExperiment:
     return next((its for its in experiments if its.experiment.method == "none"), experiments[0])
 
 
-def write_robustness(judged: Sequence[JudgedRun], out: Path) -> tuple[Verdict, list[Table]]:
+def write_robustness(judged: Sequence[JudgedRun], out: Path) -> tuple[Path, Verdict, list[Table]]:
     """Write the page of several runs.
 
     Args:
@@ -139,7 +139,7 @@ def write_robustness(judged: Sequence[JudgedRun], out: Path) -> tuple[Verdict, l
         out: the HTML file to write; its folder exists.
 
     Returns:
-        The verdict on the experiment with the fewest errors, and the tables of the page.
+        Where the page lies, the verdict on the experiment with the fewest errors, and the tables of the page.
 
     Raises:
         UserError: where two runs are the same, or the page cannot be written.
@@ -151,9 +151,10 @@ def write_robustness(judged: Sequence[JudgedRun], out: Path) -> tuple[Verdict, l
         found = replace(found, result=f"{best.label}: {found.result}")
     pairs = list(zip(plots.experiment_lines([its.experiment for its in experiments]), experiments, strict=True))
     tables = comparison_tables(experiments)
-    write_page(
+    place = write_page(
         out,
         "robustness.html",
+        of=of_runs((its.run for its in judged), *sorted({its.clips.store.fingerprint for its in judged})),
         title=" and ".join(sorted({its.clips.dataset for its in judged})),
         verdict=found,
         tables=tables[:-1],
@@ -168,7 +169,7 @@ def write_robustness(judged: Sequence[JudgedRun], out: Path) -> tuple[Verdict, l
         agreement=agreement_picture([mean_agreements(line, its.judged) for line, its in pairs]),
         runs=[run for its in experiments for run in zip(its.experiment.runs, its.judged, its.judgements, strict=True)],
     )
-    return found, tables
+    return place, found, tables
 
 
 def comparison_tables(experiments: Sequence[JudgedExperiment]) -> list[Table]:

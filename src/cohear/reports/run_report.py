@@ -16,6 +16,7 @@ from cohear.judging.shown_clips import ShownClip, ShownView
 from cohear.judging.verdict import answered_by, verdict
 from cohear.metrics.accuracy import wilson_interval
 from cohear.metrics.thresholds import FEWEST_ANSWERS
+from cohear.models.log_mel import hz_to_mel, mel_to_hz
 from cohear.objectives import largest_divergence
 from cohear.reports import plots
 from cohear.reports.by_label import class_table, confusions
@@ -57,8 +58,14 @@ def write_run_report(run: Run, strips: Sequence[ShownClip] = ()) -> Path:
         largest_jsd=largest_divergence(N_VIEWS, n_choices),
         by_label=class_table(answers),
         confusions=confusions(answers),
-        strips=[_strip(clip, n_choices) for clip in strips],
+        strips=[_strip(clip, n_choices, _band_edges(run)) for clip in strips],
     )
+
+
+def _band_edges(run: Run) -> tuple[float, float]:
+    """Return the lowest and the highest frequency that a run hears, Hz."""
+    front_end = run.config.front_end
+    return front_end.f_min, front_end.f_max or run.config.data.sample_rate / 2
 
 
 def has_sounds(run: Run) -> bool:
@@ -115,13 +122,20 @@ def _curves(run: Run) -> dict[str, Markup]:
     return drawn
 
 
-def _strip(clip: ShownClip, n_choices: int) -> dict[str, Any]:
+def _khz_marks(f_min: float, f_max: float) -> list[tuple[str, int]]:
+    """Choose kHz to write on a picture of mel bands, each with its height in percent of the picture."""
+    marked_hz = mel_to_hz(np.linspace(hz_to_mel(f_min), hz_to_mel(f_max), 3)).tolist()
+    return [(f"{hz / 1000:.2g}", at) for hz, at in zip(marked_hz, (2, 46, 86), strict=True)]  # text is a tenth high
+
+
+def _strip(clip: ShownClip, n_choices: int, hz: tuple[float, float]) -> dict[str, Any]:
     loudest_db = max(float(view.log_mel.max()) for view in clip.views)
     return {
         "path": clip.path,
         "label": ", ".join(clip.labels) or "none of the labels",
         "jsd": clip.jsd,
         "largest_jsd": largest_divergence(len(clip.views), n_choices),
+        "khz": _khz_marks(*hz),
         "views": [_card(clip, view, loudest_db) for view in clip.views],
     }
 
