@@ -77,6 +77,11 @@ def test_events_join_the_windows_of_labels_that_have_a_threshold(cohear, copied,
         (start, label) for start, _, label in windows for a, b, its in events if a <= start < b and its == label
     }
     assert cohear("predict", copied, pond, "--events", "--threshold", 1).rows == []
+    page = pond.parent / "heard.html"
+    said = cohear("predict", copied, pond, "--events", "--html", page)
+    assert f"page: {page}" in said.err
+    assert page.read_text().count("<rect class=event") == len(said.rows) > 0
+    assert cohear("predict", copied, pond, "--html", page).refuses("--events")
 
 
 @pytest.mark.parametrize("format", ["audacity", "raven"])

@@ -34,6 +34,7 @@ def predict(
     threshold: Annotated[float | None, typer.Option(min=0, max=1, metavar="P")] = None,
     format: Format = "csv",
     out: Annotated[Path | None, typer.Option(metavar="DIR")] = None,
+    html: Annotated[Path | None, typer.Option("--html", metavar="FILE", callback=options.written(".html"))] = None,
     embeddings: Annotated[Path | None, typer.Option(metavar="DIR")] = None,
 ) -> None:
     """Print what is heard, window by window, as CSV: path,start_s,end_s,label,probability.
@@ -56,6 +57,8 @@ def predict(
 
     cohear predict runs/my-run pond/ --events --threshold 0.8 --format audacity --out pond/
 
+    cohear predict runs/my-run night/ --hop-s 1 --events --html night.html > night.csv
+
     Args:
         run: A finished run folder, or a .cohear file.
         files: Sounds, folders of them, or patterns such as 'site*/*.wav'.
@@ -65,12 +68,15 @@ def predict(
         threshold: Leave out what is less probable, whatever was fitted.
         format: A table, or a label track for each recording (with --out).
         out: The folder of the label tracks.
+        html: With --events: a page of when what was heard, with the most and the least sure events to listen to.
         embeddings: Write an embedding of each window, a .npy per recording.
     """
     if (out is not None) != (format in ("audacity", "raven")):
         raise UserError(
             "--out DIR is for label tracks (--format audacity or raven), which need it; all else is printed"
         )
+    if html is not None and not events:
+        raise UserError("--html is a page of events; give --events too")
     import torch
 
     from cohear.data.audio_decoding import AudioStream
@@ -123,7 +129,7 @@ def predict(
                     windows = followed(chain([first], heard), stream, index)
                     windows = keep_embeddings(windows, kept[index]) if kept else windows
                     rows = (row for window in windows for row in reporting.report(window))
-                    rows = tally.count(join_windows(rows)) if events else rows
+                    rows = tally.count(join_windows(rows), recording.path) if events else rows
                     _write(rows, stream, format, tracks[index] if tracks else stdout)
             if stream.damage is not None:
                 fail(stream.damage, "left out" if first is None else "heard up to its damage")
@@ -136,7 +142,10 @@ def predict(
     for line in tally.lines:
         say(line)
     if events:
-        say(to_text(tally.table(classifier, reporting, is_given=threshold is not None), 80))
+        table = tally.table(classifier, reporting, is_given=threshold is not None)
+        if html is not None:
+            say(f"page: {_write_page(html, run, classifier, tally, table)}")
+        say(to_text(table, 80))
     if errors:
         raise UserError(f"{len(errors)} of {len(recordings)} files could not be heard to their end, as said above")
 
@@ -159,6 +168,25 @@ def _write(rows: "Iterable[Prediction]", stream: "AudioStream", format: Format, 
     write_text(place, text)
 
 
+def _write_page(html: Path, run: Path, classifier: "Classifier", tally: "_Tally", table: "Table") -> Path:
+    """Write the page of what was heard."""
+    import torch
+
+    from cohear.reports.heard_report import Event, HeardRecording, write_heard
+
+    device = next(classifier.network.parameters()).device
+
+    @torch.inference_mode()
+    def log_mel(waveform: Any) -> Any:
+        return classifier.front_end(torch.from_numpy(waveform).to(device)).cpu().numpy()
+
+    recordings = [
+        HeardRecording(path, tally.lengths_s.get(path, 0.0), tuple(Event(*event) for event in events))
+        for path, events in tally.events.items()
+    ]
+    return write_heard(html, run.resolve().name, recordings, table, classifier.sample_rate, log_mel)
+
+
 def _say_that_every_window_gets_a_label(classifier: "Classifier") -> None:
     """Warn where answers mean less than they seem to."""
     if classifier.about.background is None and not classifier.task.gives_several:
@@ -169,13 +197,16 @@ def _say_that_every_window_gets_a_label(classifier: "Classifier") -> None:
 class _Tally:
     """Counts events, and recordings of which answers mean little."""
 
-    durations_s: dict[str, list[float]] = field(default_factory=dict)
-    """Of the events of each label."""
+    events: dict[Path, list["Prediction"]] = field(default_factory=dict)
+    """Of each recording that was heard."""
+    lengths_s: dict[Path, float] = field(default_factory=dict)
+    """Of each recording."""
     flawed: dict[str, list[str]] = field(default_factory=dict)
     """Recordings that could not be judged well, by what is the matter with them."""
 
     def note(self, stream: "AudioStream", shortest_s: float) -> None:
-        """Note what is the matter with a recording that was heard to its end."""
+        """Note what is the matter with a recording that was heard to its end, and how long it is."""
+        self.lengths_s[stream.path] = stream.duration_s
         from cohear.data.audio_decoding import SILENT, cancels
 
         matters = {
@@ -197,10 +228,11 @@ class _Tally:
             for what, paths in self.flawed.items()
         ]
 
-    def count(self, events: "Iterable[Prediction]") -> "Iterator[Prediction]":
-        """Pass events on."""
+    def count(self, events: "Iterable[Prediction]", path: Path) -> "Iterator[Prediction]":
+        """Pass the events of a recording on."""
+        its = self.events.setdefault(path, [])
         for event in events:
-            self.durations_s.setdefault(event.label, []).append(event.end_s - event.start_s)
+            its.append(event)
             yield event
 
     def table(self, classifier: "Classifier", reporting: "Reporting", *, is_given: bool) -> "Table":
@@ -209,10 +241,13 @@ class _Tally:
         from cohear.reports.pages import Table
 
         calibration, rows = classifier.about.calibration, []
+        of_label: dict[str, list[float]] = {}
+        for event in chain.from_iterable(self.events.values()):
+            of_label.setdefault(event.label, []).append(event.end_s - event.start_s)
         for label, least in zip(classifier.classes, reporting.thresholds.tolist(), strict=True):
             if label == classifier.about.background:
                 continue
-            threshold, durations_s = calibration.thresholds.get(label), self.durations_s.get(label, [])
+            threshold, durations_s = calibration.thresholds.get(label), of_label.get(label, [])
             rests_on = "as given" if is_given else "default: no validation clips"
             if not is_given and calibration.is_fitted:
                 rests_on = "none: its validation answers are too often wrong"

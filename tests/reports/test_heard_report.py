@@ -1,0 +1,52 @@
+"""The page of what was heard: places on lines, hours by the recorder's clock, and which events are shown."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from cohear.reports.heard_report import Event, HeardRecording, write_heard
+from cohear.reports.pages import Table
+
+LABELS = Table("Events", ("Label", "Events"), (("frog", "5"), ("owl", "1"), ("rain", "0")), ())
+
+
+def recording(path: Path, duration_s: float, *events: tuple[float, str, float]) -> HeardRecording:
+    soundfile.write(path, np.random.default_rng(0).normal(0, 0.1, round(duration_s * 8000)), 8000)
+    return HeardRecording(path, duration_s, tuple(Event(start, start + 1, label, p) for start, label, p in events))
+
+
+@pytest.fixture
+def page(tmp_path):
+    frogs = [(float(place), "frog", 0.5 + place / 20) for place in range(5)]
+    heard = [
+        recording(tmp_path / "pond_20260601_235950.wav", 20, *frogs, (15.0, "owl", 0.9)),
+        recording(tmp_path / "<b>.wav", 10),
+    ]
+    out = write_heard(tmp_path / "heard.html", "pond", heard, LABELS, 8000, lambda waveform: waveform.reshape(-1, 8).T)
+    return out.read_text()
+
+
+def test_events_lie_at_their_places(page):
+    assert "pond: 6 events of 2 labels" in page
+    assert "2 recordings, 30 s" in page
+    assert "<rect class=event x=750.0 y=2 width=50.0" in page  # 15 to 16 of 20 s
+    assert page.count("<rect class=event") == 6
+    assert page.count("class=line") == 2  # no line for rain
+    assert "In 1 of the recordings there is no event." in page
+    assert "<b>" not in page
+
+
+def test_hours_are_those_of_the_recorders_clock(page):
+    rows = page[page.index("Events by hour") :]
+    for hour, n_frogs, n_owls in (("00:00", 0, 1), ("23:00", 5, 0)):
+        assert f'<th>{hour}</th><td data-column="frog">{n_frogs}</td><td data-column="owl">{n_owls}</td>' in rows
+    assert HeardRecording(Path("walk.wav"), 9e3, ()).hour_of(Event(3700, 3701, "frog", 1)) == "hour 2"
+    assert HeardRecording(Path("20261399_000000.wav"), 9e3, ()).began is None
+
+
+def test_the_surest_and_the_least_sure_are_to_be_heard(page):
+    shown = page[page.index("Events to see and hear") :]
+    assert shown.count("<audio") == 5  # of five frogs two and two, of one owl the one
+    assert [shown.count(f"<strong>{kind}</strong>, {p}%") for kind, p in (("surest", 70), ("least sure", 50))] == [1, 1]
