@@ -54,9 +54,8 @@ This page is for the same table at a size that two processor cores can train. No
 it shows nothing but its own form. They are made by"""
 HOW_REHEARSAL = """\
 ```
-cohear reproduce table1 --data ESC-50 --preset small --folds 1 --jobs 2 --out results/table1-small \\
-    --set training.epochs=12 --set objective.ramp_epochs=1.6666666666666667 \\
-    --set optimizer.decay_epochs=0.3333333333333333
+cohear reproduce table1 --data ESC-50 --preset quarter --epochs 12 --folds 1 --jobs 2 --out results/table1-small \\
+    --set network.width=0.125 --set training.batch_size=48 --set training.precision=float32 --set views.kept=false
 ```
 
 The paper's own experiment: [table1.md](table1.md)."""
