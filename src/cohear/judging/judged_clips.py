@@ -181,7 +181,7 @@ def _known_labels(
     classes = run.record.classes
     label_sets = [store.clips[row].labels for row in rows]
     spelled = _spelled_as(classes, {label for labels in label_sets for label in labels}, notes)
-    label_sets = [tuple(spelled.get(label, label) for label in labels) for labels in label_sets]
+    label_sets = [tuple(spelled[label] for label in labels) for labels in label_sets]
     if store.multi_label and not run.task.gives_several:
         raise UserError(
             f"clips of '{path}' have several labels, and the run answers with one; give clips with one label each"
@@ -202,14 +202,14 @@ def _known_labels(
 
 
 def _spelled_as(classes: Sequence[str], labels: Collection[str], notes: list[str]) -> dict[str, str]:
-    """Pair labels that a run does not know with those of its own that surely are the same, and note it."""
-    spelled: dict[str, str] = {}
+    """Write each label as a run does, where it surely is one of its own in another spelling, and note that."""
+    spelled = {label: label for label in labels}
     for label in sorted(set(labels) - set(classes)):
         same = [own for own in classes if own not in labels and same_label(own, label)]
         if len(same) == 1:
             spelled[label] = same[0]
-    if spelled:
-        notes.append(f"taken for labels of the run: {some([f'{a!r} for {b!r}' for a, b in spelled.items()])}")
+    if taken := [f"'{label}' for '{own}'" for label, own in sorted(spelled.items()) if label != own]:
+        notes.append(f"taken for labels of the run: {some(taken)}")
     return spelled
 
 

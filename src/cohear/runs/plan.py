@@ -237,7 +237,7 @@ def list_clips(
             for name in {"n_fft", "hop_length"} - {name.removeprefix("front_end.") for name in chosen}:
                 changes[f"front_end.{name}"] = round(getattr(config.front_end, name) * rate / options.sample_rate)
         durations_s, sounding_s = headers.durations_s, list[float]()
-        if options.clip_s is None:
+        if clip_s is None:
             sounding_s = listen_for_lengths(dataset)
             clip_s = choose_clip_s(durations_s, sounding_s)
             if clip_s == choose_clip_s(durations_s):
