@@ -84,7 +84,7 @@ def test_what_cannot_be_made_in_its_place_is_refused_before_anything_is_trained(
     cohear, tones, trained, tmp_path, monkeypatch
 ):
     record = Run(trained).record
-    usual = tmp_path / readable_name(record.config, record.model, record.identity)
+    usual = tmp_path / readable_name(record.config, record.model, record.dataset)
     shutil.copytree(trained, usual)
     monkeypatch.setattr("cohear.runs.grid.EXECUTORS", {"local": None})
     assert cohear("crossval", tones, *OPTIONS, "--track", "every", "--out", tmp_path).refuses(usual, "--track end")

@@ -170,11 +170,9 @@ def test_an_experiment_is_what_folds_and_seeds_share():
 
 def test_a_folder_name_shows_what_differs():
     config = change(small(), {"fold": 3, "training.epochs": 4})
-    assert readable_name(config, "Combination-CL", "0123456789abcdef") == "combination-cl_fold3_small_epochs=4_01234567"
+    assert readable_name(config, "Combination-CL", "My Pond") == "my-pond_combination-cl_fold3_small_epochs=4"
     within = change(config, {"data.esc10": True})  # ESC-10 alone or within ESC-50: the fingerprint tells
-    assert readable_name(within, "Combination-CL", "0123456789abcdef") == readable_name(
-        config, "Combination-CL", "0123456789abcdef"
-    )
+    assert readable_name(within, "Combination-CL", "My Pond") == readable_name(config, "Combination-CL", "My Pond")
 
 
 def test_models_are_found_by_name_in_the_papers_order():

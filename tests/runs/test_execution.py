@@ -3,6 +3,7 @@
 import csv
 import gc
 import weakref
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from cohear.metrics.thresholds import Threshold
 from cohear.runs.config import VALIDATION_SHARE, is_tracked
 from cohear.runs.execution import execute
 from cohear.runs.identity import identify
-from cohear.runs.plan import list_clips
+from cohear.runs.plan import Plan, list_clips
 from cohear.runs.predictions import Predictions, count_false_alarms, fit_calibration
 from cohear.runs.presets import small
 from cohear.runs.run import Run
@@ -307,3 +308,15 @@ def test_a_run_on_every_clip_without_a_validation_part_is_one_run_however_that_i
 
     assert identity() == identity(data__validation_share=0)
     assert identity() != identity(data__validation_share=0.2)
+
+
+def test_a_folder_name_is_another_runs_only_once(folders, tmp_path):
+    listing = list_clips(folders, tiny_config({"training.epochs": 1}))
+    plans = [Plan(config, listing.decode(), track="end", parent=tmp_path) for config in (listing.config,) * 2]
+    assert plans[0].folder.name.startswith(f"{folders.name}_combination-cl_fold1_quarter")
+    plans[0].folder.mkdir()
+    Run(plans[0].folder).write_record(replace(plans[0].record, identity="0123456789"))
+    assert plans[1].folder == tmp_path / f"{plans[0].folder.name}_{plans[1].record.identity[:4]}"
+    Run(plans[0].folder).write_record(plans[0].record)
+    again = Plan(listing.config, listing.decode(), track="end", parent=tmp_path)
+    assert again.folder == plans[0].folder

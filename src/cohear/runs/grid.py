@@ -65,6 +65,11 @@ def plan_grid(
     placed: dict[str, Plan] = {}  # runs that are the same are one
     for plan in plans:
         placed.setdefault(plan.record.identity, _place(plan, there.get(plan.record.identity, [])))
+    taken: set[Path] = set()
+    for identity, plan in placed.items():
+        if plan.folder in taken:  # another run of the grid that has the same name
+            placed[identity] = replace(plan, out=plan.folder.with_name(f"{plan.folder.name}_{identity[:4]}"))
+        taken.add(plan.folder)
     return list(placed.values())
 
 

@@ -84,22 +84,32 @@ def model_name(config: Config) -> str:
     return TRANSFORM_NAMES.get(transform, transform) + suffix
 
 
-def readable_name(config: Config, model: str, identity: str) -> str:
-    """Name a run folder: model, fold, what was chosen otherwise than the preset has it, the identity's first digits.
+def readable_name(config: Config, model: str, dataset: str) -> str:
+    """Name a run folder: data, model, fold, and what was chosen otherwise than the preset has it.
 
     Args:
         config: resolved.
         model: the paper's name of the model.
-        identity: from `identify`.
+        dataset: the name of the data.
     """
     preset = PRESETS.get(config.preset, Config)()
-    parts = [_short(model.lower()), f"fold{config.fold}"]
+    parts = [_short(dataset.lower()), _short(model.lower()), f"fold{config.fold}"]
     parts += [f"seed{config.seed}"] * (config.seed != 0) + [config.preset] * (config.preset != "paper")
     for name, value in differences(config, preset).items():
         is_usual = name == "data.validation_share" and value == VALIDATION_SHARE  # nobody chose it
         if name not in IN_NAME and not is_usual:
             parts.append(f"{name.split('.')[-1]}={_short(value)}")
-    return "_".join(parts)[:150] + "_" + identity[:8]
+    return "_".join(filter(None, parts))[:150]
+
+
+def free_name(parent: Path, name: str, identity: str) -> Path:
+    """Return a run folder of that name, or of one with digits of the identity where another run has the name."""
+    folder = parent / name
+    try:
+        is_free = not Run(folder).is_begun or Run(folder).record.identity == identity
+    except UserError:  # damaged, and so not this run's
+        is_free = False
+    return folder if is_free else parent / f"{name}_{identity[:4]}"
 
 
 def _short(value: Any) -> str:

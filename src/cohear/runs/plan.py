@@ -23,7 +23,7 @@ from cohear.errors import UserError
 from cohear.metrics.tasks import MULTI_LABEL, SINGLE_LABEL, Targets, Task
 from cohear.runs.build import build_front_end, build_on_meta, build_schedule, build_transform
 from cohear.runs.config import EVERY_CLIP, VALIDATION_SHARE, Config, change
-from cohear.runs.identity import NUMERICS, identify, identify_experiment, model_name, readable_name
+from cohear.runs.identity import NUMERICS, free_name, identify, identify_experiment, model_name, readable_name
 from cohear.runs.run import Record
 from cohear.runtime.files import cache_folder
 from cohear.training.batches import items_per_batch
@@ -177,10 +177,13 @@ class Plan:
             contents=contents,
         )
 
-    @property
+    @cached_property
     def folder(self) -> Path:
         """Where the run goes."""
-        return self.out or self.parent / readable_name(self.config, self.name, self.record.identity)
+        if self.out is not None:
+            return self.out
+        name = readable_name(self.config, self.name, self.record.dataset)
+        return free_name(self.parent, name, self.record.identity)
 
     @property
     def warnings(self) -> tuple[str, ...]:
