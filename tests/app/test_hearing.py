@@ -1,16 +1,19 @@
 """Views against what is measured of them: cents, decay times, hidden cells; divergences against scipy."""
 
 import dataclasses
+import io
 import math
 
 import numpy as np
 import pytest
+from matplotlib.image import imread
 from scipy.spatial.distance import jensenshannon
 from scipy.stats import entropy
 
 from cohear.app.hearing import AMOUNTS, answered, divergence, hear, probabilities, without_hidden
 from cohear.app.sounds import take_excerpt
 from cohear.evaluation.calibration import Calibration, Threshold
+from cohear.reports.plots import log_mel_png
 from cohear.transforms import SpecAugment
 from made_models import changed
 
@@ -63,6 +66,10 @@ def test_masks_hide_the_share_asked_for_by_the_mean_and_keep_the_rest(classifier
     assert (hidden == (bands[:, None] | frames)).all()
     assert SpecAugment().fill == "mean"
     np.testing.assert_allclose(view.log_mel[hidden], clean.log_mel[:, :n_sound].mean(), rtol=1e-5)
+    assert clean.picture is clean.log_mel
+    assert np.array_equal(np.isnan(view.picture), view.is_hidden)
+    drawn = imread(io.BytesIO(log_mel_png(view.picture, 0.0)))[::-1]  # bands upwards
+    assert np.array_equal(drawn[:, :, 3] == 0, view.is_hidden)  # a gap shows the page
 
 
 def test_to_the_ear_the_hidden_is_silent_and_the_rest_is_not(classifier):

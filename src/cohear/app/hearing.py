@@ -56,6 +56,13 @@ class HeardView:
     """What the network sees, dB."""
     logits: Float32[np.ndarray, " label"]
     """What it says, already divided by the classifier's temperature."""
+    is_hidden: Bool[np.ndarray, "band frame"] | None = None
+    """What of the spectrogram is hidden; None: nothing."""
+
+    @property
+    def picture(self) -> Float32[np.ndarray, "band frame"]:
+        """The spectrogram to be drawn: NaN where it is hidden, whatever the network sees there."""
+        return self.log_mel if self.is_hidden is None else np.where(self.is_hidden, np.float32(np.nan), self.log_mel)
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +96,7 @@ def hear(classifier: Classifier, excerpt: Excerpt, view: View = "clean", amount:
         rt60_s = max(amount, _SHORTEST_ROOM_S)
         description = f"room of RT60 {rt60_s:g} s"
         clip = reverberate(clip, room_responses(1, (rt60_s, rt60_s), sample_rate))
-    log_mel = front_end(clip)[0]
+    log_mel, is_hidden = front_end(clip)[0], None
     waveform = clip[0].numpy()
     if view == "masks" and amount:
         description = f"{amount:g} % of bands and of time hidden"
@@ -100,7 +107,8 @@ def hear(classifier: Classifier, excerpt: Excerpt, view: View = "clean", amount:
         log_mel = log_mel.masked_fill(is_hidden, log_mel[:, :n_sound].mean())  # as in training
         waveform = without_hidden(waveform, bands, frames, front_end)
     logits = classifier.calibrated(classifier.network(log_mel[None]))[0]
-    return HeardView(description, waveform, log_mel.numpy(), logits.numpy())
+    hidden = None if is_hidden is None else is_hidden.numpy()
+    return HeardView(description, waveform, log_mel.numpy(), logits.numpy(), hidden)
 
 
 def _hidden(n: int, n_masked: int, share: float) -> Bool[np.ndarray, " {n}"]:

@@ -150,7 +150,7 @@ def view_card(classifier: Classifier, heard: HeardClip, name: View) -> str:
         name=name,
         view=view,
         strokes=waveform_strokes(view.waveform, float(np.abs(clean.waveform).max()) or 1.0),
-        spectrogram=data_uri(log_mel_png(view.log_mel, float(clean.log_mel.max())), "image/png"),
+        spectrogram=data_uri(log_mel_png(view.picture, float(clean.log_mel.max())), "image/png"),
         duration_s=classifier.clip_s,
         sound=data_uri(mp3_bytes(view.waveform, classifier.sample_rate), "audio/mpeg"),
         bars=_bars(classifier, view, clean),

@@ -218,7 +218,7 @@ def log_mel_png(log_mel: Float[np.ndarray, "band frame"], loudest_db: float) -> 
     """Draw a log-mel spectrogram, low bands below; a cell is a pixel, which the page enlarges (PNG).
 
     Args:
-        log_mel: dB.
+        log_mel: dB; what is NaN is left out of the picture.
         loudest_db: the brightest color; the darkest is 80 dB below. Where that is silence, all is dark. The same for
             all views of a clip, so that their pictures compare.
     """
