@@ -73,7 +73,6 @@ WRONG = [
             (("--top", "0"), ("'--top'",)),
             (("--hop-s", "0.7"), ("0.7 s",)),
             (("--threshold", "1.5"), ("'--threshold'",)),
-            (("--events",), ("thresholds",)),
             (("--format", "xml"), ("xml",)),
             (("--format", "raven"), ("--out",)),
             (("--out", "{tmp}"), ("--out",)),

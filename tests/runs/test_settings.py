@@ -44,7 +44,7 @@ OTHER: dict[str, Any] = {
     "data.drop_small": 17,
     "data.skip_bad": True,
     "data.validation_share": 0.45,
-    "data.background": "tone2",
+    "data.background": "tone0",
     "views.transform": "pitch",
     "views.n_transformed": 1,
     "views.standard_reads": "one",

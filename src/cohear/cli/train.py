@@ -9,7 +9,6 @@ import typer
 
 from cohear.cli import options
 from cohear.cli.progress import decode, format_s, progress_bar, say
-from cohear.cli.show import print_verdict
 from cohear.data.wording import counted
 from cohear.runtime.interrupts import how_to_go_on
 from cohear.runtime.machine import process_rank
@@ -79,6 +78,8 @@ def train(
     if was_made or not run.report.exists():
         write_report(run, plan)
     if run.is_tested:
+        from cohear.cli.show import print_verdict
+
         print_verdict([run])
     print(_result_text(run.metrics) + ("" if was_made else " (finished before)"))
     say(f"report: {run.report}")

@@ -260,7 +260,7 @@ def read_table(path: Path, sounds: Path | None = None, bad: BadLines | None = No
                 remedy = f"if it has several labels, write them in one line as {several}, else remove one of the two"
                 raise row.refused(f"{clip.id} is listed twice; {remedy}")
             clips[clip.id] = clip
-    if bad is None:
+    if bad is None or not clips:
         noted.settle()
     if not clips:
         raise UserError(f"{path} lists no clips: it needs a line per clip with at least path and label.")
