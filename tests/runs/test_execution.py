@@ -216,8 +216,21 @@ def test_a_part_is_kept_back_and_the_calibration_is_fitted_to_it_alone(folders, 
     assert sorted(parts) == list(range(60))
     assert run.validation is not None
     assert list(run.validation.paths) == [plan.data.store.clips[row].id for row in split.validation]
-    truth = plan.data.task.truth(plan.data.targets[split.train], 3)
-    assert run.calibration == fit_calibration([run.validation], run.config, truth) != UNFITTED
+    targets = plan.data.targets[split.train]
+    assert run.calibration == fit_calibration([run.validation], run.config, targets) != UNFITTED
+
+
+def test_where_labels_were_balanced_a_default_threshold_is_the_even_odds_of_the_data():
+    said = np.log(np.array([[0.9, 0.1], [0.2, 0.8]])).astype(np.float16)
+    labels = np.array([0, 1])
+    answers = Predictions(("broken", "healthy"), ("a", "b"), ("", ""), labels, labels, said, said[:, 0])
+    targets = np.array([0] * 6 + [1] * 40)
+    for balance in ("sampling", "weights"):
+        config = tiny_config({"training.balance": balance})
+        thresholds = fit_calibration([answers], config, targets).thresholds
+        assert thresholds["broken"].probability == pytest.approx(40 / 46)  # odds 40 to 6, which the data make even
+        assert not thresholds["broken"].is_fitted
+    assert fit_calibration([answers], tiny_config(), targets).thresholds["broken"].probability == 0.5
     assert run.metrics["n_validation_clips"] == run.calibration.n_clips == len(split.validation) > 0
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from jaxtyping import Bool
 from torch import nn
 
 from cohear.errors import UserError
@@ -238,7 +237,7 @@ class _Execution:
         if len(self.split.validation):
             validation = self.round(self.ask(COMMON_RECIPE, "validation", epoch), "validation")
             write_predictions(folder, validation, VALIDATION)
-            calibration = fit_calibration([validation], config, self.training_truth)
+            calibration = fit_calibration([validation], config, self.plan.data.targets[self.split.train])
         if calibration.is_fitted:
             write_calibration(folder, calibration)
         self.run.write_metrics(
@@ -255,9 +254,7 @@ class _Execution:
                 "precision": config.training.precision,
                 "experiment": record.experiment,
                 "n_train_clips": len(self.split.train),
-                "n_train_clips_by_label": dict(
-                    zip(self.store.classes, self.training_truth.sum(axis=0).tolist(), strict=True)
-                ),
+                "n_train_clips_by_label": self.count_labels(),
                 "n_validation_clips": len(self.split.validation),
                 "kept_epoch": epoch,
                 "warnings": [*plan.warnings, *warnings, *self.run.environment_warnings()],
@@ -266,10 +263,10 @@ class _Execution:
             }
         )
 
-    @property
-    def training_truth(self) -> Bool[np.ndarray, "clip label"]:
-        """Say which labels are true of each training clip."""
-        return self.task.truth(self.plan.data.targets[self.split.train], len(self.store.classes))
+    def count_labels(self) -> dict[str, int]:
+        """Count the training clips of each label."""
+        truth = self.task.truth(self.plan.data.targets[self.split.train], len(self.store.classes))
+        return dict(zip(self.store.classes, truth.sum(axis=0).tolist(), strict=True))
 
     def untested(self) -> dict[str, Any]:
         """Return the numbers of a run on every clip."""

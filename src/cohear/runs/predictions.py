@@ -31,6 +31,7 @@ from cohear.runs.finding import find_readable
 from cohear.runs.identity import identify_experiment
 from cohear.runs.run import Metrics, Record, damaged, first_error
 from cohear.runtime.files import parse_json, read_plain, write_bytes
+from cohear.training.batches import sampling_classes
 
 if TYPE_CHECKING:
     from cohear.runs.plan import Plan
@@ -196,8 +197,7 @@ def find_expectation(plan: "Plan") -> tuple[Expectation, Calibration] | None:
         folds=tuple(sorted(by_fold)),
         n_clips=sum(of_fold[0]["n_clips"] for of_fold in by_fold.values()),
     )
-    truth = runs[0].task.truth(plan.data.targets, len(wanted.classes))
-    return expectation, fit_calibration(validation, plan.config, truth) if validation else UNFITTED
+    return expectation, fit_calibration(validation, plan.config, plan.data.targets) if validation else UNFITTED
 
 
 def _is_same(there: Record, wanted: Record) -> bool:
@@ -205,22 +205,22 @@ def _is_same(there: Record, wanted: Record) -> bool:
     return identify_experiment(config, wanted.data_fingerprint, wanted.contents) == there.experiment
 
 
-def fit_calibration(
-    validation: Sequence[Predictions], config: Config, truth: Bool[np.ndarray, "clip label"]
-) -> Calibration:
+def fit_calibration(validation: Sequence[Predictions], config: Config, targets: Targets) -> Calibration:
     """Fit temperature and thresholds to kept answers, so that anyone can fit them again.
 
     Args:
         validation: answers to validation clips, of one run or more; never of test clips.
         config: of the run.
-        truth: which labels are true of each training clip.
+        targets: of the training clips, whose frequencies tell a default threshold.
     """
     answers = join_predictions(validation)
+    truth = answers.task.truth(targets, len(answers.classes))
     real = learned = truth.mean(axis=0)
     if config.training.balance == "weights":
         learned = answers.task.weighted_shares(truth)
-    elif config.training.balance == "sampling":  # a label, and then a clip that has it
-        learned = np.mean([truth[has].mean(axis=0) for has in truth.T if has.any()], axis=0)
+    elif config.training.balance == "sampling":
+        drawn_as = sampling_classes(targets)  # each of these equally often
+        learned = np.mean([truth[drawn_as == one].mean(axis=0) for one in np.unique(drawn_as)], axis=0)
     return calibrate(
         answers.task,
         answers.classes,
