@@ -218,6 +218,7 @@ def test_a_part_is_kept_back_and_the_calibration_is_fitted_to_it_alone(folders, 
     assert list(run.validation.paths) == [plan.data.store.clips[row].id for row in split.validation]
     targets = plan.data.targets[split.train]
     assert run.calibration == fit_calibration([run.validation], run.config, targets) != UNFITTED
+    assert run.metrics["n_validation_clips"] == run.calibration.n_clips == len(split.validation) > 0
 
 
 def test_where_labels_were_balanced_a_default_threshold_is_the_even_odds_of_the_data():
@@ -231,7 +232,6 @@ def test_where_labels_were_balanced_a_default_threshold_is_the_even_odds_of_the_
         assert thresholds["broken"].probability == pytest.approx(40 / 46)  # odds 40 to 6, which the data make even
         assert not thresholds["broken"].is_fitted
     assert fit_calibration([answers], tiny_config(), targets).thresholds["broken"].probability == 0.5
-    assert run.metrics["n_validation_clips"] == run.calibration.n_clips == len(split.validation) > 0
 
 
 @pytest.mark.slow
