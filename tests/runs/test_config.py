@@ -171,6 +171,10 @@ def test_an_experiment_is_what_folds_and_seeds_share():
 def test_a_folder_name_shows_what_differs():
     config = change(small(), {"fold": 3, "training.epochs": 4})
     assert readable_name(config, "Combination-CL", "My Pond") == "my-pond_combination-cl_fold3_small_epochs=4"
+    scaled = change(scale_schedules(small(), 4), {"training.precision": "bf16", "data.background": "night"})
+    assert readable_name(scaled, "Combination-CL", "pond") == "pond_combination-cl_fold1_small_epochs=4"
+    wider = change(small(), {"network.width": 0.5})
+    assert readable_name(wider, "Combination-CL", "pond") == "pond_combination-cl_fold1_small_width=0.5"
     within = change(config, {"data.esc10": True})  # ESC-10 alone or within ESC-50: the fingerprint tells
     assert readable_name(within, "Combination-CL", "My Pond") == readable_name(config, "Combination-CL", "My Pond")
 

@@ -27,7 +27,7 @@ from cohear.runs.config import (
     differences,
     setting_values,
 )
-from cohear.runs.presets import PRESETS
+from cohear.runs.presets import PRESETS, scale_schedules
 from cohear.runs.run import Record, Run
 from cohear.runtime import disk
 from cohear.runtime.files import check_writable, explain_disk_errors, remove_partials
@@ -93,11 +93,15 @@ def readable_name(config: Config, model: str, dataset: str) -> str:
         dataset: the name of the data.
     """
     preset = PRESETS.get(config.preset, Config)()
+    epochs = config.training.epochs
     parts = [_short(dataset.lower()), _short(model.lower()), f"fold{config.fold}"]
     parts += [f"seed{config.seed}"] * (config.seed != 0) + [config.preset] * (config.preset != "paper")
-    for name, value in differences(config, preset).items():
+    parts += [f"epochs={epochs}"] * (epochs != preset.training.epochs)
+    scaled = min((preset, scale_schedules(preset, epochs)), key=lambda base: len(differences(config, base)))
+    for name, value in differences(config, scaled).items():
         is_usual = name == "data.validation_share" and value == VALIDATION_SHARE  # nobody chose it
-        if name not in IN_NAME and not is_usual:
+        is_settled = name == "training.precision" and preset.training.precision == "auto"
+        if name not in {*IN_NAME, "training.epochs", "data.background"} and not is_usual and not is_settled:
             parts.append(f"{name.split('.')[-1]}={_short(value)}")
     return "_".join(filter(None, parts))[:150]
 
