@@ -1,5 +1,7 @@
 """What every result opens with, counted by hand, and one next step for each thing that can stand in the way."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -48,6 +50,16 @@ def test_few_answers_may_be_chance():
     assert (found.quality, found.is_real) == (0.75, False)
     assert "of so few clips this may be chance" in found.result
     assert found.next_step == "Record more clips, of other recordings, and train again."
+
+
+def test_labels_within_one_recording_are_evidence_and_its_clips_of_one_label_are_one():
+    logits, truth = answers(40, wrong=())
+    judged = judged_run(logits, truth)
+    two = judged_run(logits[truth[:, :2].any(axis=1)], truth[truth[:, :2].any(axis=1)])
+    one_walk = replace(two.answered, recordings=["walk"] * 20)
+    assert not verdict(one_walk, [two.run]).is_real  # two labels, each one block of ten: one of two orders
+    five_walks = replace(judged.answered, recordings=[f"walk {clip // 8}" for clip in range(40)])
+    assert verdict(five_walks, [judged.run]).is_real
 
 
 def test_several_labels_are_ranked():

@@ -104,16 +104,16 @@ def f1_scores(
 
 
 def chance_p_value(
-    statistic: Callable[[Int64[np.ndarray, " clip"]], float], recordings: Sequence[Hashable], n_draws: int = 999
+    statistic: Callable[[Int64[np.ndarray, " clip"]], float], groups: Sequence[Hashable], n_draws: int = 999
 ) -> float:
-    """Compute how often answers do as well when they are dealt out to other recordings (a permutation test).
+    """Compute how often answers do as well when they are dealt out to other clips (a permutation test).
 
-    Clips of one recording are no independent evidence, so that recordings change places as a whole, each with its
-    clips in their order.
+    Clips of one group are no independent evidence, so that groups change places as a whole, each with its clips in
+    their order.
 
     Args:
         statistic: how good the answers are when clip i gets the truth of clip `rows[i]`; greater is better.
-        recordings: of each clip, a name or a number.
+        groups: of each clip, a name or a number.
         n_draws: permutations; the smallest p is 1 / (n_draws + 1).
 
     Example:
@@ -124,11 +124,11 @@ def chance_p_value(
         1.0
     """
     places: dict[Hashable, list[int]] = {}
-    for row, recording in enumerate(recordings):
-        places.setdefault(recording, []).append(row)
+    for row, group in enumerate(groups):
+        places.setdefault(group, []).append(row)
     blocks, rng = [np.array(rows) for rows in places.values()], np.random.default_rng(0)
-    clips, dealt = np.concatenate(blocks), np.empty(len(recordings), np.int64)
-    found, n_as_good = statistic(np.arange(len(recordings))), 0
+    clips, dealt = np.concatenate(blocks), np.empty(len(groups), np.int64)
+    found, n_as_good = statistic(np.arange(len(groups))), 0
     for _ in range(n_draws):
         dealt[clips] = np.concatenate([blocks[block] for block in rng.permutation(len(blocks))])
         n_as_good += statistic(dealt) >= found - 1e-12
