@@ -8,9 +8,15 @@ import soundfile
 
 from cohear.data.annotations import read_raven
 from cohear.data.audio_decoding import FileBlocks, cancels, decode
+from cohear.data.background import with_background
 from cohear.data.check.spelling import alike
 from cohear.data.clips import Clip
-from cohear.data.datasets import read_dataset
+from cohear.data.datasets import read_dataset, visible_files
+from cohear.data.decoding import StoreSettings
+from cohear.data.folds import with_folds
+from cohear.data.headers import read_headers
+from cohear.data.sounding import listen_for_lengths
+from cohear.data.store import open_store
 from cohear.data.tables import read_table
 from cohear.errors import UserError
 
@@ -44,6 +50,24 @@ def test_a_header_that_was_never_finished_gives_both_lengths(tmp_path, n_declare
         decode(tmp_path / "cut.wav")
     (tmp_path / "tagged.wav").write_bytes(wave_header(len(pcm)) + pcm + b"TAG" + b"x" * 125)
     assert len(decode(tmp_path / "tagged.wav").waveform) == 4 * RATE
+
+
+def test_what_follows_the_declared_sound_is_sound_however_it_begins(tmp_path):
+    rng = np.random.default_rng(0)
+    for name, begins in (("zeros", np.zeros(4)), ("noise", rng.integers(-32768, 32767, 4))):
+        pcm = np.concatenate([begins, np.resize(32767 * TONE, 4 * RATE)]).astype("<i2").tobytes()
+        (tmp_path / f"{name}.wav").write_bytes(wave_header(0) + pcm)
+        with pytest.raises(UserError, match=r"0\.00 s and holds 4\.00"):
+            decode(tmp_path / f"{name}.wav")
+    listed = b"LIST" + struct.pack("<I", 40000) + b"INFO" + b"x" * 39996
+    (tmp_path / "listed.wav").write_bytes(wave_header(2 * RATE) + b"\1" * 2 * RATE + listed)
+    assert len(decode(tmp_path / "listed.wav").waveform) == RATE
+
+
+def test_an_mp3_behind_other_bytes_is_found(tmp_path):
+    sound(tmp_path / "a.mp3", format="MP3")
+    (tmp_path / "b.mp3").write_bytes(b"\0" * 600 + (tmp_path / "a.mp3").read_bytes())
+    assert decode(tmp_path / "b.mp3").waveform.std() == pytest.approx(TONE.std(), rel=0.05)
 
 
 def test_channels_that_cancel_are_told(tmp_path):
@@ -82,12 +106,13 @@ def test_no_other_spelling_leads_out_of_the_folder(tmp_path):
 
 
 def test_what_spreadsheets_write(tmp_path):
-    (tmp_path / "t.csv").write_text("\ufeffsep=;\r\npath;label\r\na.wav;dog\r\n;cat\r\n", encoding="utf-8")
+    (tmp_path / "t.csv").write_text('\ufeff"sep=;";\r\npath;label\r\na.wav;dog\r\n;cat\r\n', encoding="utf-8")
     with pytest.raises(UserError, match=r"line 4, column path: the value is missing"):
         read_table(tmp_path / "t.csv")
     (tmp_path / "t.csv").write_text("path,Species\na.wav,dog\n")
     with pytest.raises(UserError, match=r"no column 'label' \(rename 'species' to it\)"):
         read_table(tmp_path / "t.csv")
+    assert alike(["1000001", "1000002"]) == []
     assert alike(["7", "7.0", "07", "8"]) == [("07", "7"), ("07", "7.0"), ("7", "7.0")]
     (tmp_path / "t.xlsx").write_bytes(b"PK")
     with pytest.raises(UserError, match="save its sheet as CSV"):
@@ -112,6 +137,9 @@ def test_times_that_run_on_over_recordings_are_refused_and_others_are_not(tmp_pa
     assert [clip.start_s for clip in table((0, 0, 0))] == [1, 3] * 3
     with pytest.raises(UserError, match=r"column File Offset \(s\)"):
         table((0, 10, 70))
+    rows = ["1\t5\t6\tsite0.wav\tlow\n", "2\t50\t51\tsite1.wav\thigh\n"]  # within each: it may be chance
+    (tmp_path / "two.txt").write_text(RAVEN + "".join(rows))
+    assert len(read_raven(tmp_path / "two.txt")) == 2
 
 
 def test_bad_lines_are_told_at_once_or_left_out(tmp_path):
@@ -120,7 +148,7 @@ def test_bad_lines_are_told_at_once_or_left_out(tmp_path):
         bad = [(0.5, 0.5, "start"), (4, 5, "")] if number == 1 else []
         lines = [f"{start}\t{end}\t{label}\n" for start, end, label in [*rows, *bad]]
         (tmp_path / f"site{number}.txt").write_text("".join(lines))
-    with pytest.raises(UserError, match=r"^2 lines cannot be used: .*line 3.*; .*line 4.*--skip-bad"):
+    with pytest.raises(UserError, match=r"^2 lines cannot be used: site1.txt, line 3.*; site1.txt, line 4.*--skip-bad"):
         read_dataset(tmp_path)
     dataset = read_dataset(tmp_path, skip_bad=True)
     assert len(dataset.clips) == 6
@@ -135,9 +163,36 @@ def test_an_empty_label_file_says_that_somebody_listened(tmp_path):
         sound(tmp_path / f"{name}.wav", 30)
     (tmp_path / "quiet.Table.1.selections.txt").write_text(RAVEN)
     (tmp_path / "still.txt").write_text("")
+    (tmp_path / "README.txt").write_bytes("höre".encode("latin-1"))
     dataset = read_dataset(tmp_path)
     assert dataset.reviewed == ("quiet.wav", "still.wav")
     assert dataset.notes == ("1 recording without labels left out: unknown.wav",)
+    cut = with_background(dataset, "other", 0.5, read_headers(dataset).files)
+    assert {clip.path for clip in cut.clips if clip.labels == ("other",)} == {"quiet.wav", "still.wav"}
+
+
+def test_a_folder_that_is_linked_twice_is_walked_once(tmp_path):
+    sound(tmp_path / "here" / "frog" / "a.wav")
+    for name in ("again", "and-again"):
+        (tmp_path / "here" / name).symlink_to(tmp_path / "here" / "frog")
+    assert [path.as_posix() for path in visible_files(tmp_path / "here")] == ["frog/a.wav"]
+
+
+def test_of_a_long_clip_only_windows_that_sound_are_taken(tmp_path):
+    quiet = 1e-4 * np.random.default_rng(0).standard_normal(4 * RATE)
+    for number, begin in enumerate((0.4, 1.7, 3.1)):
+        waveform = quiet.copy()
+        waveform[round(begin * RATE) :][: RATE // 2] += TONE[: RATE // 2]
+        sound(tmp_path / "frog" / f"{number}.wav", 4, waveform)
+        sound(tmp_path / "rain" / f"{number}.wav", 4, 100 * quiet)
+    dataset = with_folds(read_dataset(tmp_path), 3, 0)
+    lengths = listen_for_lengths(dataset, read_headers(dataset).files)
+    assert sorted(lengths) == pytest.approx([0.5] * 3 + [4] * 3, abs=0.05)
+    store = open_store(dataset, StoreSettings(RATE, 0.6, windows="sounding"), tmp_path / "cache")
+    frogs = [row for row, clip in enumerate(store.clips) if clip.labels == ("frog",)]
+    assert len(frogs) == 3
+    assert np.abs(store.read(frogs)).max(axis=1) == pytest.approx([0.3] * 3, abs=0.01)
+    assert len(store) - len(frogs) == 3 * 7  # rain sounds all the time
 
 
 @pytest.mark.parametrize(

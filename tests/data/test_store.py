@@ -51,7 +51,7 @@ def test_fingerprints_and_names_of_stores_stay_as_they_were_recorded(tmp_path):
     opened = open_store(
         with_folds(read_dataset(tmp_path / "sounds"), 3, 0), StoreSettings(RATE, 0.5), tmp_path / "cache"
     )
-    assert (tmp_path / "cache" / "87a22c60d67d0cfa5cdff6468357a41c").is_dir()
+    assert (tmp_path / "cache" / "25ef7744f309b0309f0dc35292d9ff61").is_dir()
     assert opened.contents == "1fd80ef5e0a017868e90e79afccc75b5"
     assert opened.fingerprint == "8c9af4d541d55e084f929ffa753a852e"
 

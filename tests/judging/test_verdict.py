@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from cohear.judging.verdict import verdict
-from cohear.metrics.accuracy import chance_p_value
+from cohear.metrics.accuracy import average_precision, by_chance
 from judged import answers, judged_run
 
 PUMPS = ("broken", "healthy")
@@ -26,7 +26,7 @@ def test_one_answer_for_all_does_not_look_good_however_common_it_is():
     found = pumps(0)
     assert (found.quality, found.guessing, found.is_real) == (0.5, 0.5, False)
     assert found.result == (
-        "50% of each label's clips found, on average: 2 labels, 46 clips. "
+        "50% of each label's clips found, on average: 2 labels, 46 clips of 23 recordings. "
         "Always answering 'healthy' would give 50%; this is no better."
     )
     assert found.next_step == "All answers are 'healthy': --balance sampling."
@@ -48,8 +48,9 @@ def test_few_answers_may_be_chance():
     assert judged.answered.recordings == ["1-0", "1-0", "1-1", "1-1"]
     found = verdict(judged.answered, [judged.run])
     assert (found.quality, found.is_real) == (0.75, False)
-    assert "of so few clips this may be chance" in found.result
-    assert found.next_step == "Record more clips, of other recordings, and train again."
+    assert "of so few recordings this may be chance" in found.result
+    assert found.next_step.startswith("`cohear crossval`")
+    assert verdict(judged.answered, [judged.run], is_own=False).next_step.startswith("Record more clips")
 
 
 def test_labels_within_one_recording_are_evidence_and_its_clips_of_one_label_are_one():
@@ -66,8 +67,12 @@ def test_several_labels_are_ranked():
     truth = np.array([[True, True], [True, False], [False, False], [False, False]] * 5)
     judged = judged_run(np.where(truth, 1.0, -1.0), truth, classes=("dog", "rain"), multi_label=True)
     found = verdict(judged.answered, [judged.run])
-    assert found.guessing == pytest.approx((0.5 + 0.25) / 2)
-    assert found.result.startswith("100% mean average precision: 2 labels, 20 clips. Guessing would give 38%")
+    random = np.random.default_rng(0)
+    draws = [average_precision(random.random((20, 2)), truth).mean() for _ in range(500)]
+    assert found.guessing == pytest.approx(np.mean(draws), abs=0.1)  # here recordings of two clips are dealt out
+    assert found.result.startswith("100% mean average precision: 2 labels, 20 clips of 10 recordings. Guessing would")
+    nothing = replace(judged.answered, truth=np.zeros_like(truth))
+    assert verdict(nothing, [judged.run]).result == "None of 20 clips has a label."
 
 
 def test_one_label_has_nothing_to_be_compared_with():
@@ -75,7 +80,7 @@ def test_one_label_has_nothing_to_be_compared_with():
     one = truth[:, 0]
     judged = judged_run(logits[one], truth[one])
     found = verdict(judged.answered, [judged.run])
-    assert found.result == "50% of each label's clips found, on average: 1 label, 2 clips."
+    assert found.result == "50% of 2 clips of 'dog' found."
     assert found.next_step.startswith("Judge it on clips of other labels too")
 
 
@@ -115,6 +120,20 @@ def test_chance_agrees_with_scipys_permutations_and_knows_recordings():
         alternative="greater", vectorized=False,
     )  # fmt: skip
     assert 0.01 < theirs.pvalue < 0.6
-    assert chance_p_value(right, range(30), n_draws=4999) == pytest.approx(theirs.pvalue, abs=0.02)
+    assert by_chance(right, range(30), n_draws=4999)[1] == pytest.approx(theirs.pvalue, abs=0.02)
     walks = [0] * 15 + [1] * 15
-    assert chance_p_value(right, walks) >= 0.4  # two recordings can be dealt out in two ways
+    assert by_chance(right, walks)[1] >= 0.4  # two recordings can be dealt out in two ways
+
+
+def _share_right(said, truth):
+    return lambda rows: float((said == truth[rows]).mean())
+
+
+def test_recordings_of_unequal_size_are_not_taken_for_evidence():
+    sizes, n_found = [30] * 4 + [4] * 16, 0
+    recordings = np.repeat(np.arange(20), sizes)
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        truth, said = (rng.integers(0, 2, 20)[recordings] for _ in range(2))  # of recordings, and unrelated
+        n_found += by_chance(_share_right(said, truth), recordings.tolist(), n_draws=99)[1] < 0.05
+    assert n_found <= 8  # of 60 three by chance

@@ -72,18 +72,21 @@ def test_to_few_answers_nothing_is_fitted_and_to_many_wrong_ones_neither():
     labels = np.repeat(np.arange(4), [*n_answers.values()])
     probabilities = np.where(labels[:, None] == np.arange(4), 0.9, 0.0)
     truth = labels[:, None] == np.arange(4)
+    truth[:2] = [False, True, False, False]
     truth[19:34] = [True, False, False, False]  # half of the newts
     answers = SINGLE_LABEL.answers(labels, 4)
     default = np.array([0.7, 0.5, 0.5, 0.5])
     fitted = fit_thresholds(tuple(n_answers), probabilities, answers, truth, 0.9, default)
     assert (fitted["frog"], fitted["none"]) == (Threshold(0.7, None, None, 9), Threshold(0.5, None, None, 0))
+    truth[:6] = [False, True, False, False]  # most of the answers are wrong
+    assert "frog" not in fit_thresholds(tuple(n_answers), probabilities, answers, truth, 0.9, default)
     assert (fitted["toad"].is_fitted, fitted["toad"].n_answers) == (True, 10)
     assert "newt" not in fitted
 
 
 def test_a_default_is_where_the_odds_of_the_data_are_even():
-    real, learned = np.array([6 / 46, 0.5, 0.0]), np.array([0.5, 0.5, 0.5])
+    real, learned = np.array([6 / 46, 0.5, 0.0, 40 / 46]), np.array([0.5, 0.5, 0.5, 0.5])
     defaults = default_thresholds(learned, real)
     odds = defaults[0] / (1 - defaults[0])  # of the classifier, which was taught that both are as frequent
     assert odds * (6 / 40) == pytest.approx(1)
-    assert defaults[1:].tolist() == [0.5, 0.5]
+    assert defaults[1:].tolist() == [0.5] * 3

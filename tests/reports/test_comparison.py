@@ -60,8 +60,8 @@ def test_what_the_commonest_label_gives_is_told_of_each_data_set_alone(tmp_path,
     write_run(tmp_path / "a", "none", "none", dataset="pond", data_fingerprint="a")
     write_run(tmp_path / "b", "none", "none", dataset="river", data_fingerprint="b", n_clips=6, wrong=())
     notes = " ".join(comparison_tables(read_runs([tmp_path]))[0].notes)
-    assert "label of pond gives 25.00%" in notes  # 5 of 20
-    assert "label of river gives 33.33%" in notes  # 2 of 6
+    assert "label of pond gives an accuracy of 25.00%" in notes  # 5 of 20
+    assert "label of river gives an accuracy of 33.33%" in notes  # 2 of 6
 
 
 def test_the_paper_stands_beside_its_own_models_on_its_own_data_only(tmp_path, write_run):

@@ -24,8 +24,8 @@ def page(tmp_path):
         recording(tmp_path / "pond_20260601_235950.wav", 20, *frogs, (15.0, "owl", 0.9)),
         recording(tmp_path / "<b>.wav", 10),
     ]
-    out = write_heard(tmp_path / "heard.html", "pond", heard, LABELS, 8000, lambda waveform: waveform.reshape(-1, 8).T)
-    return out.read_text()
+    place = tmp_path / "heard.html"
+    return write_heard(place, "of", "pond", heard, LABELS, 8000, lambda wave: wave.reshape(-1, 8).T).read_text()
 
 
 def test_events_lie_at_their_places(page):
@@ -40,13 +40,17 @@ def test_events_lie_at_their_places(page):
 
 def test_hours_are_those_of_the_recorders_clock(page):
     rows = page[page.index("Events by hour") :]
-    for hour, n_frogs, n_owls in (("00:00", 0, 1), ("23:00", 5, 0)):
+    assert rows.index("2026-06-01 23:00") < rows.index("2026-06-02 00:00")
+    for hour, n_frogs, n_owls in (("2026-06-02 00:00", 0, 1), ("2026-06-01 23:00", 5, 0)):
         assert f'<th>{hour}</th><td data-column="frog">{n_frogs}</td><td data-column="owl">{n_owls}</td>' in rows
-    assert HeardRecording(Path("walk.wav"), 9e3, ()).hour_of(Event(3700, 3701, "frog", 1)) == "hour 2"
+    assert HeardRecording(Path("walk.wav"), 9e3, ()).hour_of(Event(3700, 3701, "frog", 1)) == "hour  2"
+    assert HeardRecording(Path("rec_1234201912311259590.wav"), 9e3, ()).began is None
     assert HeardRecording(Path("20261399_000000.wav"), 9e3, ()).began is None
 
 
 def test_the_surest_and_the_least_sure_are_to_be_heard(page):
     shown = page[page.index("Events to see and hear") :]
     assert shown.count("<audio") == 5  # of five frogs two and two, of one owl the one
-    assert [shown.count(f"<strong>{kind}</strong>, {p}%") for kind, p in (("surest", 70), ("least sure", 50))] == [1, 1]
+    assert [
+        shown.count(f"<strong>{kind}</strong>, {p}%") for kind, p in (("surest", "70.0"), ("least sure", "50.0"))
+    ] == [1, 1]

@@ -38,6 +38,7 @@ OTHER: dict[str, Any] = {
     "data.sample_rate": 9000,
     "data.clip_s": 0.5,
     "data.short": "repeat",
+    "data.windows": "sounding",
     "data.sounds": "..",
     "data.esc10": True,
     "data.n_folds": 3,

@@ -1,5 +1,6 @@
 """`cohear predict`: what a trained classifier hears in recordings, as a table, label tracks, or a page."""
 
+import shutil
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import closing, nullcontext
@@ -135,17 +136,17 @@ def predict(
                 fail(stream.damage, "left out" if first is None else "heard up to its damage")
             elif stream.shortfall_s:
                 say(f"{recording.path} is {stream.shortfall_s:.2f} s shorter than it declares")
-            if first is not None:
+            if first is not None and stream.damage is None:
                 tally.note(stream, classifier.shortest_s)
-    if len(recordings) == len(errors) == 1:
-        raise errors[0]
     for line in tally.lines:
         say(line)
-    if events:
+    if events and tally.events:
         table = tally.table(classifier, reporting, is_given=threshold is not None)
+        say(to_text(table, shutil.get_terminal_size().columns))
         if html is not None:
             say(f"page: {_write_page(html, run, classifier, tally, table)}")
-        say(to_text(table, 80))
+    if len(recordings) == len(errors) == 1:
+        raise errors[0]
     if errors:
         raise UserError(f"{len(errors)} of {len(recordings)} files could not be heard to their end, as said above")
 
@@ -173,6 +174,7 @@ def _write_page(html: Path, run: Path, classifier: "Classifier", tally: "_Tally"
     import torch
 
     from cohear.reports.heard_report import Event, HeardRecording, write_heard
+    from cohear.reports.pages import of_texts
 
     device = next(classifier.network.parameters()).device
 
@@ -184,7 +186,10 @@ def _write_page(html: Path, run: Path, classifier: "Classifier", tally: "_Tally"
         HeardRecording(path, tally.lengths_s.get(path, 0.0), tuple(Event(*event) for event in events))
         for path, events in tally.events.items()
     ]
-    return write_heard(html, run.resolve().name, recordings, table, classifier.sample_rate, log_mel)
+    about = classifier.about.provenance
+    name = about.dataset if about else run.resolve().name
+    of = of_texts([about.identity if about else str(run), *map(str, tally.events)])
+    return write_heard(html, of, name, recordings, table, classifier.sample_rate, log_mel)
 
 
 def _say_that_every_window_gets_a_label(classifier: "Classifier") -> None:

@@ -22,6 +22,7 @@ _RAVEN_OFFSET = "file offset (s)"
 _RAVEN_LABELS = ("species", "annotation", "label", "code", "common name")
 _RAVEN_NAME = re.compile(r"(\.Table\.\d+)?\.selections$", re.IGNORECASE)
 _AUDACITY_LINE = re.compile(r"\d+([.,]\d+)?\t\d+([.,]\d+)?\t")
+_BLANK_BYTES = 64
 _LIKE_A_TRACK = re.compile(r"\s*\d+([.,]\d+)?\s+\d+([.,]\d+)?(\s|$)")
 
 
@@ -73,19 +74,24 @@ def read_raven(path: Path, sounds: Path | None = None, bad: BadLines | None = No
 
 
 def _run_on(root: Path, clips: Sequence[Clip]) -> bool:
-    """Tell whether each recording's times begin only after the lengths of all recordings before it."""
-    starts: dict[str, float] = {}
+    """Tell whether each recording's times begin only after the lengths of all recordings before it.
+
+    Of two recordings that may be chance, unless a time lies beyond the end of its own.
+    """
+    spans: dict[str, tuple[float, float]] = {}
     for clip in clips:
-        starts[clip.path] = min(clip.start_s or 0.0, starts.get(clip.path, math.inf))
-    before_s = 0.0
-    for path, start_s in starts.items():
-        if start_s < before_s:
+        first_s, last_s = spans.get(clip.path, (math.inf, 0.0))
+        spans[clip.path] = min(clip.start_s or 0.0, first_s), max(clip.start_s or 0.0, last_s)
+    before_s, is_beyond = 0.0, len(spans) > 2
+    for path, (first_s, last_s) in sorted(spans.items(), key=lambda item: item[1]):
+        if first_s < before_s:
             return False
         try:
-            before_s += probe(root / path).duration_s
+            length_s = probe(root / path).duration_s
         except UserError:  # it is told where it is decoded
             return False
-    return len(starts) > 1
+        before_s, is_beyond = before_s + length_s, is_beyond or last_s > length_s
+    return len(spans) > 1 and is_beyond
 
 
 def read_audacity(path: Path, sounds: Path | None = None, bad: BadLines | None = None) -> list[Clip]:
@@ -127,7 +133,8 @@ def reviewed_recording(path: Path) -> str | None:
     if is_raven(path):
         is_empty = not any(True for _ in csv_rows(path, _RAVEN_TIMES))
         return _recording(path.parent, _RAVEN_NAME.sub("", path.stem)) if is_empty else None
-    return _recording(path.parent, path.stem) if not read_text(path).strip() else None
+    is_empty = path.stat().st_size < _BLANK_BYTES and not path.read_bytes().strip(b"\xef\xbb\xbf \t\r\n")
+    return _recording(path.parent, path.stem) if is_empty else None
 
 
 def why_no_track(path: Path, sounds: Iterable[str]) -> str | None:

@@ -81,12 +81,11 @@ class WaveFile:
 
     def __init__(self, path: Path) -> None:
         try:
-            # By its descriptor: given a name, libsndfile looks at what lies beside it, as the Mac's second halves.
             with _caught_words(path):
-                self._file = soundfile.SoundFile(os.open(path, os.O_RDONLY))
+                self._file = _open(path)
             self.n_declared = promised_n_samples(path, self._file)
             """Samples of a channel that the header declares."""
-            beyond_s = seconds_beyond(self._file)
+            beyond_s = seconds_beyond(path, self._file)
         except soundfile.LibsndfileError as error:
             if error.code == _SYSTEM_ERROR:
                 raise _not_given(path) from None
@@ -95,6 +94,7 @@ class WaveFile:
             raise _not_given(path) from None
         if beyond_s:
             declared_s = self.n_declared / self._file.samplerate
+            self._file.close()
             raise UserError(
                 f"{path} declares {declared_s:.2f} s and holds {declared_s + beyond_s:.2f} s, as its recorder did not "
                 f"finish the header: mend it ({_conversion(path, '-ignore_length 1 ')}), or leave it out."
@@ -142,6 +142,19 @@ class WaveFile:
         except soundfile.LibsndfileError:
             declared = f"{self.n_there / self.sample_rate:.2f} s that it declares"
             raise UserError(f"{self._path} is damaged or cut short before the {declared}: copy it again.") from None
+
+
+def _open(path: Path) -> soundfile.SoundFile:
+    """Open a file by its descriptor: by its name, libsndfile would look at what lies beside it, as `._` files of Macs.
+
+    Only by a name that ends in .mp3 it looks for the first frame behind other bytes.
+    """
+    try:
+        return soundfile.SoundFile(os.open(path, os.O_RDONLY))
+    except soundfile.LibsndfileError:
+        if path.suffix.lower() != ".mp3" or path.with_name(f"._{path.name}").exists():
+            raise
+        return soundfile.SoundFile(path)
 
 
 class MediaFile:

@@ -17,6 +17,8 @@ from cohear.data.headers import duration_s
 from cohear.data.wording import counted, quoted
 from cohear.errors import UserError, nearest
 
+_GOLDEN = (math.sqrt(5) - 1) / 2
+"""Multiples of it, modulo one, spread evenly however many there are."""
 _MARGIN_S = 0.1
 """Seconds kept from a labeled segment: annotators cut close, and rooms ring on."""
 
@@ -28,7 +30,8 @@ def with_background(dataset: Dataset, name: str, clip_s: float, files: Mapping[s
     Otherwise clips are cut from the recordings that have labeled segments, nowhere nearer to one than a tenth of a
     second, spread evenly over what is left: as many as the class in the middle has or as many as fit, and as long as
     the labeled segments are, at most `clip_s`. Of recordings without a labeled segment those are used that have an
-    empty label file; to others perhaps nobody listened. A clip has the fold and the group of the segment nearest to it.
+    empty label file, in turn with the others; to the rest perhaps nobody listened. A clip has the fold and the group of
+    the segment nearest to it, where there is one.
 
     Args:
         dataset: with every labeled segment that is known: nothing dropped yet.
@@ -61,6 +64,8 @@ def _cut(dataset: Dataset, labels: tuple[str, ...], clip_s: float, files: Mappin
     # Of a segment whose file does not say how long it is, as if it were one clip.
     lengths_s = [duration_s(clip, files.get(clip.path)) or clip_s for clip in dataset.clips]
     places = list(_places(dataset, clip_s, files))
+    if dataset.reviewed:  # a long one of these would give all
+        places = _in_turn(places)
     n_of_label = list(count_clips(clip.labels for clip in dataset.clips).values())
     n = min(len(places), math.ceil(np.median(n_of_label)))
     if not n:
@@ -68,11 +73,24 @@ def _cut(dataset: Dataset, labels: tuple[str, ...], clip_s: float, files: Mappin
     # As long as the labeled segments, lest what fills up short clips tell background from them.
     like_them = np.quantile(np.minimum(lengths_s, clip_s), (np.arange(n) + 0.5) / n)
     drawn = like_them[keys.permutation(keys.key(0, "background"), n)].tolist()
-    chosen = [places[int((index + 0.5) * len(places) / n)] for index in range(n)]
+    spread = [places[int((index + 0.5) * len(places) / n)] for index in range(n)]
+    chosen = places[:n] if dataset.reviewed else spread
     return [
         dataclasses.replace(near, labels=labels, start_s=start_s, end_s=round(start_s + length_s, 3))
         for (near, start_s), length_s in zip(chosen, drawn, strict=True)
     ]
+
+
+def _in_turn(places: Sequence[tuple[Clip, float]]) -> list[tuple[Clip, float]]:
+    """Take places from one recording after the other, from each the ones that are spread over it first."""
+    of_file: dict[str, list[tuple[Clip, float]]] = {}
+    for place in places:
+        of_file.setdefault(place[0].path, []).append(place)
+    for path, its in of_file.items():
+        order = sorted(range(len(its)), key=lambda index: index * _GOLDEN % 1)
+        of_file[path] = [its[index] for index in order]
+    longest = max(map(len, of_file.values()), default=0)
+    return [its[turn] for turn in range(longest) for its in of_file.values() if turn < len(its)]
 
 
 def _places(dataset: Dataset, clip_s: float, files: Mapping[str, AudioInfo]) -> Iterator[tuple[Clip, float]]:

@@ -333,7 +333,8 @@ def _read_annotations(
     }
     left_out = sorted({file.as_posix() for file in sounds} - {clip.path for clip in clips} - reviewed)
     notes = [f"{counted(len(left_out), 'recording')} without labels left out: {some(left_out)}"] if left_out else []
-    notes += _unusable_tracks(path, sounds, [text for text in texts if text not in labeled])
+    known = {*labeled}
+    notes += _unusable_tracks(path, sounds, [text for text in texts if text not in known])
     return Dataset(path.name, path, tuple(clips), "annotations", tuple(notes), reviewed=tuple(sorted(reviewed)))
 
 
@@ -342,10 +343,14 @@ def visible_files(path: Path) -> Iterator[Path]:
 
     Linked folders are walked too, each once.
     """
-    seen = set()  # a link that leads back to a folder above it would be walked round and round
+    seen = {os.path.realpath(path)}  # a link that leads back to a folder above it would be walked round and round
     for folder, folders, files in os.walk(path, followlinks=True):
-        seen.add(os.path.realpath(folder))
-        folders[:] = [n for n in folders if _counts(n) and os.path.realpath(os.path.join(folder, n)) not in seen]
+        inside = [(os.path.islink(place := os.path.join(folder, n)), n, os.path.realpath(place)) for n in folders]
+        folders.clear()
+        for _, name, real in sorted(inside):  # what is a folder itself before links to it
+            if _counts(name) and real not in seen:
+                seen.add(real)
+                folders.append(name)
         yield from (Path(folder, name).relative_to(path) for name in files if not name.startswith("."))
 
 

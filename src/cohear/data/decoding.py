@@ -17,11 +17,15 @@ from jaxtyping import Float32, Int16, Int64
 from cohear.data.audio_decoding import DecodedAudio, cancels, decode_segments, loudest, resample
 from cohear.data.audio_files import is_media
 from cohear.data.clips import Clip
+from cohear.data.sounding import sounding
 from cohear.data.wording import counted, some
 from cohear.errors import UserError
 
 Short = Literal["pad", "repeat"]
 """How a short waveform is filled up: zeros at the end, or itself again."""
+
+Windows = Literal["all", "sounding"]
+"""All windows of a long clip, or those between the begin and the end of what sounds in it; of segments always all."""
 
 FULL_SCALE = 32768
 """Steps of 16 bits that make a sample of 1."""
@@ -54,6 +58,8 @@ class StoreSettings:
     """Length of every clip, seconds, > 0."""
     short: Short = "pad"
     """How shorter recordings are filled up."""
+    windows: Windows = "all"
+    """Which windows of a longer clip are taken."""
 
     @property
     def n_samples(self) -> int:
@@ -125,7 +131,8 @@ class DecodingReport:
                 "shorter length by --set data.clip_s, or --set data.short=repeat"
             )
         if cropped_s:
-            lines.append(f"{len(cropped_s)} cropped to the middle (by up to {max(cropped_s):.2f} s)")
+            what = "the middle" if self.settings.windows == "all" else "what sounds"
+            lines.append(f"{len(cropped_s)} cropped to {what} (by up to {max(cropped_s):.2f} s)")
         if cancelled := [clip.clip_id for clip in self.decoded if clip.cancels]:
             lines.append(f"{len(cancelled)} whose channels cancel when mixed to mono: {some(cancelled, _N_NAMED)}")
         if damaged := [f"{clip.clip_id} ({clip.n_damaged})" for clip in self.decoded if clip.n_damaged]:
@@ -177,6 +184,11 @@ def _rows(clip: Clip, audio: DecodedAudio, settings: StoreSettings) -> DecodedCl
     waveform = resample(audio.waveform, audio.sample_rate, settings.sample_rate)
     n_samples, offset_s = settings.n_samples, clip.start_s or 0.0
     starts = window_starts(len(waveform), n_samples)
+    if settings.windows == "sounding" and not clip.is_segment and len(waveform) > n_samples:
+        begin, end = (round(place * settings.sample_rate) for place in sounding(waveform, settings.sample_rate))
+        middle = np.clip((begin + end) // 2 - n_samples // 2, 0, len(waveform) - n_samples)
+        starts = np.clip(begin + window_starts(end - begin, n_samples), 0, len(waveform) - n_samples)
+        starts = np.unique(starts) if end - begin > n_samples else np.array([middle])
     ends = np.minimum(starts + n_samples, len(waveform))
     rows = [
         quantize(fit(waveform[start:end], n_samples, settings.short)) for start, end in zip(starts, ends, strict=True)

@@ -7,7 +7,9 @@ first frame, which is wrong when the rate varies; so there the frames are counte
 
 import os
 import re
+import struct
 from pathlib import Path
+from typing import BinaryIO
 
 import soundfile
 
@@ -17,7 +19,6 @@ _BYTES = re.compile(r"^ *(?:data|Data [Ss]ize|SSND) *: (\d+)(?![x\d])(?: \(shoul
 _FILE_BYTES = re.compile(r"^Length : (\d+)", re.MULTILINE)
 """The line of the log with the length of the file; W64 and RF64 are not compared with it."""
 
-_STRAY = re.compile(r"^\*\*\* Unknown chunk marker .* at position (\d+)", re.MULTILINE)
 _BYTES_PER_S = re.compile(r"^ *Bytes/sec *: (\d+)", re.MULTILINE)
 _MUCH_S, _MUCH = 0.1, 0.01
 """Seconds, and share of the declared length: less than that are tags."""
@@ -61,20 +62,56 @@ def promised_n_samples(path: Path, file: soundfile.SoundFile) -> int:
     return file.frames * n_promised // n_there
 
 
-def seconds_beyond(file: soundfile.SoundFile) -> float:
+def seconds_beyond(path: Path, file: soundfile.SoundFile) -> float:
     """Return seconds of sound that a WAV file holds beyond what its header declares, 0 unless that is much.
 
-    A recorder that loses its battery leaves the header as it was; what lies behind the declared sound is then no chunk.
+    A recorder that loses its battery leaves the header as it was. What lies behind the declared sound is then no chain
+    of chunks; zeros alone are room that was kept free.
 
     Args:
-        file: open.
+        path: of the file.
+        file: the same, open.
+
+    Raises:
+        OSError: where the disk does not give the file.
     """
-    log = file.extra_info
-    stray, length, rate = _STRAY.search(log), _FILE_BYTES.search(log), _BYTES_PER_S.search(log)
-    if file.format not in ("WAV", "WAVEX") or not (stray and length and rate) or not int(rate[1]):
+    rate = _BYTES_PER_S.search(file.extra_info)
+    if file.format not in ("WAV", "WAVEX") or not rate or not int(rate[1]):
         return 0.0
-    beyond_s = (int(length[1]) - int(stray[1])) / int(rate[1])
-    return beyond_s if beyond_s > max(_MUCH_S, _MUCH * file.frames / file.samplerate) else 0.0
+    n_bytes = os.stat(path).st_size
+    with open(path, "rb") as raw:
+        end = _data_end(raw, n_bytes)
+        beyond_s = (n_bytes - end) / int(rate[1])
+        if beyond_s <= max(_MUCH_S, _MUCH * file.frames / file.samplerate) or _chunks_end(raw, end, n_bytes) == n_bytes:
+            return 0.0
+        raw.seek(end)
+        while block := raw.read(1 << 20):
+            if any(block):
+                return beyond_s
+    return 0.0
+
+
+def _data_end(raw: BinaryIO, n_bytes: int) -> int:
+    """Return where the declared sound of a WAV file ends; the end of the file where that is not found."""
+    place = 12
+    while place + 8 <= n_bytes:
+        raw.seek(place)
+        name, size = struct.unpack("<4sI", raw.read(8))
+        place += 8 + size + size % 2
+        if name == b"data":
+            return n_bytes if _is_unknown(size) else min(place, n_bytes)
+    return n_bytes
+
+
+def _chunks_end(raw: BinaryIO, place: int, n_bytes: int) -> int:
+    """Follow chunks, each with a name of letters, and return where they end."""
+    while place + 8 <= n_bytes:
+        raw.seek(place)
+        name, size = struct.unpack("<4sI", raw.read(8))
+        if not name.decode("latin-1").isprintable() or not name.isascii() or place + 8 + size > n_bytes:
+            break
+        place += 8 + size + size % 2
+    return min(place, n_bytes) if n_bytes - place > 1 else n_bytes
 
 
 def _is_unknown(n_bytes: int) -> bool:

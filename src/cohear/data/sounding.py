@@ -4,27 +4,27 @@ A clip that is longer than the sound in it is mostly pauses, and one that is fil
 silence, which no recording has.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Float32
 
 from cohear.data.audio_decoding import decode
+from cohear.data.audio_files import AudioInfo
 from cohear.data.clips import Clip
 from cohear.data.datasets import Dataset
-from cohear.data.decoding import in_order
 from cohear.errors import UserError
 
 _FRAME_S = 0.02
 _ABOVE_QUIET_DB, _BELOW_LOUDEST_DB = 10.0, 20.0
 """A frame sounds where it is so far above the quietest tenth, and not so far below the loudest."""
 _MUCH_SHORTER = 0.6
-_MOST_LISTENED = 200
-"""Clips, spread evenly over a data set."""
+_MOST_LISTENED, _LONGEST_S = 200, 60.0
+"""Clips, spread evenly over a data set; seconds of one."""
 
 
-def sounding_s(waveform: Float32[np.ndarray, " time"], sample_rate: int) -> float:
-    """Return seconds from the first to the last frame that sounds; all of a waveform whose level stays alike.
+def sounding(waveform: Float32[np.ndarray, " time"], sample_rate: int) -> tuple[float, float]:
+    """Return where a waveform begins to sound and where it ends, seconds; all of one whose level stays alike.
 
     Args:
         waveform: full scale is [-1, 1].
@@ -33,28 +33,35 @@ def sounding_s(waveform: Float32[np.ndarray, " time"], sample_rate: int) -> floa
     Example:
         >>> quiet, rng = np.zeros(16000, np.float32), np.random.default_rng(0)
         >>> quiet[4000:8000] = rng.normal(0, 0.1, 4000)
-        >>> sounding_s(quiet, 8000), sounding_s(quiet[4000:8000], 8000)
-        (0.5, 0.5)
+        >>> sounding(quiet, 8000), sounding(quiet[4000:8000], 8000)
+        ((0.5, 1.0), (0.0, 0.5))
     """
-    n_samples = max(1, round(_FRAME_S * sample_rate))
+    n_samples, length_s = max(1, round(_FRAME_S * sample_rate)), len(waveform) / sample_rate
     n_frames = len(waveform) // n_samples
     if n_frames < 2:
-        return len(waveform) / sample_rate
+        return 0.0, length_s
     power = np.square(waveform[: n_frames * n_samples].reshape(n_frames, n_samples), dtype=np.float64).mean(axis=1)
     level_db = 10 * np.log10(power + 1e-12)
     least_db = max(np.quantile(level_db, 0.1) + _ABOVE_QUIET_DB, level_db.max() - _BELOW_LOUDEST_DB)
-    sounding = np.flatnonzero(level_db >= least_db)
-    if not len(sounding):
-        return len(waveform) / sample_rate
-    return int(sounding[-1] + 1 - sounding[0]) * n_samples / sample_rate
+    frames = np.flatnonzero(level_db >= least_db)
+    if not len(frames):
+        return 0.0, length_s
+    return int(frames[0]) * n_samples / sample_rate, int(frames[-1] + 1) * n_samples / sample_rate
 
 
-def listen_for_lengths(dataset: Dataset) -> list[float]:
+def listen_for_lengths(dataset: Dataset, files: Mapping[str, AudioInfo]) -> list[float]:
     """Return how long the sounds of some clips last, seconds; clips that cannot be decoded are passed over.
 
-    Segments are as long as whoever marked them says.
+    Segments are as long as whoever marked them says, and recordings of more than a minute are no clips.
+
+    Args:
+        dataset: its clips.
+        files: from the headers, by path.
     """
-    whole = [clip for clip in dataset.clips if not clip.is_segment]
+    from cohear.data.decoding import in_order  # which asks here where a clip sounds
+
+    short = {path for path, file in files.items() if file.duration_s <= _LONGEST_S}
+    whole = [clip for clip in dataset.clips if not clip.is_segment and clip.path in short]
     chosen = whole[:: -(-len(whole) // _MOST_LISTENED) or 1]
     heard = in_order(chosen, lambda clips: [_length_s(dataset, clip) for clip in clips])
     return [seconds for seconds in heard if seconds is not None]
@@ -65,7 +72,8 @@ def _length_s(dataset: Dataset, clip: Clip) -> float | None:
         audio = decode(dataset.root / clip.path)
     except UserError:  # told where it is decoded
         return None
-    return sounding_s(audio.waveform, audio.sample_rate)
+    begin_s, end_s = sounding(audio.waveform, audio.sample_rate)
+    return end_s - begin_s
 
 
 def choose_clip_s(durations_s: Sequence[float], sounding_s: Sequence[float] = ()) -> float:

@@ -31,7 +31,7 @@ from cohear.data.store_files import (
 from cohear.errors import UserError
 from cohear.runtime.files import explain_disk_errors, waiting_for
 
-_VERSION = 1
+_VERSION, _KEPT_VERSION = 1, 2
 """Raised whenever decoding changes."""
 
 
@@ -168,9 +168,10 @@ def open_store(
         cache_dir.mkdir(parents=True, exist_ok=True)
         contents = content_hashes(dataset.root, [clip.path for clip in dataset.clips], cache_dir)
         sources = [[clip.id, contents[clip.path], clip.start_s, clip.end_s] for clip in dataset.clips]
-        name = _hash([_VERSION, asdict(settings), sources])
-        folder = cache_dir / name
-        with waiting_for(cache_dir / f"{name}.lock", "is decoding these sounds"):  # nobody else can replace it
+        told = {name: value for name, value in asdict(settings).items() if (name, value) != ("windows", "all")}
+        name, kept = _hash([_VERSION, told, sources]), _hash([_KEPT_VERSION, told, sources])
+        folder = cache_dir / kept
+        with waiting_for(cache_dir / f"{kept}.lock", "is decoding these sounds"):  # nobody else can replace it
             is_there = folder.exists()
             files = read_store(folder, len(dataset.clips), settings)
             replaces_damaged = is_there and files is None

@@ -46,13 +46,15 @@ _OTHER_NAMES = {
     ),
 }
 """How other tools call the columns."""
-_N_TOLD = 5
-"""Bad lines that are told one by one."""
+_N_TOLD, _MOST_LISTED = 3, 100
+"""Bad lines that are told one by one, in a refusal and where they are left out."""
 
 _MOST = 10**9
 """Of a number: more than thirty years in seconds, and more folds than clips."""
 
-_TOLD_SEPARATOR = re.compile(r"sep=(.)\r?\n", re.IGNORECASE)
+_TOLD_SEPARATOR = re.compile(r"\"?sep=(.)\"?[,;\t]*\r?\n", re.IGNORECASE)
+_FOLDER = re.compile(r"^/.*/(?=[^/]*, line \d)")
+"""Before the name of a table."""
 _MOST_BYTES = 4096
 """Of a path. To follow one of a million folders takes minutes."""
 
@@ -205,7 +207,7 @@ class BadLines:
         try:
             yield
         except UserError as error:
-            self._reasons.append(str(error).rstrip("."))
+            self._reasons.append(_FOLDER.sub("", str(error).rstrip("."), 1))
 
     def settle(self, *, skip_bad: bool = False) -> tuple[str, ...]:
         """Return a note on what was left out, if anything.
@@ -218,7 +220,8 @@ class BadLines:
             what = self._reasons[0] if n == 1 else f"{n} lines cannot be used: {'; '.join(self._reasons[:_N_TOLD])}"
             more = f"; and {n - _N_TOLD} more" if n > _N_TOLD else ""
             raise UserError(f"{what}{more}: mend {'it' if n == 1 else 'them'}, or leave that out with --skip-bad.")
-        return (f"lines left out ({n}): {'; '.join(self._reasons)}",) if n else ()
+        told = "; ".join(self._reasons[:_MOST_LISTED]) + (f"; and {n - _MOST_LISTED} more" if n > _MOST_LISTED else "")
+        return (f"lines left out ({n}): {told}",) if n else ()
 
 
 def has_table_name(path: Path) -> bool:

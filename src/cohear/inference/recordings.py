@@ -33,7 +33,9 @@ def run_dataset(path: Path) -> Dataset:
     if not path.is_dir():
         raise UserError(f"'{path}' does not say where its sounds are")
     record = Run(path).record
-    return read_dataset(Path(record.data_path), esc10=record.config.data.esc10, sounds=record.config.data.sounds)
+    options = record.config.data
+    how = {"esc10": options.esc10, "sounds": options.sounds, "skip_bad": options.skip_bad}
+    return read_dataset(Path(record.data_path), **how)
 
 
 def find_recordings(given: Iterable[Path]) -> list[HeardFile]:

@@ -142,7 +142,7 @@ def _open(
         if _is_own(store, run) or not options.drop_small:
             return listing.dataset, store
     dataset = read_dataset(path, sounds=sounds, skip_bad=skip_bad, fewest_classes=1)
-    settings = StoreSettings(options.sample_rate, run.record.clip_s, options.short)
+    settings = StoreSettings(options.sample_rate, run.record.clip_s, options.short, options.windows)
     how = {"skip_bad": skip_bad, "fewest_classes": 1, "on_progress": on_progress}
     return dataset, open_store(dataset, settings, cache_folder(), **how)
 

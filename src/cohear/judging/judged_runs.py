@@ -39,6 +39,11 @@ class JudgedRun:
     """None where that was not asked for."""
 
     @property
+    def is_own(self) -> bool:
+        """Whether the clips are of the data that it was trained on."""
+        return self.clips.store.fingerprint == self.run.record.data_fingerprint and self.run.is_tested
+
+    @property
     def answered(self) -> Answered:
         """Its answers to the clean clips, beside the truth."""
         task, clips = self.run.task, self.clips

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int64
 
 from cohear.data.wording import counted
-from cohear.metrics.accuracy import chance_p_value
+from cohear.metrics.accuracy import by_chance
 from cohear.metrics.tasks import Decisions, Task
 from cohear.runs.predictions import join_predictions
 from cohear.runs.run import Run
@@ -18,8 +18,13 @@ _LEARNED = 0.9
 _OFTEN, _FEWEST = 0.2, 2
 """Share and number of a label's clips that are taken for another, from which on that is worth a look."""
 _ARRAYS = ("logits", "decisions", "truth")
-_COMMON = 1.5
-"""Of the clips of the median label: a label with more is common."""
+_UNEQUAL = 2
+"""Times as many clips of one label as of another."""
+_LONG = 200
+"""Epochs, of which more will hardly help."""
+_N_DRAWS = {False: 999, True: 199}
+"""To tell chance; of several labels each takes longer."""
+_FEW_CLIPS = 10
 _FEW = 0.5
 """Of the clips of the median label: a label with fewer has few."""
 
@@ -31,7 +36,7 @@ class Verdict:
     quality: float
     """The task's one number, 0 to 1."""
     guessing: float
-    """What answers that have nothing to do with the clips would have, 0 to 1."""
+    """What answers that have nothing to do with the clips have, 0 to 1."""
     is_real: bool
     """Whether so much is more than chance, at 5 %."""
     result: str
@@ -77,62 +82,78 @@ def answered_by(runs: Sequence[Run]) -> Answered:
     return Answered(task, joined.classes, task.logits(joined.log_probabilities), joined.predicted, truth, recordings)
 
 
-def verdict(answers: Answered, runs: Sequence[Run]) -> Verdict:
+def verdict(answers: Answered, runs: Sequence[Run], *, is_own: bool = True) -> Verdict:
     """Say how good answers are, and what to do next.
 
     Args:
         answers: to at least one clip.
         runs: whose they are; how these were trained decides what comes next.
+        is_own: whether the clips are the test parts of the runs' own data.
     """
     task, truth = answers.task, answers.truth
-    quality, guessing = task.quality(answers.logits, answers.decisions, truth), task.guessing_quality(truth)
+    n_labels, n_clips = int(truth.any(axis=0).sum()), len(truth)
+    if not n_labels:
+        return Verdict(0.0, 0.0, False, f"None of {counted(n_clips, 'clip')} has a label.", "Judge it on others too.")
+    quality = task.quality(answers.logits, answers.decisions, truth)
 
     def dealt(rows: Int64[np.ndarray, " clip"]) -> float:
         return task.quality(answers.logits, answers.decisions, truth[rows])
 
     # Clips of one recording with the same label are no independent evidence: they change places together.
     alike = [(recording, its.tobytes()) for recording, its in zip(answers.recordings, truth, strict=True)]
-    is_real = quality > guessing and chance_p_value(dealt, alike) < SIGNIFICANCE
-    n_labels = int(truth.any(axis=0).sum())
-    result = f"{quality:.0%} {task.words.quality}: {counted(n_labels, 'label')}, {counted(len(truth), 'clip')}"
-    if n_labels > 1:
-        how = "Guessing"
-        if not task.gives_several:
-            how = f"Always answering '{answers.classes[truth.sum(axis=0).argmax()]}'"
+    guessing, p = by_chance(dealt, alike, n_draws=_N_DRAWS[task.gives_several])
+    how = "Guessing"
+    if not task.gives_several:
+        guessing, how = 1 / n_labels, f"Always answering '{answers.classes[truth.sum(axis=0).argmax()]}'"
+    is_real = quality > guessing and p < SIGNIFICANCE
+    if n_labels == 1:
+        label = answers.classes[truth.any(axis=0).argmax()]
+        result = f"{quality:.0%} of {counted(n_clips, 'clip')} of '{label}' found"
+    else:
+        n_recordings = len(set(answers.recordings))
+        of = counted(n_clips, "clip") + (f" of {n_recordings} recordings" if n_recordings < n_clips else "")
         what = "this is better" if is_real else "this is no better"
         if quality > guessing and not is_real:
-            what = "of so few clips this may be chance"
-        result += f". {how} would give {guessing:.0%}; {what}"
-    return Verdict(quality, guessing, is_real, f"{result}.", _next_step(answers, runs, is_real=is_real))
+            what = "of so few recordings this may be chance"
+        result = f"{quality:.0%} {task.words.quality}: {n_labels} labels, {of}. {how} would give {guessing:.0%}; {what}"
+    return Verdict(quality, guessing, is_real, f"{result}.", _next_step(answers, runs, is_real=is_real, is_own=is_own))
 
 
-def _next_step(answers: Answered, runs: Sequence[Run], *, is_real: bool) -> str:
+def _next_step(answers: Answered, runs: Sequence[Run], *, is_real: bool, is_own: bool) -> str:
     """Find the first thing that stands in the way of better answers."""
-    config, classes = runs[0].config, answers.classes
-    given = answers.answered.any(axis=0)
-    n_clips = answers.truth.sum(axis=0)
-    if not answers.task.gives_several and given.sum() == 1 and (n_clips > 0).sum() > 1:
-        only, is_common = classes[given.argmax()], n_clips[given.argmax()] >= _COMMON * np.median(n_clips)
-        remedy = f"train longer, --epochs {2 * config.training.epochs}"
-        if is_common:
-            remedy = "record more of the others" if config.training.balance != "none" else "--balance sampling"
-        return f"All answers are '{only}': {remedy}."
-    learned = [run.history[-1].get("train_accuracy") for run in runs if run.history]
-    known = [share for share in learned if share is not None]
-    if known and np.mean(known) < _LEARNED and config.training.patience is None:
-        return (
-            f"Still learning when it ended ({np.mean(known):.0%} of its own training clips right): "
-            f"--epochs {2 * config.training.epochs}."
-        )
-    if step := _weakest_label(answers, runs):
-        return step
+    config, classes, epochs = runs[0].config, answers.classes, runs[0].config.training.epochs
+    n_clips, n_given = answers.truth.sum(axis=0), answers.answered.any(axis=0).sum()
     if (n_clips > 0).sum() == 1:
         return "Judge it on clips of other labels too, which it may take for this one."
+    counts = [n for n in (_training_clips(runs) or dict(zip(classes, n_clips.tolist(), strict=True))).values() if n]
+    if not answers.task.gives_several and n_given == 1:
+        remedy = f"train longer, --epochs {2 * epochs}"
+        if max(counts) >= _UNEQUAL * min(counts):
+            remedy = "record more of the others" if config.training.balance != "none" else "--balance sampling"
+        return f"All answers are '{classes[answers.answered.any(axis=0).argmax()]}': {remedy}."
+    learned = [run.history[-1].get("train_accuracy") for run in runs if run.history]
+    known = [share for share in learned if share is not None]
+    is_short = config.training.patience is None and epochs < _LONG and not answers.task.gives_several
+    if known and np.mean(known) < _LEARNED and is_short:
+        share = f"{np.mean(known):.0%} of its own training clips right"
+        return f"Still learning when it ended ({share}): --epochs {2 * epochs}."
+    if step := _weakest_label(answers, runs):
+        return step
+    if is_own and len({run.config.fold for run in runs}) == 1:
+        return "`cohear crossval` tests it on every clip, and says how far to trust this number."
     if not is_real:
         return "Record more clips, of other recordings, and train again."
-    if len({run.config.fold for run in runs}) == 1:
-        return "`cohear crossval` tests it on every clip, and says how far to trust this number."
+    if not is_own:
+        return "Try it on whole recordings by `cohear predict --events --html`."
     return "`cohear train --fold all` trains the classifier to keep; try it on a recording by `cohear predict`."
+
+
+def _training_clips(runs: Sequence[Run]) -> dict[str, int]:
+    """Return the most training clips that a label had in a run; nothing of runs that kept no count."""
+    by_label = [run.metrics.get("n_train_clips_by_label") for run in runs]
+    if not all(by_label):
+        return {}
+    return {name: max(its[name] for its in by_label if its) for name in runs[0].record.classes}
 
 
 def _weakest_label(answers: Answered, runs: Sequence[Run]) -> str | None:
@@ -145,9 +166,8 @@ def _weakest_label(answers: Answered, runs: Sequence[Run]) -> str | None:
     if shares[worst] < _OFTEN:
         return None
     label, missed = classes[worst], f"{n_missed[worst]} of {n_clips[worst]} clips of '{classes[worst]}'"
-    by_label = [run.metrics.get("n_train_clips_by_label") for run in runs]
-    counts = {name: max(its[name] for its in by_label if its) for name in classes} if all(by_label) else {}
-    if counts and counts[label] < _FEW * np.median([*counts.values()]):
+    counts = _training_clips(runs)
+    if counts and counts[label] < max(_FEW_CLIPS, _FEW * np.median([*counts.values()])):
         few = counted(counts[label], "clip")
         return f"{few} of '{label}' to learn from {'is' if counts[label] == 1 else 'are'} too few: record more."
     if answers.task.gives_several:

@@ -10,7 +10,7 @@ Metrics:
     wilson_interval: of one accuracy, from the number of its clips alone.
     average_precision: of each of several labels, over all its thresholds; its mean over labels is the mAP.
     f1_scores: of each of several labels, and of all answers together (micro), at the thresholds used.
-    chance_p_value: how often answers that have nothing to do with the clips would do as well.
+    by_chance: how well answers that have nothing to do with the clips would do, and how often as well.
 """
 
 import math
@@ -103,36 +103,40 @@ def f1_scores(
         return 2 * n_right / n_given, float(2 * n_right.sum() / n_given.sum())
 
 
-def chance_p_value(
+def by_chance(
     statistic: Callable[[Int64[np.ndarray, " clip"]], float], groups: Sequence[Hashable], n_draws: int = 999
-) -> float:
-    """Compute how often answers do as well when they are dealt out to other clips (a permutation test).
+) -> tuple[float, float]:
+    """Compute how well answers do that are dealt out to other clips, and how often as well (a permutation test).
 
-    Clips of one group are no independent evidence, so that groups change places as a whole, each with its clips in
-    their order.
+    Clips of one group are no independent evidence: each group gets the truth of another as a whole, as often as it
+    has clips.
 
     Args:
         statistic: how good the answers are when clip i gets the truth of clip `rows[i]`; greater is better.
         groups: of each clip, a name or a number.
         n_draws: permutations; the smallest p is 1 / (n_draws + 1).
 
+    Returns:
+        The mean of the statistic over the draws, and p.
+
     Example:
         >>> answers = truth = np.arange(40) % 2
-        >>> chance_p_value(lambda rows: float((answers == truth[rows]).mean()), range(40))
+        >>> by_chance(lambda rows: float((answers == truth[rows]).mean()), range(40))[1]
         0.001
-        >>> chance_p_value(lambda rows: float((answers == truth[rows]).mean()), ["one walk"] * 40)
-        1.0
+        >>> by_chance(lambda rows: float((answers == truth[rows]).mean()), ["one walk"] * 40)
+        (1.0, 1.0)
     """
     places: dict[Hashable, list[int]] = {}
     for row, group in enumerate(groups):
         places.setdefault(group, []).append(row)
     blocks, rng = [np.array(rows) for rows in places.values()], np.random.default_rng(0)
-    clips, dealt = np.concatenate(blocks), np.empty(len(groups), np.int64)
-    found, n_as_good = statistic(np.arange(len(groups))), 0
+    dealt, drawn = np.empty(len(groups), np.int64), list[float]()
+    found = statistic(np.arange(len(groups)))
     for _ in range(n_draws):
-        dealt[clips] = np.concatenate([blocks[block] for block in rng.permutation(len(blocks))])
-        n_as_good += statistic(dealt) >= found - 1e-12
-    return (1 + n_as_good) / (1 + n_draws)
+        for block, other in zip(blocks, rng.permutation(len(blocks)), strict=True):
+            dealt[block] = np.resize(blocks[other], len(block))
+        drawn.append(statistic(dealt))
+    return float(np.mean(drawn)), (1 + sum(value >= found - 1e-12 for value in drawn)) / (1 + n_draws)
 
 
 def _average_precision(scores: Float[np.ndarray, " clip"], truth: Bool[np.ndarray, " clip"]) -> float:

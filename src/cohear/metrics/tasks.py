@@ -130,10 +130,6 @@ class Task(ABC):
         """Compute the one number that says how good answers are, 0 to 1, in which labels with clips count alike."""
 
     @abstractmethod
-    def guessing_quality(self, truth: Truth) -> float:
-        """Compute the `quality` of answers that have nothing to do with the clips."""
-
-    @abstractmethod
     def class_weights(self, truth: Truth) -> PerLabel:
         """Compute the factors on terms of the cross-entropy that make every class count the same.
 
@@ -233,11 +229,9 @@ class _SingleLabel(Task):
     def quality(self, logits: Logits, decisions: Decisions, truth: Truth) -> float:
         """Average recall over the labels: balanced accuracy, of which one answer for all gives 1 / K."""
         del logits
-        n_found, n_clips = (truth & self.truth(decisions, truth.shape[1])).sum(axis=0), truth.sum(axis=0)
+        labels, is_right = truth.argmax(axis=1), truth[np.arange(len(truth)), decisions]
+        n_found, n_clips = (np.bincount(labels, its, truth.shape[1]) for its in (is_right, None))
         return float((n_found[n_clips > 0] / n_clips[n_clips > 0]).mean())
-
-    def guessing_quality(self, truth: Truth) -> float:
-        return 1 / int(np.count_nonzero(truth.any(axis=0)))
 
     def class_weights(self, truth: Truth) -> PerLabel:
         counts = truth.sum(axis=0)
@@ -303,10 +297,6 @@ class _MultiLabel(Task):
     def quality(self, logits: Logits, decisions: Decisions, truth: Truth) -> float:
         del decisions
         return _mean_of_defined(average_precision(logits, truth))
-
-    def guessing_quality(self, truth: Truth) -> float:
-        """Average the shares of clips that have each label: the precision of random answers at any threshold."""
-        return float(truth.mean(axis=0)[truth.any(axis=0)].mean())
 
     def class_weights(self, truth: Truth) -> PerLabel:
         counts, n_clips = truth.sum(axis=0), len(truth)

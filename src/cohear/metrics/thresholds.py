@@ -48,18 +48,20 @@ class Threshold:
 def default_thresholds(
     learned: Float[np.ndarray, " label"], real: Float[np.ndarray, " label"]
 ) -> Float64[np.ndarray, " label"]:
-    """Compute what a classifier shows where a label is as probable as not.
+    """Compute what a classifier shows where a label is as probable as not, at least one half.
 
     It was trained as if shares `learned` of the clips had each label, and of the data shares `real` have it. The odds
     that it shows are those of the data times the ratio of both prior odds (Saerens et al. 2002, Neural Comput.
-    14:21-41); where the odds of the data are 1, that ratio is what it shows. Without balancing it is one half.
+    14:21-41), if the other labels keep their shares among themselves; where the odds of the data are 1, that ratio is
+    what it shows. Without balancing it is one half; it is never less, as of labels that balancing made rarer.
 
     Example:
         >>> default_thresholds(np.array([0.5, 0.5]), np.array([0.1, 0.5])).round(3)  # a rare label made frequent
         array([0.9, 0.5])
     """
     ratio = learned * (1 - real) / np.maximum((1 - learned) * real, 1e-12)
-    return np.where((learned == real) | (real <= 0) | (real >= 1), DEFAULT_THRESHOLD, ratio / (1 + ratio))
+    default = np.where((learned == real) | (real <= 0) | (real >= 1), DEFAULT_THRESHOLD, ratio / (1 + ratio))
+    return np.maximum(default, DEFAULT_THRESHOLD)
 
 
 def fit_threshold(
@@ -116,7 +118,8 @@ def fit_thresholds(
 ) -> dict[str, Threshold]:
     """Fit a threshold to each label.
 
-    Where none can be fitted, and fewer answers than are needed reach the default, nothing speaks against that one.
+    Where none can be fitted, since fewer answers than are needed reach the default, it is that one, unless most of
+    these are wrong.
 
     Args:
         classes: the names of the labels.
@@ -128,14 +131,15 @@ def fit_thresholds(
         fewest: answers at or above a threshold that is fitted.
 
     Returns:
-        By name; a label whose answers are many, and nowhere right often enough, is left out.
+        By name; a label whose answers are not right often enough is left out.
     """
     thresholds, defaults = {}, np.broadcast_to(default, len(classes))
     for k, label in enumerate(classes):
         rows, n_true = answers[:, k], int(truth[:, k].sum())
         threshold = fit_threshold(probabilities[rows, k], truth[rows, k], n_true, precision, fewest)
-        n_likely = int((probabilities[rows, k] >= defaults[k]).sum())
-        if threshold is None and n_likely < fewest:
+        likely_right = truth[rows, k][probabilities[rows, k] >= defaults[k]]
+        n_likely = len(likely_right)
+        if threshold is None and n_likely < fewest and 2 * int(likely_right.sum()) >= n_likely:
             threshold = Threshold(float(defaults[k]), None, None, n_likely)
         if threshold is not None:
             thresholds[label] = threshold

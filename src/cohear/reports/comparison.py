@@ -261,4 +261,4 @@ def commonest_label_sentence(runs: Sequence[Run], *, is_named: bool = False) -> 
     counts = Counter(label for answers in tested.values() for label in answers.label_texts)
     what = runs[0].predictions.task.words.target
     what += f" of {runs[0].record.dataset}" if is_named else ""
-    return f"Always answering the commonest {what} gives {max(counts.values()) / counts.total():.2%}."
+    return f"Always answering the commonest {what} gives an accuracy of {max(counts.values()) / counts.total():.2%}."

@@ -72,13 +72,13 @@ def write_evaluation(judged: JudgedRun, out: Path) -> tuple[Path, Verdict, list[
         UserError: where the page cannot be written.
     """
     before, run, answers = judgement_of(judged), judged.run, judged.answered
-    found = verdict(answers, [run])
+    found = verdict(answers, [run], is_own=judged.is_own)
     diagram = [(_BEFORE, before.bins)]
     if run.calibration.has_temperature:
         diagram.append((_AFTER, judgement_of(judged, run.calibration.temperature).bins))
     tables = {
-        "probability": _probability_table(judged),
         "classes": class_table(answers),
+        "probability": _probability_table(judged),
         "thresholds": None if run.calibration.precision is None else _threshold_table(judged),
         "agreement": _agreement_table(judged),
         "corruptions": None,

@@ -16,7 +16,7 @@ from cohear.data.wording import counted
 from cohear.reports import plots
 from cohear.reports.pages import Table, data_uri, mp3_bytes, picture, write_page
 
-_TIME = re.compile(r"(19|20)(\d\d)-?(\d\d)-?(\d\d)[T_ -]?(\d\d)[-:]?(\d\d)[-:]?(\d\d)")
+_TIME = re.compile(r"(?<!\d)((?:19|20)\d\d)-?(\d\d)-?(\d\d)[T_ -]?(\d\d)[-:]?(\d\d)[-:]?(\d\d)(?!\d)")
 """When a recording began, as recorders write it into its name: 20260601_213000."""
 _MOST_DRAWN, _N_HEARD = 60, 2
 """Recordings with a timeline; events of a label to hear, of the surest and of the least sure."""
@@ -52,14 +52,15 @@ class HeardRecording:
         return None
 
     def hour_of(self, event: Event) -> str:
-        """Name the hour in which an event begins, of the day or else of the recording."""
+        """Name the hour in which an event begins, by the clock or else of the recording; in the order of time."""
         if self.began is None:
-            return f"hour {int(event.start_s // 3600) + 1}"
-        return f"{(self.began + timedelta(seconds=event.start_s)).hour:02}:00"
+            return f"hour {int(event.start_s // 3600) + 1:2}"
+        return f"{self.began + timedelta(seconds=event.start_s):%Y-%m-%d %H:00}"
 
 
 def write_heard(
     out: Path,
+    of: str,
     name: str,
     recordings: Sequence[HeardRecording],
     labels: Table,
@@ -70,7 +71,8 @@ def write_heard(
 
     Args:
         out: the HTML file.
-        name: of the classifier.
+        of: what the page is of, as `write_page` takes it.
+        name: of the classifier, and of its data.
         recordings: what was heard in each.
         labels: how many events each label has, and on what its threshold rests.
         sample_rate: Hz, at which the classifier hears.
@@ -90,6 +92,7 @@ def write_heard(
     return write_page(
         out,
         "heard.html",
+        of=of,
         title=f"{name}: {counted(n_events, 'event')} of {counted(len(counts), 'label')}",
         n_recordings=counted(len(recordings), "recording"),
         length_s=length_s,
@@ -98,7 +101,7 @@ def write_heard(
         timelines=[_timeline(recording, names) for recording in drawn if recording.events],
         n_not_drawn=sum(bool(recording.events) for recording in recordings if recording not in drawn),
         n_without=sum(not recording.events for recording in recordings),
-        heard=[_of_label(label, recordings, sample_rate, log_mel) for label in names if counts[label]],
+        heard=_cards([label for label in names if counts[label]], recordings, sample_rate, log_mel),
     )
 
 
@@ -110,8 +113,7 @@ def _hours(recordings: Sequence[HeardRecording], labels: Sequence[str]) -> Table
             by_hour.setdefault(recording.hour_of(event), Counter())[event.label] += 1
     if len(by_hour) < 2:
         return None
-    order = sorted(by_hour, key=lambda hour: (len(hour), hour))
-    rows = tuple((hour, *(str(by_hour[hour][label]) for label in labels)) for hour in order)
+    rows = tuple((hour, *(str(by_hour[hour][label]) for label in labels)) for hour in sorted(by_hour))
     return Table("Events by hour", ("Hour", *labels), rows, ())
 
 
@@ -122,6 +124,7 @@ def _timeline(recording: HeardRecording, labels: Sequence[str]) -> Mapping[str, 
     return {
         "path": recording.path,
         "duration_s": recording.duration_s,
+        "began": recording.began,
         "lines": [
             {
                 "label": label,
@@ -142,33 +145,41 @@ def _timeline(recording: HeardRecording, labels: Sequence[str]) -> Mapping[str, 
     }
 
 
-def _of_label(
-    label: str,
-    recordings: Sequence[HeardRecording],
-    sample_rate: int,
-    log_mel: Callable[[Float32[np.ndarray, " time"]], Float32[np.ndarray, "band frame"]],
-) -> Mapping[str, Any]:
-    """Choose the surest and the least sure events of a label, each with its picture and sound."""
+def _chosen(label: str, recordings: Sequence[HeardRecording]) -> list[tuple[str, Event, HeardRecording]]:
+    """Choose the surest and the least sure events of a label."""
     found = [(event, its) for its in recordings for event in its.events if event.label == label]
     found.sort(key=lambda pair: -pair[0].probability)
     surest, rest = found[:_N_HEARD], found[_N_HEARD:]
-    cards = []
-    for kind, pairs in (("surest", surest), ("least sure", rest[-_N_HEARD:])):
-        for event, recording in pairs:
+    return [("surest", *pair) for pair in surest] + [("least sure", *pair) for pair in rest[-_N_HEARD:]]
+
+
+def _cards(
+    labels: Sequence[str],
+    recordings: Sequence[HeardRecording],
+    sample_rate: int,
+    log_mel: Callable[[Float32[np.ndarray, " time"]], Float32[np.ndarray, "band frame"]],
+) -> list[Mapping[str, Any]]:
+    """Make the pictures and sounds of some events of each label; all pictures have the same colors."""
+    made = []
+    for label in labels:
+        for kind, event, recording in _chosen(label, recordings):
             end_s = min(event.end_s, event.start_s + _LONGEST_S, recording.duration_s)
             audio = decode(recording.path, event.start_s, end_s)
             waveform = resample(audio.waveform, audio.sample_rate, sample_rate)
-            seen = log_mel(waveform)
-            cards.append(
-                {
-                    "kind": kind,
-                    "where": f"{recording.path.name}, {_clock(event.start_s)}",
-                    "probability": event.probability,
-                    "picture": picture(plots.log_mel_png(seen, float(seen.max())), f"Log-mel spectrogram of {label}"),
-                    "sound": data_uri(mp3_bytes(waveform, sample_rate), "audio/mpeg"),
-                }
-            )
-    return {"label": label, "cards": cards}
+            made.append((label, kind, event, recording, waveform, log_mel(waveform)))
+    loudest_db = max((float(seen.max()) for *_, seen in made), default=0.0)
+    cards: dict[str, list[dict[str, Any]]] = {label: [] for label in labels}
+    for label, kind, event, recording, waveform, seen in made:
+        cards[label].append(
+            {
+                "kind": kind,
+                "where": f"{recording.path.name}, {_clock(event.start_s)}",
+                "probability": event.probability,
+                "picture": picture(plots.log_mel_png(seen, loudest_db), f"Log-mel spectrogram of {label}"),
+                "sound": data_uri(mp3_bytes(waveform, sample_rate), "audio/mpeg"),
+            }
+        )
+    return [{"label": label, "cards": its} for label, its in cards.items()]
 
 
 def _clock(seconds: float) -> str:

@@ -22,7 +22,7 @@ from markupsafe import Markup, escape
 
 from cohear.data.wording import MARKUP_OF_SENTENCES, duration_text, no_markdown
 from cohear.runs.run import Run
-from cohear.runtime.files import write_text
+from cohear.runtime.files import explain_disk_errors, write_text
 
 WARNING = "Warning: "
 """Notes that begin with it stand out on a page."""
@@ -217,11 +217,15 @@ def write_page(path: Path, template: str, of: str = "", **content: Any) -> Path:
 def _is_of_another(path: Path, of: str) -> bool:
     if not path.is_file():
         return False
-    with path.open(encoding="utf-8", errors="replace") as file:
+    with explain_disk_errors(path), path.open(encoding="utf-8", errors="replace") as file:
         return f'<meta name="of" content="{of}">' not in file.read(2000)
 
 
 def of_runs(runs: Iterable[Run], *more: str) -> str:
     """Name what a page is of: some runs, and what they were asked about."""
-    named = "\n".join([*sorted(run.record.identity for run in runs), *more])
-    return hashlib.blake2b(named.encode(), digest_size=8).hexdigest()
+    return of_texts([*sorted(run.record.identity for run in runs), *more])
+
+
+def of_texts(texts: Iterable[str]) -> str:
+    """Name what a page is of in a few letters, the same for the same texts."""
+    return hashlib.blake2b("\n".join(texts).encode(errors="replace"), digest_size=8).hexdigest()

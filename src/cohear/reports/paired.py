@@ -141,10 +141,19 @@ def _pairs(experiments: Sequence[Experiment]) -> Iterable[tuple[Experiment, Expe
                 for among in readings:
                     if (a.method, a.transform) == (method_a, transform) and (b := _partner(a, kind_b, among)):
                         yield a, b
+    if len(named) == 2 and not any(_is_step(*pair) for pair in (named, named[::-1])):
+        b, a = named  # no step of the method, and all that there is to compare
+        if a.settings["dataset"] == b.settings["dataset"]:
+            yield a, b
     for a in experiments:
         if a.is_variant and (base := _partner(a, (a.method, a.transform), named)):
             alike = [b for b in experiments if (b.method, b.transform) == (a.method, a.transform)]
             yield a, _next_simpler(a, base, alike)
+
+
+def _is_step(a: Experiment, b: Experiment) -> bool:
+    """Whether the first is tested against the second as a step of the method."""
+    return (a.method, b.method) in _STEPS and (b.method == "none" or a.transform == b.transform)
 
 
 def _is_one_read(experiment: Experiment) -> bool:

@@ -36,7 +36,7 @@ STYLE: dict[Any, Any] = {
     # A `matplotlibrc` where a command is given may be somebody else's: it chooses fonts, and above all sets no TeX.
     **{name: value for name, value in mpl.rcParamsDefault.items() if not name.startswith(("backend", "font."))},
     "text.parse_math": False,  # labels are other people's, and no formulas
-    "font.size": 11,
+    "font.size": 13,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
@@ -44,7 +44,7 @@ STYLE: dict[Any, Any] = {
     "grid.linewidth": 0.8,
     "axes.axisbelow": True,
     "legend.frameon": False,
-    "legend.fontsize": 11,
+    "legend.fontsize": 13,
     "svg.hashsalt": "cohear",
 }
 """How every picture looks."""
@@ -68,7 +68,7 @@ _LONGEST_LINE = 36
 """Letters of a name in a picture."""
 _MOST_ANNOTATED_CLASSES = 12
 _COLUMNS = 2
-_SMALL = {**STYLE, "axes.titlesize": 11}
+_SMALL = {**STYLE, "font.size": 12, "legend.fontsize": 12, "axes.titlesize": 12}
 
 
 class Line(NamedTuple):
@@ -155,8 +155,8 @@ def figure_1(experiments: Sequence[Experiment], part: Part) -> bytes:
 
 
 def is_tracked(run: Run, key: str) -> bool:
-    """Say whether a run's history holds a quantity, as `test_jsd`, for any epoch."""
-    return any(record.get(key) is not None for record in run.history)
+    """Say whether a run's history holds a quantity, as `test_jsd`, for more epochs than one."""
+    return sum(record.get(key) is not None for record in run.history) > 1
 
 
 def experiment_lines(experiments: Sequence[Experiment]) -> list[Line]:

@@ -146,7 +146,7 @@ def write_robustness(judged: Sequence[JudgedRun], out: Path) -> tuple[Path, Verd
     """
     experiments = judged_experiments(judged)
     best = _best(experiments)
-    found = verdict(best.answered, best.experiment.runs)
+    found = verdict(best.answered, best.experiment.runs, is_own=best.judged[0].is_own)
     if len(experiments) > 1:
         found = replace(found, result=f"{best.label}: {found.result}")
     pairs = list(zip(plots.experiment_lines([its.experiment for its in experiments]), experiments, strict=True))

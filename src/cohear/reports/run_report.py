@@ -125,7 +125,7 @@ def _curves(run: Run) -> dict[str, Markup]:
 def _khz_marks(f_min: float, f_max: float) -> list[tuple[str, int]]:
     """Choose kHz to write on a picture of mel bands, each with its height in percent of the picture."""
     marked_hz = mel_to_hz(np.linspace(hz_to_mel(f_min), hz_to_mel(f_max), 3)).tolist()
-    return [(f"{hz / 1000:.2g}", at) for hz, at in zip(marked_hz, (2, 46, 86), strict=True)]  # text is a tenth high
+    return [(f"{hz / 1000:.3g}", at) for hz, at in zip(marked_hz, (2, 46, 86), strict=True)]  # text is a tenth high
 
 
 def _strip(clip: ShownClip, n_choices: int, hz: tuple[float, float]) -> dict[str, Any]:

@@ -99,6 +99,9 @@ class DataConfig(_Section):
     """Length of a clip, seconds; unset: 5 for ESC-50, else chosen from the files."""
     short: Annotated[Literal["pad", "repeat"], Setting("clips")] = "pad"
     """What fills a clip that is too short: silence or itself."""
+    windows: Annotated[Literal["all", "sounding"], Setting("clips")] = "all"
+    """Of a clip that is longer than clip_s: all windows, or those between the begin and the end of what sounds in it;
+    `sounding` where clip_s was chosen by how long sounds last."""
     sounds: Annotated[str | None, Setting("clips", option="--sounds", metavar="DIR")] = None
     """Where the sounds of a table lie, if not beneath its own folder; paths are relative to DIR."""
     esc10: Annotated[bool, Setting("clips", option="--esc10")] = False

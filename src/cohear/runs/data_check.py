@@ -51,7 +51,7 @@ def check_data(
         check_settings(config)
         least = build_on_meta(config).body.input.min_frames
         shortest_s = (least - 1) * config.front_end.hop_length / rate
-    form = TrainingForm(rate, config.data.clip_s, shortest_s=shortest_s)
+    form = TrainingForm(rate, config.data.clip_s, shortest_s=shortest_s, short=config.data.short)
     found = survey(listing.dataset, on_progress)
     notes: tuple[str, ...] = ()
     with noted():

@@ -101,6 +101,7 @@ def readable_name(config: Config, model: str, dataset: str) -> str:
     for name, value in differences(config, scaled).items():
         is_usual = name == "data.validation_share" and value == VALIDATION_SHARE  # nobody chose it
         is_settled = name == "training.precision" and preset.training.precision == "auto"
+        is_settled |= name.startswith("front_end.") and config.data.sample_rate != preset.data.sample_rate
         if name not in {*IN_NAME, "training.epochs", "data.background"} and not is_usual and not is_settled:
             parts.append(f"{name.split('.')[-1]}={_short(value)}")
     return "_".join(filter(None, parts))[:150]

@@ -82,7 +82,7 @@ class Listing:
             UserError: where sounds cannot be used.
         """
         options = self.config.data
-        settings = StoreSettings(options.sample_rate, self.clip_s, options.short)
+        settings = StoreSettings(options.sample_rate, self.clip_s, options.short, options.windows)
         store = open_store(self.dataset, settings, cache_folder(), skip_bad=options.skip_bad, on_progress=on_progress)
         return Prepared(self, store)
 
@@ -241,10 +241,12 @@ def list_clips(
                 changes[f"front_end.{name}"] = round(getattr(config.front_end, name) * rate / options.sample_rate)
         durations_s, sounding_s = headers.durations_s, list[float]()
         if clip_s is None:
-            sounding_s = listen_for_lengths(dataset)
+            sounding_s = listen_for_lengths(dataset, headers.files)
             clip_s = choose_clip_s(durations_s, sounding_s)
             if clip_s == choose_clip_s(durations_s):
                 sounding_s = []
+            elif "data.windows" not in chosen:
+                changes["data.windows"] = "sounding"
         rate = changes.get("data.sample_rate", options.sample_rate)
         said += [sample_rate_line(headers.sample_rates, rate), clip_s_line(durations_s, clip_s, sounding_s)]
         if rate < options.sample_rate and "front_end.n_mels" not in {*chosen, *changes}:

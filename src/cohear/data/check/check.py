@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from cohear.data.check.kinship import Kinship, divided, find_kinship
-from cohear.data.check.spelling import alike
+from cohear.data.check.spelling import alike, bare
 from cohear.data.check.survey import PROPERTIES, HeardClip, Overview, Survey, TrainingForm, summarize, windows_of
 from cohear.data.clips import Clip
 from cohear.data.datasets import Dataset, count_clips, imbalance_line
@@ -30,6 +30,8 @@ _REGROUP = "train on the table that --groups FILE.csv writes"
 _CLIPPED = 0.001
 """The share of a sound's samples at full scale from which it counts as clipped."""
 
+_NOTHING = {"background", "noise", "none", "nothing", "other", "silence", "quiet", "ambient", "empty", "negative"}
+"""What people call the label that means 'none of these'."""
 _LIST = re.compile(r"\s*[,|/&+]\s*")
 """How other tools separate the labels of a clip."""
 
@@ -251,6 +253,8 @@ def _of_labels(dataset: Dataset, overview: Overview, background: str | None) -> 
     if background is not None or dataset.multi_label:
         return
     remedy = "Record what else will be heard under a label of its own, and name that to training: --background NAME."
+    if meant := [label for label in n if bare(label) in _NOTHING]:
+        remedy = f"If '{meant[0]}' does, say so: --background '{meant[0]}'."
     if any(clip.is_segment for clip in dataset.clips):
         remedy = "--background NAME cuts clips of it from the unlabeled parts of the recordings."
     what = "No label is named that stands for 'none of these', so every sound will get one of the labels."
@@ -302,7 +306,7 @@ def _flawed(heard: Sequence[HeardClip], form: TrainingForm) -> Iterator[Finding 
     remedy = "Training fills them up with silence; --set data.short=repeat repeats them instead."
     yield _if_any("short", "warning", what, remedy, [Item(name, f"{length_s:.3f} s") for length_s, name in short])
 
-    if form.clip_s:
+    if form.clip_s and form.short == "pad":
         padded_s = [max(0.0, form.clip_s - one.sound.duration_s) for one in heard]
         share = sum(padded_s) / (form.clip_s * max(1, sum(windows_of(one, form) for one in heard)))
         if share > MUCH_PADDING:

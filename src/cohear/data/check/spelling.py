@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from itertools import combinations
 
 _FEWEST_LETTERS, _SIMILAR = 6, 0.83
-_NUMBER = re.compile(r"\d{1,9}(\.0*)?")
+_NUMBER = re.compile(r"(\d{1,9})(\.0*)?")
 _BLANKS = re.compile(r"[\s_-]+")
 _BLANKS_NOT_IN_NUMBERS = re.compile(r"(?<!\d)[\s_-]+|[\s_-]+(?!\d)")
 
@@ -49,7 +49,8 @@ def same_label(one: str, other: str) -> bool:
 
 def _number(label: str) -> str | None:
     """Write a number in one way: 7, 7.0 and 07 are one, as spreadsheets have it."""
-    return f"{float(label):g}" if _NUMBER.fullmatch(label.strip()) else None
+    found = _NUMBER.fullmatch(label.strip())
+    return str(int(found[1])) if found else None
 
 
 def bare(text: str) -> str:

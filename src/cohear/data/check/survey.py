@@ -19,7 +19,7 @@ from jaxtyping import Float32
 from cohear.data.audio_decoding import SILENT, DecodedAudio, FileBlocks, cancels, decode_segments, loudest
 from cohear.data.clips import Clip
 from cohear.data.datasets import Dataset
-from cohear.data.decoding import in_order, window_starts
+from cohear.data.decoding import Short, in_order, window_starts
 from cohear.errors import UserError
 
 Counts = tuple[tuple[str, int], ...]
@@ -111,6 +111,8 @@ class TrainingForm:
     """Seconds of a clip; None where not one file can be opened."""
     shortest_s: float
     """Seconds of the shortest sound that fills the network's smallest input."""
+    short: Short = "pad"
+    """What fills a clip that is too short."""
 
 
 @dataclass(frozen=True)
