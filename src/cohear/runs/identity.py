@@ -20,6 +20,7 @@ from cohear.runs.config import (
     FIELDS,
     IN_NAME,
     REPLICATES,
+    SCHEDULES,
     VALIDATION_SHARE,
     Config,
     MethodName,
@@ -236,6 +237,7 @@ def _otherwise(there: Record, now: Record) -> str:
     theirs, ours = setting_values(there.config), setting_values(now.config)
     of_data = [name for name in ours if name.startswith("data.") and theirs[name] != ours[name]]
     if changed := [*differences(there.config, now.config), *of_data]:
+        changed.sort(key=lambda name: name in SCHEDULES)  # which --epochs changes along
         return f"by other settings: {changed[0]} is {theirs[changed[0]]} there and {ours[changed[0]]} now"
     if there.data_fingerprint != now.data_fingerprint:
         return f"of other data: '{there.data_path}' is not, or no longer, what was given now"
