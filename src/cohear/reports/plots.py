@@ -36,7 +36,7 @@ STYLE: dict[Any, Any] = {
     # A `matplotlibrc` where a command is given may be somebody else's: it chooses fonts, and above all sets no TeX.
     **{name: value for name, value in mpl.rcParamsDefault.items() if not name.startswith(("backend", "font."))},
     "text.parse_math": False,  # labels are other people's, and no formulas
-    "font.size": 13,
+    "font.size": 12.5,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
@@ -44,7 +44,9 @@ STYLE: dict[Any, Any] = {
     "grid.linewidth": 0.8,
     "axes.axisbelow": True,
     "legend.frameon": False,
-    "legend.fontsize": 13,
+    "legend.fontsize": 12.5,
+    "legend.handlelength": 1.5,
+    "legend.columnspacing": 0.8,
     "svg.hashsalt": "cohear",
 }
 """How every picture looks."""
@@ -66,9 +68,11 @@ _MORE_COLORS = ("#cc79a7", "#56b4e9", "#b8860b", "#000000")
 """For a second experiment of the same method."""
 _LONGEST_LINE = 36
 """Letters of a name in a picture."""
+_SHORT_LINE = 18
+"""Letters of a name of which two stand side by side."""
 _MOST_ANNOTATED_CLASSES = 12
 _COLUMNS = 2
-_SMALL = {**STYLE, "font.size": 12, "legend.fontsize": 12, "axes.titlesize": 12}
+_SMALL = {**STYLE, "font.size": 12, "legend.fontsize": 12, "axes.titlesize": 11.5}
 
 
 class Line(NamedTuple):
@@ -293,7 +297,9 @@ def agreement_panels(models: Sequence[Agreements]) -> bytes:
 
 def _with_legend(figure: Figure, axes: Axes, n_lines: int) -> bytes:
     if n_lines > 1:
-        figure.legend(*axes.get_legend_handles_labels(), loc="outside upper left", ncols=2)
+        handles, labels = axes.get_legend_handles_labels()
+        is_short = all(len(line) <= _SHORT_LINE for label in labels for line in label.split("\n"))
+        figure.legend(handles, labels, loc="outside upper left", ncols=1 + is_short)
     return svg(figure)
 
 
