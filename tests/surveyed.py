@@ -22,14 +22,16 @@ def heard(
     duration_s: float = 2.0,
     clipped_share: float = 0.0,
     is_silent: bool = False,
+    cancels: bool = False,
+    peak: float = 0.5,
+    start_s: float | None = None,
+    end_s: float | None = None,
     multi_label: bool = False,
 ) -> HeardClip:
     """Make up a clip that was heard; its content is its own unless given."""
-    clip = Clip(path, split_labels(label) if multi_label else (label,), fold, group)
-    return HeardClip(
-        clip,
-        Sound(duration_s, rate, n_channels, 0.0, 0.5, is_silent, clipped_share, None if is_silent else content or path),
-    )
+    clip = Clip(path, split_labels(label) if multi_label else (label,), fold, group, start_s, end_s)
+    content = None if is_silent else content or clip.id
+    return HeardClip(clip, Sound(duration_s, rate, n_channels, 0.0, peak, is_silent, clipped_share, content, cancels))
 
 
 def dataset_of(clips: Iterable[HeardClip], layout: str = "table", folds_were_made: bool = True) -> Dataset:

@@ -112,6 +112,9 @@ def test_what_spreadsheets_write(tmp_path):
     (tmp_path / "t.csv").write_text("path,Species\na.wav,dog\n")
     with pytest.raises(UserError, match=r"no column 'label' \(rename 'species' to it\)"):
         read_table(tmp_path / "t.csv")
+    (tmp_path / "kaleidoscope.csv").write_text("FOLDER,IN FILE,OFFSET,MANUAL ID\n,a.wav,0,Hyla\n")
+    with pytest.raises(UserError, match=r"no column 'path' \(rename 'in file' to it\)"):
+        read_table(tmp_path / "kaleidoscope.csv")
     assert alike(["1000001", "1000002"]) == []
     assert alike(["7", "7.0", "07", "8"]) == [("07", "7"), ("07", "7.0"), ("7", "7.0")]
     (tmp_path / "t.xlsx").write_bytes(b"PK")
@@ -175,6 +178,8 @@ def test_a_folder_that_is_linked_twice_is_walked_once(tmp_path):
     sound(tmp_path / "here" / "frog" / "a.wav")
     for name in ("again", "and-again"):
         (tmp_path / "here" / name).symlink_to(tmp_path / "here" / "frog")
+    for name in ("@eaDir", "$RECYCLE.BIN", ".Trashes", "__MACOSX"):
+        sound(tmp_path / "here" / name / "b.wav")
     assert [path.as_posix() for path in visible_files(tmp_path / "here")] == ["frog/a.wav"]
 
 

@@ -38,6 +38,8 @@ _NO_CLASS = re.compile(r"train(ing)?|test(ing)?|val(id)?|validation|evaluation|(
 """Sub-folders that say how data are divided."""
 _DATE = re.compile(r"(19|20)\d\d[-_. ]?\d\d[-_. ]?\d\d")
 _ESC50_COLUMNS = ("filename", "fold", "category", "esc10", "src_file")
+_NOT_OURS = {"__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information", "lost+found"}
+"""Folders that Macs, network drives, Windows and file systems make: copies of sounds, thumbnails, what was deleted."""
 _N_NAMED = 8
 """Classes that are listed one by one."""
 
@@ -339,7 +341,7 @@ def _read_annotations(
 
 
 def visible_files(path: Path) -> Iterator[Path]:
-    """List the files below a folder, relative to it, without hidden ones and the Mac's second halves.
+    """List the files below a folder, relative to it, without hidden ones and those that systems make.
 
     Linked folders are walked too, each once.
     """
@@ -355,4 +357,4 @@ def visible_files(path: Path) -> Iterator[Path]:
 
 
 def _counts(folder: str) -> bool:
-    return not folder.startswith(".") and folder != "__MACOSX"
+    return not folder.startswith(".") and folder not in _NOT_OURS

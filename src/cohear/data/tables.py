@@ -34,13 +34,14 @@ WAY_OUT = "put the sounds beneath it, or name the folder to which paths are rela
 """What to do where a sound is not in the folder."""
 
 _OTHER_NAMES = {
-    "path": ("file", "filename", "file_name", "slice_file_name", "fname", "filepath", "begin file"),
+    "path": ("file", "filename", "file_name", "slice_file_name", "fname", "filepath", "begin file", "in file"),
     "label": (
         "class",
         "category",
         "species",
         "annotation",
         "common name",
+        "manual id",
         "primary_label",
         "scientific name",
     ),

@@ -148,3 +148,35 @@ def test_errors_come_first_and_refusals_of_the_whole_are_errors():
         ("error", "too few groups"), ("note", "It is so."),
     ]  # fmt: skip
     assert not can_train(done.findings)
+
+
+def test_sounds_that_cancel_once_mixed_are_named():
+    assert names("cancelled", [*two_labels(), heard("a.wav", "dog", 1, cancels=True)]) == ["a.wav"]
+
+
+def test_much_padding_is_warned_of():
+    assert found("padding", two_labels()) is None
+    short = found("padding", two_labels(duration_s=0.1 * (FORM.clip_s or 0)))  # half of the clips are a tenth as long
+    assert short is not None
+    assert short.sentence.startswith("45% of what training hears is padding")
+
+
+def test_labels_made_of_other_labels_are_found_and_lists_of_unknown_ones_are_not():
+    clips = [*two_labels(), heard("a.wav", "dog, rain", 1), heard("b.wav", "rain|dog", 2), heard("c.wav", "AC/DC", 1)]
+    assert names("labels_combined", clips) == ["'dog, rain'", "'rain|dog'"]
+
+
+def test_segments_that_overlap_by_more_than_half_with_another_label_are_found():
+    def at(start_s: float, label: str) -> HeardClip:
+        return heard("long.wav", label, 1, start_s=start_s, end_s=start_s + 1)
+
+    assert names("overlapping", [*two_labels(), at(0, "dog"), at(0.6, "rain")]) == []
+    assert names("overlapping", [*two_labels(), at(0, "dog"), at(0.4, "dog")]) == []
+    assert names("overlapping", [*two_labels(), at(0, "dog"), at(0.4, "rain")]) == ["long.wav#0-1 'dog'"]
+
+
+def test_a_label_told_by_its_level_is_found_and_background_may_be_soft():
+    more = [heard(f"s{i}.wav", "rain", 1 + i % 2) for i in range(5)]
+    assert names("told_by_level", [*two_labels(peak=0.001), *more]) == ["dog"]
+    quiet = [heard(f"q{i}.wav", "quiet", 1 + i % 2, peak=0.001) for i in range(10)]
+    assert names("told_by_level", [*two_labels(), *quiet]) == []
