@@ -133,7 +133,7 @@ def evaluate(
     place, found, tables = write_evaluation(judged[0], out) if len(judged) == 1 else write_robustness(judged, out)
     if json_file:
         write_json(json_file, evaluation_values(judged))
-    _print_verdict(found)
+    print_verdict(found)
     if len(judged) == 1:
         print(f"{accuracy_sentence(judged[0])}\n")
     print_tables(tables)
@@ -151,23 +151,13 @@ def print_comparison(
     from cohear.reports.comparison import write_comparison
 
     place, found, tables = write_comparison(runs, page, error_over)  # before printing: a reader may leave early
-    _print_verdict(found)
+    print_verdict(found)
     print_tables(tables, markdown=markdown)
     say(f"report: {place}")
 
 
-def print_verdict(runs: "Sequence[Run]") -> None:
-    """Print how good the answers of runs to their test clips are, and what to do next.
-
-    Raises:
-        UserError: where they cannot be read.
-    """
-    from cohear.judging.verdict import answered_by, verdict
-
-    _print_verdict(verdict(answered_by(runs), runs))
-
-
-def _print_verdict(verdict: "Verdict") -> None:
+def print_verdict(verdict: "Verdict") -> None:
+    """Print how good answers are, and what to do next."""
     width = shutil.get_terminal_size().columns
     for text in (verdict.result, f"Next: {verdict.next_step}"):
         print(textwrap.fill(text, width, break_on_hyphens=False))

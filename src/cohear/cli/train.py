@@ -79,8 +79,9 @@ def train(
         write_report(run, plan)
     if run.is_tested:
         from cohear.cli.show import print_verdict
+        from cohear.judging.verdict import verdict_on
 
-        print_verdict([run])
+        print_verdict(verdict_on(run))
     print(_result_text(run.metrics) + ("" if was_made else " (finished before)"))
     say(f"report: {run.report}")
 

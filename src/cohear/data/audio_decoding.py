@@ -27,7 +27,7 @@ _TOLERANCE_S, _TOLERANCE = 0.05, 0.01
 _USABLE = 0.95
 """A recording of which at least this part is there is used."""
 
-_LOUDEST = 100.0
+LOUDEST = 100.0
 """Full scale is 1. Floats may exceed it, as pascals do; but beyond 40 dB over full scale they are integers that nobody
 divided, and a classifier would tell them by their level."""
 
@@ -334,7 +334,7 @@ def _mix(waveforms: Float32[np.ndarray, "channel time"]) -> Float32[np.ndarray, 
 
 
 def _is_sample(waveforms: np.ndarray) -> np.ndarray:
-    return np.abs(waveforms) <= _LOUDEST  # False for NaN
+    return np.abs(waveforms) <= LOUDEST  # False for NaN
 
 
 def _no_samples(path: Path) -> UserError:

@@ -124,7 +124,9 @@ class DecodingReport:
         if filled_s:
             how = "padded with silence" if self.settings.short == "pad" else "repeated"
             lines.append(f"{len(filled_s)} {how} (by up to {max(filled_s):.2f} s)")
-        padding = sum(filled_s) / (clip_s * max(1, sum(clip.n_rows for clip in self.decoded)))
+        padding = padding_share(
+            [clip.duration_s for clip in self.decoded], [clip.n_rows for clip in self.decoded], clip_s
+        )
         if self.settings.short == "pad" and padding > MUCH_PADDING:
             lines.append(
                 f"WARNING: {padding:.0%} of what is heard is padding, by which clips may be told apart: choose a "
@@ -143,6 +145,21 @@ class DecodingReport:
         lines += [f"{clip.clip_id} is {clip.shortfall_s:.2f} s shorter than it declares" for clip in short]
         lines += [f"skipped: {reason}" for _, reason in self.skipped]
         return tuple(lines)
+
+
+def padding_share(durations_s: Sequence[float], n_rows: Sequence[int], clip_s: float) -> float:
+    """Return the share of all that is heard that fills up short clips, 0 to 1.
+
+    Args:
+        durations_s: of clips, seconds.
+        n_rows: clips of `clip_s` that each of them gives.
+        clip_s: seconds, > 0.
+
+    Example:
+        >>> padding_share([1.0, 2.0, 8.0], [1, 1, 4], clip_s=2.0)
+        0.08333333333333333
+    """
+    return sum(max(0.0, clip_s - duration_s) for duration_s in durations_s) / (clip_s * max(1, sum(n_rows)))
 
 
 def decode_clips(root: Path, clips: Sequence[Clip], settings: StoreSettings) -> list[DecodedClip | UserError]:

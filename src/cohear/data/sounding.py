@@ -76,7 +76,7 @@ def _length_s(dataset: Dataset, clip: Clip) -> float | None:
     return end_s - begin_s
 
 
-def choose_clip_s(durations_s: Sequence[float], sounding_s: Sequence[float] = ()) -> float:
+def choose_clip_s(durations_s: Sequence[float], sounding_s: Sequence[float] = ()) -> tuple[float, bool]:
     """Choose a clip length for recordings, between 0.5 and 5 s, to a tenth.
 
     It holds 95 % of them; but where three of four sounds last less than six tenths of that, it holds these.
@@ -85,18 +85,21 @@ def choose_clip_s(durations_s: Sequence[float], sounding_s: Sequence[float] = ()
         durations_s: seconds, at least one recording.
         sounding_s: seconds that the sounds in some of them last.
 
+    Returns:
+        Seconds, and whether the sounds decided.
+
     Example:
         >>> choose_clip_s([2.0] * 99 + [60.0]), choose_clip_s([30.0, 40.0])
-        (2.0, 5.0)
+        ((2.0, False), (5.0, False))
         >>> choose_clip_s([3.8] * 20, [1.2] * 15 + [3.0] * 5)
-        1.2
+        (1.2, True)
     """
     whole_s = float(np.clip(np.quantile(durations_s, 0.95), 0.5, 5.0))
     if len(sounding_s):
         held_s = float(np.quantile(sounding_s, 0.75, method="inverted_cdf"))
         if held_s < _MUCH_SHORTER * whole_s:
-            return max(0.5, np.ceil(10 * held_s - 1e-9).item() / 10)
-    return round(whole_s, 1)
+            return max(0.5, np.ceil(10 * held_s - 1e-9).item() / 10), True
+    return round(whole_s, 1), False
 
 
 def clip_s_line(durations_s: Sequence[float], clip_s: float, sounding_s: Sequence[float] = ()) -> str:

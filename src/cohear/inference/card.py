@@ -12,7 +12,7 @@ import jinja2
 
 from cohear.data.wording import no_markdown
 from cohear.evaluation.measure import N_VIEWS
-from cohear.judging.verdict import Verdict, answered_by, verdict
+from cohear.judging.verdict import Verdict, verdict_on
 from cohear.metrics.calibration import calibration_error_by_chance, expected_calibration_error
 from cohear.metrics.tasks import TASKS
 from cohear.objectives import largest_divergence
@@ -56,7 +56,7 @@ def pack_run(folder: Path, notes: str = "") -> TrainedModel:
     if predictions and (predictions.classes, len(predictions.paths)) != (about.classes, n_clips):
         raise damaged(folder / PREDICTIONS, "it is of another run")
     n_parameters = sum(parameter.numel() for parameter in model.build().parameters())
-    found = verdict(answered_by([run]), [run]) if n_clips and predictions else None
+    found = verdict_on(run) if n_clips and predictions else None
     return replace(model, description=about, card=model_card(about, n_parameters, predictions, notes, found))
 
 

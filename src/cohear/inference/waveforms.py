@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from jaxtyping import Float32
 
-from cohear.data.audio_decoding import resample
+from cohear.data.audio_decoding import LOUDEST, resample
 from cohear.errors import UserError
 
 GivenWaveforms = np.ndarray | torch.Tensor | Sequence[np.ndarray | torch.Tensor]
@@ -21,8 +21,6 @@ _RATES_HZ = (100, 1_000_000)
 """What recorders write lies between."""
 _FEWEST_SAMPLES = 64
 """What is shorter is no sound, but a stereo recording `[time channel]` taken for a batch."""
-_LOUDEST = 100.0
-"""Floats beyond it are no waveform a little too loud, but integers that were not divided by their full scale."""
 
 
 def read_waveforms(
@@ -74,7 +72,7 @@ def _read(given: object) -> Float32[np.ndarray, " time"]:
         raise UserError(f"a waveform of {array.dtype} cannot be heard; give floats in [-1, 1] or signed integers")
     if not np.isfinite(waveform).all():
         raise UserError(f"a waveform holds NaN or infinite samples (the first is {np.isfinite(waveform).argmin()})")
-    if (loudest := np.abs(waveform).max()) > _LOUDEST:
+    if (loudest := np.abs(waveform).max()) > LOUDEST:
         raise UserError(
             f"a waveform of floats up to {loudest:g} is far beyond full scale, which is 1; divide it by the full scale "
             "of its integers, 32768 for 16 bits"

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Bool, Float, Int64
@@ -82,13 +83,24 @@ def answered_by(runs: Sequence[Run]) -> Answered:
     return Answered(task, joined.classes, task.logits(joined.log_probabilities), joined.predicted, truth, recordings)
 
 
-def verdict(answers: Answered, runs: Sequence[Run], *, is_own: bool = True) -> Verdict:
+@lru_cache(maxsize=1)  # the page of a training and the terminal ask for the same
+def verdict_on(run: Run) -> Verdict:
+    """Say how good a run's answers to its test clips are.
+
+    Raises:
+        UserError: where they cannot be read.
+    """
+    return verdict(answered_by([run]), [run])
+
+
+def verdict(answers: Answered, runs: Sequence[Run], *, is_own: bool = True, name: str = "") -> Verdict:
     """Say how good answers are, and what to do next.
 
     Args:
         answers: to at least one clip.
         runs: whose they are; how these were trained decides what comes next.
         is_own: whether the clips are the test parts of the runs' own data.
+        name: of the runs, where there are others.
     """
     task, truth = answers.task, answers.truth
     n_labels, n_clips = int(truth.any(axis=0).sum()), len(truth)
@@ -116,7 +128,8 @@ def verdict(answers: Answered, runs: Sequence[Run], *, is_own: bool = True) -> V
         if quality > guessing and not is_real:
             what = "of so few recordings this may be chance"
         result = f"{quality:.0%} {task.words.quality}: {n_labels} labels, {of}. {how} would give {guessing:.0%}; {what}"
-    return Verdict(quality, guessing, is_real, f"{result}.", _next_step(answers, runs, is_real=is_real, is_own=is_own))
+    result = f"{name}: {result}." if name else f"{result}."
+    return Verdict(quality, guessing, is_real, result, _next_step(answers, runs, is_real=is_real, is_own=is_own))
 
 
 def _next_step(answers: Answered, runs: Sequence[Run], *, is_real: bool, is_own: bool) -> str:

@@ -106,10 +106,10 @@ def f1_scores(
 def by_chance(
     statistic: Callable[[Int64[np.ndarray, " clip"]], float], groups: Sequence[Hashable], n_draws: int = 999
 ) -> tuple[float, float]:
-    """Compute how well answers do that are dealt out to other clips, and how often as well (a permutation test).
+    """Compute how well answers do that are dealt out to other clips, and how often as well.
 
-    Clips of one group are no independent evidence: each group gets the truth of another as a whole, as often as it
-    has clips.
+    A permutation test of a classifier (Ojala and Garriga 2010, J. Mach. Learn. Res. 11:1833-1863, test 1). Clips of one
+    group are no independent evidence: each group gets the truth of another as a whole, as often as it has clips.
 
     Args:
         statistic: how good the answers are when clip i gets the truth of clip `rows[i]`; greater is better.

@@ -227,7 +227,7 @@ class _SingleLabel(Task):
         return fit_temperature(logits, truth.argmax(axis=1))
 
     def quality(self, logits: Logits, decisions: Decisions, truth: Truth) -> float:
-        """Average recall over the labels: balanced accuracy, of which one answer for all gives 1 / K."""
+        """Average recall over the labels: balanced accuracy (Brodersen et al., ICPR 2010)."""
         del logits
         labels, is_right = truth.argmax(axis=1), truth[np.arange(len(truth)), decisions]
         n_found, n_clips = (np.bincount(labels, its, truth.shape[1]) for its in (is_right, None))

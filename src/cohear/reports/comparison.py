@@ -6,7 +6,7 @@ The paper is Iqbal, Helwani, Krishnaswamy and Wang, "Enhancing Audio Augmentatio
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -127,9 +127,7 @@ def write_comparison(
     """
     tables, experiments = comparison_tables(runs, error_over), group_runs(runs)
     rows, best = method_rows(experiments, error_over), _best(experiments)
-    found = verdict(answered_by(best.runs), best.runs)
-    if len(experiments) > 1:
-        found = replace(found, result=f"{best.label}: {found.result}")
+    found = verdict(answered_by(best.runs), best.runs, name=best.label if len(experiments) > 1 else "")
     place = write_page(
         out,
         "comparison.html",

@@ -12,12 +12,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from cohear.judging.verdict import SIGNIFICANCE
 from cohear.metrics.paired_tests import PairedTest, detectable_difference, holm, paired_test
 from cohear.reports.experiments import Experiment, cell_of, closest, n_different
 from cohear.reports.pages import Table, count_text, signed
 
 _STEPS = (("consistency", "bda"), ("bda", "standard"), ("standard", "none"), ("consistency", "none"))
-SIGNIFICANCE = 0.05
 
 
 class Answer(NamedTuple):

@@ -4,7 +4,7 @@ Several runs of one configuration are averaged as its test is: over seeds within
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -146,9 +146,8 @@ def write_robustness(judged: Sequence[JudgedRun], out: Path) -> tuple[Path, Verd
     """
     experiments = judged_experiments(judged)
     best = _best(experiments)
-    found = verdict(best.answered, best.experiment.runs, is_own=best.judged[0].is_own)
-    if len(experiments) > 1:
-        found = replace(found, result=f"{best.label}: {found.result}")
+    name = best.label if len(experiments) > 1 else ""
+    found = verdict(best.answered, best.experiment.runs, is_own=best.judged[0].is_own, name=name)
     pairs = list(zip(plots.experiment_lines([its.experiment for its in experiments]), experiments, strict=True))
     tables = comparison_tables(experiments)
     place = write_page(

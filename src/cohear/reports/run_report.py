@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from cohear.evaluation.measure import N_VIEWS
 from cohear.judging.shown_clips import ShownClip, ShownView
-from cohear.judging.verdict import answered_by, verdict
+from cohear.judging.verdict import answered_by, verdict_on
 from cohear.metrics.accuracy import wilson_interval
 from cohear.metrics.thresholds import FEWEST_ANSWERS
 from cohear.models.log_mel import hz_to_mel, mel_to_hz
@@ -49,7 +49,7 @@ def write_run_report(run: Run, strips: Sequence[ShownClip] = ()) -> Path:
         run.report,
         "run.html",
         **_content(run),
-        verdict=verdict(answers, [run]),
+        verdict=verdict_on(run),
         n_correct=n_correct,
         is_several=answers.task.gives_several,
         interval=(100 * low, 100 * high),

@@ -242,8 +242,8 @@ def list_clips(
         durations_s, sounding_s = headers.durations_s, list[float]()
         if clip_s is None:
             sounding_s = listen_for_lengths(dataset, headers.files)
-            clip_s = choose_clip_s(durations_s, sounding_s)
-            if clip_s == choose_clip_s(durations_s):
+            clip_s, is_by_sound = choose_clip_s(durations_s, sounding_s)
+            if not is_by_sound:
                 sounding_s = []
             elif "data.windows" not in chosen:
                 changes["data.windows"] = "sounding"

@@ -15,7 +15,7 @@ from cohear.data.check.spelling import alike, bare
 from cohear.data.check.survey import PROPERTIES, HeardClip, Overview, Survey, TrainingForm, summarize, windows_of
 from cohear.data.clips import Clip
 from cohear.data.datasets import Dataset, count_clips, imbalance_line
-from cohear.data.decoding import MUCH_PADDING
+from cohear.data.decoding import MUCH_PADDING, padding_share
 from cohear.data.folds import way_without
 from cohear.data.wording import counted, some
 
@@ -307,8 +307,8 @@ def _flawed(heard: Sequence[HeardClip], form: TrainingForm) -> Iterator[Finding 
     yield _if_any("short", "warning", what, remedy, [Item(name, f"{length_s:.3f} s") for length_s, name in short])
 
     if form.clip_s and form.short == "pad":
-        padded_s = [max(0.0, form.clip_s - one.sound.duration_s) for one in heard]
-        share = sum(padded_s) / (form.clip_s * max(1, sum(windows_of(one, form) for one in heard)))
+        n_rows = [windows_of(one, form) for one in heard]
+        share = padding_share([one.sound.duration_s for one in heard], n_rows, form.clip_s)
         if share > MUCH_PADDING:
             what = f"{share:.0%} of what training hears is padding, by which clips may be told apart."
             remedy = "Choose a shorter length by --set data.clip_s, or --set data.short=repeat."
