@@ -60,6 +60,13 @@ def test_the_background_is_no_event():
     assert reported([0.6, 0.1, 0.3], background="none", events=True) == "frog"
 
 
+def test_where_a_recorder_dropped_out_is_no_event():
+    blank = Heard(0.0, 1.0, np.array([1, 0, 0], np.float32), np.zeros(1, np.float32), is_blank=True)
+    about = DESCRIPTION.model_copy(update={"classes": CLASSES})
+    assert choose_reporting(about, threshold=0.1, events=True).report(blank) == []
+    assert choose_reporting(about, threshold=0.1).report(blank)  # a row for each window, whatever it holds
+
+
 def test_without_validation_clips_the_threshold_of_events_is_one_half():
     assert reported([0.51, 0.49, 0.0], events=True, calibration=UNFITTED) == "frog"
     assert reported([0.49, 0.48, 0.03], events=True, calibration=UNFITTED) == ""

@@ -195,7 +195,7 @@ def test_embeddings_are_those_of_the_network_window_by_window(drawn, tmp_path):
 
 
 def test_events_are_windows_above_their_fitted_threshold_joined(by_loudness, tmp_path):
-    path = write(tmp_path / "a.wav", 0, 0, 0.9, 0.9, 0.9, 0, 0, 0, 0, 0.9)
+    path = write(tmp_path / "a.wav", 1e-3, 1e-3, 0.9, 0.9, 0.9, *[1e-3] * 4, 0.9)
     fitted = Calibration(thresholds={"loud": Threshold(0.9, 0.95, 0.9, 10)}, n_clips=20)
     events = changed(by_loudness, calibration=fitted).predict(path, hop_s=0.25, events=True)
     assert [event[:3] for event in events] == [(0.25, 1.5, "loud"), (2.0, 2.5, "loud")]

@@ -1,11 +1,15 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import stats
 
 from cohear.reports.comparison import PAPER_TABLE_1, comparison_tables, method_rows, paper_result
 from cohear.reports.experiments import group_runs
-from cohear.reports.pages import to_text
+from cohear.reports.pages import WARNING, to_text
 from cohear.runs.paper import TABLE_1
+from cohear.runs.predictions import write_predictions
+from cohear.runs.run import Run
 from run_folders_made import read_runs
 
 
@@ -62,6 +66,19 @@ def test_what_the_commonest_label_gives_is_told_of_each_data_set_alone(tmp_path,
     notes = " ".join(comparison_tables(read_runs([tmp_path]))[0].notes)
     assert "label of pond gives an accuracy of 25.00%" in notes  # 5 of 20
     assert "label of river gives an accuracy of 33.33%" in notes  # 2 of 6
+
+
+def test_models_of_other_clips_do_not_compare_and_that_is_said(tmp_path, write_run):
+    def warnings():
+        return [note for note in comparison_tables(read_runs([tmp_path]))[0].notes if note.startswith(WARNING)]
+
+    write_run(tmp_path / "a", "none", "none", dataset="pond", data_fingerprint="a")
+    other = write_run(tmp_path / "b", "bda", dataset="pond, denoised", data_fingerprint="b")
+    assert not warnings()  # the same clips, changed: just what one would compare
+    its = Run(other).predictions
+    paths = tuple(f"river/{path}" for path in its.paths)
+    write_predictions(other, replace(its, paths=paths))
+    assert len(warnings()) == 1
 
 
 def test_the_paper_stands_beside_its_own_models_on_its_own_data_only(tmp_path, write_run):

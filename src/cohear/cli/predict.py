@@ -110,6 +110,7 @@ def predict(
         for window in windows:
             share = min(1.0, window.end_s / stream.info.duration_s) if stream.info.duration_s else 0.0
             update((index + share) / len(recordings), stream.path.name)
+            tally.n_blank += events and window.is_blank
             yield window
 
     with nullcontext(lambda *_: None) if scrolls else progress_bar("listening") as update:
@@ -208,6 +209,8 @@ class _Tally:
     """Of each recording."""
     flawed: dict[str, list[str]] = field(default_factory=dict)
     """Recordings that could not be judged well, by what is the matter with them."""
+    n_blank: int = 0
+    """Windows in which all samples are equal."""
 
     def note(self, stream: "AudioStream", shortest_s: float) -> None:
         """Note what is the matter with a recording that was heard to its end, and how long it is."""
@@ -227,11 +230,14 @@ class _Tally:
 
     @property
     def lines(self) -> list[str]:
-        """Say how many recordings could not be judged well, and why."""
-        return [
+        """Say how many recordings and windows could not be judged well, and why."""
+        lines = [
             f"{counted(len(paths), 'recording is', 'recordings are')} {what}: {some(paths, 3)}"
             for what, paths in self.flawed.items()
         ]
+        if self.n_blank:
+            lines.append(f"{counted(self.n_blank, 'window')} without any sound: no event is in them")
+        return lines
 
     def count(self, events: "Iterable[Prediction]", path: Path) -> "Iterator[Prediction]":
         """Pass the events of a recording on."""

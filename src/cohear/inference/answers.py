@@ -22,6 +22,8 @@ class Heard(NamedTuple):
     """0 to 1; they add up to 1, or for a multi-label classifier each stands alone."""
     embedding: Float32[np.ndarray, " feature"]
     """The output of the network's last layer but one."""
+    is_blank: bool = False
+    """Whether all samples are equal, as where a recorder dropped out."""
 
 
 class Prediction(NamedTuple):
@@ -43,9 +45,13 @@ class Reporting:
     """Labels per window, >= 1."""
     thresholds: Float[np.ndarray, " label"]
     """From which probability on; 0 reports always, infinity never."""
+    events: bool = False
+    """Whether events are wanted: there is none in a blank window."""
 
     def report(self, heard: Heard) -> list[Prediction]:
         """Return what is reported of a window, the likeliest first."""
+        if self.events and heard.is_blank:
+            return []
         return [
             Prediction(heard.start_s, heard.end_s, self.classes[label], float(heard.probabilities[label]))
             for label in self.choose(heard.probabilities)
@@ -92,7 +98,7 @@ def choose_reporting(
     thresholds = np.array([own[label].probability if label in own else otherwise for label in classes])
     if events and about.background in classes:
         thresholds[classes.index(about.background)] = np.inf
-    return Reporting(classes, top or task.most_labels(len(classes)), thresholds)
+    return Reporting(classes, top or task.most_labels(len(classes)), thresholds, events)
 
 
 def join_windows(windows: Iterable[Prediction]) -> list[Prediction]:

@@ -255,8 +255,9 @@ class Classifier:
         while batch := list(islice(waiting, n_at_once)):
             waveforms = np.stack([fit(window.waveform, self.n_samples, self.about.short) for window in batch])
             for window, probabilities, embedding in zip(batch, *self._answer(waveforms), strict=True):
-                end = window.start + len(window.waveform)
-                yield Heard(window.start / self.sample_rate, end / self.sample_rate, probabilities, embedding)
+                start_s, length_s = window.start / self.sample_rate, len(window.waveform) / self.sample_rate
+                is_blank = bool(np.ptp(window.waveform) == 0)
+                yield Heard(start_s, start_s + length_s, probabilities, embedding, is_blank)
 
     @torch.inference_mode()
     def _answer(

@@ -7,6 +7,7 @@ The paper is Iqbal, Helwani, Krishnaswamy and Wang, "Enhancing Audio Augmentatio
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain, combinations
 from pathlib import Path
 from typing import Any, Literal
 
@@ -218,6 +219,8 @@ def _notes(experiments: Sequence[Experiment], runs: Sequence[Run], error_over: E
     for of_data in by_data.values():
         yield commonest_label_sentence(of_data, is_named=len(by_data) > 1)
     yield from missing_folds(experiments)
+    if _are_of_other_clips(experiments):
+        yield WARNING + "not all of these models were tested on the same clips: their numbers do not compare."
     if any(_is_esc50(run) for run in runs):
         presets = " and ".join(sorted({preset_text(run) for run in runs}))
         yield (
@@ -246,6 +249,16 @@ def missing_folds(experiments: Sequence[Experiment]) -> Iterable[str]:
                 f"{experiment.label} has only {has} of the {len(every)} folds of this table: its mean does not compare "
                 "with means over others."
             )
+
+
+def _are_of_other_clips(experiments: Sequence[Experiment]) -> bool:
+    """Whether two models share a fold and not one clip of it, as models of two data sets do."""
+    clips: dict[int, list[set[str]]] = {}
+    for experiment in experiments:
+        for fold in experiment.folds:
+            its = [run.predictions.paths for run in experiment.runs if run.fold == fold]
+            clips.setdefault(fold, []).append(set(chain.from_iterable(its)))
+    return any(one.isdisjoint(other) for of_fold in clips.values() for one, other in combinations(of_fold, 2))
 
 
 def commonest_label_sentence(runs: Sequence[Run], *, is_named: bool = False) -> str:
