@@ -70,6 +70,48 @@ def test_an_mp3_behind_other_bytes_is_found(tmp_path):
     assert decode(tmp_path / "b.mp3").waveform.std() == pytest.approx(TONE.std(), rel=0.05)
 
 
+def test_of_joined_mp3s_both_lengths_are_told(tmp_path):
+    sound(tmp_path / "a.mp3", 4, format="MP3")
+    (tmp_path / "two.mp3").write_bytes(
+        (tmp_path / "a.mp3").read_bytes() + b"ID3\4\0\0\0\0\0\0" + (tmp_path / "a.mp3").read_bytes()
+    )
+    with pytest.raises(UserError, match=r"declares 4\.00 s and holds 8\.0"):
+        decode(tmp_path / "two.mp3")
+    (tmp_path / "tagged.mp3").write_bytes((tmp_path / "a.mp3").read_bytes() + b"TAG" + b"x" * 125)
+    assert len(decode(tmp_path / "tagged.mp3").waveform) == 4 * RATE
+
+
+@pytest.mark.parametrize(
+    ("name", "format", "place", "size"),
+    [("a.wav", "RF64", 28, 16), ("a.au", "AU", 8, 4)],
+)
+def test_a_file_full_of_sound_that_declares_none_is_no_empty_one(tmp_path, name, format, place, size):
+    sound(tmp_path / name, 2, format=format)
+    content = bytearray((tmp_path / name).read_bytes())
+    content[place : place + size] = bytes(size)
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(UserError, match=rf"declares no samples and holds {len(content)} bytes"):
+        decode(tmp_path / name)
+
+
+def test_what_a_hole_in_an_ogg_leaves_is_not_filled_up_with_what_was_heard(tmp_path):
+    noise = 0.01 * np.random.default_rng(0).standard_normal(4 * RATE)
+    sound(tmp_path / "a.ogg", 4, np.resize(TONE, 4 * RATE) + noise)
+    content = bytearray((tmp_path / "a.ogg").read_bytes())
+    content[len(content) // 2 : len(content) // 2 + 300] = b"\xaa" * 300
+    (tmp_path / "a.ogg").write_bytes(content)
+    with pytest.raises(UserError, match=r"of 4\.00 s: it is cut short or damaged"):
+        decode(tmp_path / "a.ogg")
+
+
+def test_a_microphone_that_holds_one_value_is_silent(tmp_path):
+    for name, waveform in (("off.wav", TONE[:1] * 0 - 0.48), ("tone.wav", TONE - 0.48)):
+        sound(tmp_path / name, waveform=waveform)
+        file = FileBlocks(tmp_path / name)
+        assert sum(block.shape[1] for block in file.blocks(mixed=True)) == RATE
+        assert file.is_silent == (name == "off.wav")
+
+
 def test_channels_that_cancel_are_told(tmp_path):
     sound(tmp_path / "a.wav", waveform=np.stack([TONE, -TONE], axis=1))
     sound(tmp_path / "b.wav", waveform=np.stack([TONE, 0.9 * TONE], axis=1))
@@ -178,7 +220,7 @@ def test_a_folder_that_is_linked_twice_is_walked_once(tmp_path):
     sound(tmp_path / "here" / "frog" / "a.wav")
     for name in ("again", "and-again"):
         (tmp_path / "here" / name).symlink_to(tmp_path / "here" / "frog")
-    for name in ("@eaDir", "$RECYCLE.BIN", ".Trashes", "__MACOSX"):
+    for name in ("@eaDir", "$RECYCLE.BIN", ".Trashes", "__MACOSX", "#recycle", "@Recycle", "FOUND.000", "LOST.DIR"):
         sound(tmp_path / "here" / name / "b.wav")
     assert [path.as_posix() for path in visible_files(tmp_path / "here")] == ["frog/a.wav"]
 
@@ -216,7 +258,45 @@ def test_a_track_that_cannot_be_used_is_named_with_the_reason(tmp_path, name, li
         read_dataset(tmp_path)
 
 
-@pytest.mark.parametrize("names", [("fold1", "fold10"), ("Train", "set_2")])
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("site0.TextGrid", b'File type = "ooTextFile"\n'),
+        ("site0.txt", "1.0\t2.0\tfrog\n".encode("utf-16")),
+        ("site0.txt", b"00:00:01.000\t00:00:02.000\tfrog\n"),
+        ("site0.csv", b"1.0,0,0.5,frog\n"),
+    ],
+)
+def test_a_label_file_that_is_not_read_is_named(tmp_path, name, content):
+    site(tmp_path, 0)
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(UserError, match=f"{name} has the name of a recording, but is neither a Raven table nor"):
+        read_dataset(tmp_path)
+    for number in (1, 2):
+        rows = [f"{start}\t{end}\t{label}\n" for start, end, label in site(tmp_path, number)]
+        (tmp_path / f"site{number}.txt").write_text("\n" + "".join(rows))  # a blank line before them is none
+    assert f"left out: {name} has the name" in read_dataset(tmp_path).notes[1]
+
+
+def test_a_label_before_the_beginning_does_not_hide_its_track(tmp_path):
+    site(tmp_path, 0)
+    (tmp_path / "site0.txt").write_text("-0.01\t0.5\tlow\n1\t1.5\tlow\n3\t3.5\thigh\n")
+    with pytest.raises(UserError, match=r"site0.txt, line 1.*'-0.01' is not a number"):
+        read_dataset(tmp_path)
+    assert [clip.start_s for clip in read_dataset(tmp_path, skip_bad=True).clips] == [1, 3]
+
+
+def test_a_table_of_birdnet_is_that_of_its_recording(tmp_path):
+    rows = [f"1\t{start}\t{end}\t{label}\n" for start, end, label in site(tmp_path, 0)]
+    header = RAVEN.replace("\tBegin File\tSpecies", "\tCommon Name")
+    (tmp_path / "site0.BirdNET.selection.table.txt").write_text(header + "".join(rows))
+    assert {clip.path for clip in read_dataset(tmp_path).clips} == {"site0.wav"}
+
+
+SPLITS = [("fold1", "fold10"), ("Train", "set_2"), ("dev", "eval"), ("train_audio", "test_soundscapes"), ("cv1", "cv2")]
+
+
+@pytest.mark.parametrize("names", [*SPLITS, ("FSD50K.dev_audio", "FSD50K.eval_audio")])
 def test_folds_are_no_classes(tmp_path, names):
     for name in names:
         sound(tmp_path / name / "a.wav")

@@ -39,6 +39,11 @@ def test_a_pattern_is_the_sounds_and_the_folders_that_it_matches(folder, monkeyp
     assert found(Path("?/1.wav")) == [("a/1.wav", "a/1.wav"), ("c/1.wav", "c/1.wav")]
 
 
+def test_a_link_that_leads_nowhere_is_not_passed_over(folder):
+    (folder / "gone.wav").symlink_to(folder / "nowhere.wav")
+    assert folder / "gone.wav" in [recording.path for recording in find_recordings([folder])]
+
+
 def test_a_recording_that_is_meant_twice_is_heard_once(folder, monkeypatch):
     monkeypatch.chdir(folder)
     assert found(folder / "c" / "1.wav", Path("c"), Path("./c/1.wav")) == [

@@ -215,10 +215,11 @@ class _Tally:
     def note(self, stream: "AudioStream", shortest_s: float) -> None:
         """Note what is the matter with a recording that was heard to its end, and how long it is."""
         self.lengths_s[stream.path] = stream.duration_s
-        from cohear.data.audio_decoding import SILENT, cancels
+        from cohear.data.audio_decoding import LOUD, cancels
 
         matters = {
-            "silent": stream.loudest_channel < SILENT,
+            "silent": stream.is_silent,
+            "louder than full scale": stream.loudest_channel > LOUD,
             "silent once mixed to mono, as the channels cancel": cancels(stream.loudest, stream.loudest_channel),
             f"shorter than {shortest_s:.2f} s, the least that the network takes in": stream.duration_s < shortest_s,
             "damaged in places": stream.n_damaged > 0,

@@ -9,7 +9,7 @@ begins with a backslash gives the frequencies of the label before and is skipped
 import math
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PureWindowsPath
 
 from cohear.data.audio_files import is_audio, probe
@@ -20,8 +20,8 @@ from cohear.errors import UserError
 _RAVEN_TIMES = ("begin time (s)", "end time (s)")
 _RAVEN_OFFSET = "file offset (s)"
 _RAVEN_LABELS = ("species", "annotation", "label", "code", "common name")
-_RAVEN_NAME = re.compile(r"(\.Table\.\d+)?\.selections$", re.IGNORECASE)
-_AUDACITY_LINE = re.compile(r"\d+([.,]\d+)?\t\d+([.,]\d+)?\t")
+_RAVEN_NAME = re.compile(r"((\.Table\.\d+)?\.selections|\.BirdNET\.selection\.table)$", re.IGNORECASE)
+_AUDACITY_LINE = re.compile(r"-?\d+([.,]\d+)?\t-?\d+([.,]\d+)?\t")
 _BLANK_BYTES = 64
 _LIKE_A_TRACK = re.compile(r"\s*\d+([.,]\d+)?\s+\d+([.,]\d+)?(\s|$)")
 
@@ -137,24 +137,25 @@ def reviewed_recording(path: Path) -> str | None:
     return _recording(path.parent, path.stem) if is_empty else None
 
 
-def why_no_track(path: Path, sounds: Iterable[str]) -> str | None:
-    """Say why a text that looks like an Audacity label track is none that can be used; None where it does not.
+def why_no_track(path: Path, sounds: Mapping[str, str]) -> str | None:
+    """Say why what looks like a label track, or bears the name of a recording, cannot be used; None where it does not.
 
     Args:
-        path: of the text.
-        sounds: names of the sound files beside it.
+        path: of a label file that is neither a Raven table nor an Audacity track of a recording.
+        sounds: names of the sound files beside it, by their stems.
     """
-    first = _first_line(path)
-    if not _LIKE_A_TRACK.match(first):
-        return None
+    first, likeness = _first_line(path), "looks like an Audacity label track, but"
+    if not _LIKE_A_TRACK.match(first) or path.suffix.lower() != ".txt":
+        has_name = any(path.name[: dot.start()] in sounds for dot in re.finditer(r"\.", path.name))
+        kinds = "neither a Raven table nor an Audacity label track (start, tab, end, tab, label) in UTF-8"
+        return f"has the name of a recording, but is {kinds}" if first and has_name else None
     if not _AUDACITY_LINE.match(first):
-        return "blanks stand where tabs are needed" if "\t" not in first else "its labels have no text"
+        return f"{likeness} {'its labels have no text' if chr(9) in first else 'blanks stand where tabs are needed'}"
     if not first.split("\t", 2)[2].strip():
-        return "its labels have no text"
-    names = list(sounds)
-    alike = [name for name in names if path.name.startswith((name, Path(name).stem))] or names
-    rename = f"; rename it to {Path(alike[0]).stem}.txt" if len(alike) == 1 else ""
-    return f"there is no recording {path.stem}.wav (or .flac, .mp3, ...) beside it{rename}"
+        return f"{likeness} its labels have no text"
+    alike = [stem for stem, name in sounds.items() if path.name.startswith((name, stem))] or list(sounds)
+    rename = f"; rename it to {alike[0]}.txt" if len(alike) == 1 else ""
+    return f"{likeness} there is no recording {path.stem}.wav (or .flac, .mp3, ...) beside it{rename}"
 
 
 def one_label_each(found: Iterable[tuple[str, Clip]]) -> list[Clip]:
@@ -175,12 +176,12 @@ def one_label_each(found: Iterable[tuple[str, Clip]]) -> list[Clip]:
 
 
 def _first_line(path: Path) -> str:
-    """Return the first line of a plain file, or nothing where it is none."""
+    """Return the first line of a plain file that is not empty, or nothing where it is none."""
     if not path.is_file():
         return ""
     try:
         with open(path, "rb") as file:
-            return file.readline(4096).decode("utf-8-sig", errors="replace").rstrip("\r\n")
+            return file.read(4096).decode("utf-8-sig", errors="replace").lstrip("\r\n").partition("\n")[0].rstrip("\r")
     except OSError:
         return ""
 

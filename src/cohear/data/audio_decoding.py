@@ -31,12 +31,18 @@ LOUDEST = 100.0
 """Full scale is 1. Floats may exceed it, as pascals do; but beyond 40 dB over full scale they are integers that nobody
 divided, and a classifier would tell them by their level."""
 
+LOUD = 2.0
+"""Of full scale, 6 dB beyond it: what is louder is not clipped, but floats of another scale."""
+
 SILENT = 1e-4
 """Of full scale, below which nothing is heard: -80 dB."""
 _CANCELLED = 0.1
 
 _MOST_VALUES = 1 << 30
 """Of waveforms in memory, 4 GiB: a few kilobytes of silence can claim to be weeks."""
+
+_HEADER_BYTES = 1 << 14
+"""Of a file without samples: at most so many are a header."""
 
 _STREAM_BLOCK = 1 << 15
 """Samples decoded at a time. The block in which decoding breaks off is lost: less than a second of most recordings."""
@@ -57,7 +63,7 @@ class DecodedAudio:
     loudest_channel: float = 0.0
     """The largest magnitude in any channel."""
     n_damaged: int = 0
-    """Places at which the decoder had to look for where the sound goes on, in the part of the file that was read."""
+    """Places at which the decoder said that something is wrong, in the part of the file that was read."""
 
     @property
     def waveform(self) -> Float32[np.ndarray, " time"]:
@@ -127,8 +133,10 @@ class FileBlocks:
         """The largest magnitude heard so far of what blocks are."""
         self.loudest_channel = 0.0
         """The largest magnitude heard so far in any channel."""
+        self.is_silent = True
+        """Whether no channel moved in any block so far by more than 1e-4 of full scale (-80 dB) about its middle."""
         self.n_damaged = 0
-        """Places heard so far at which a decoder had to look for where the sound goes on."""
+        """Places heard so far at which a decoder said that something is wrong."""
         self.damage: UserError | None = None
         """Once all is heard: what ended it too early, or that there is nothing in it; None where all is well."""
 
@@ -152,8 +160,10 @@ class FileBlocks:
                     n_heard += good.shape[1]
                     self.duration_s, self.n_damaged = n_heard / rate, file.n_damaged
                     self.loudest = max(self.loudest, loudest(good))
-                    self.loudest_channel = max(self.loudest_channel, loudest(block[:, : good.shape[1]]))
+                    heard = block[:, : good.shape[1]]
+                    self.loudest_channel = max(self.loudest_channel, loudest(heard))
                     if good.shape[1]:
+                        self.is_silent &= bool((np.ptp(heard, axis=1) < 2 * SILENT).all())
                         yield good
                     if good.shape[1] < block.shape[1]:
                         raise _bad_sample(self.path, self.duration_s)
@@ -338,4 +348,9 @@ def _is_sample(waveforms: np.ndarray) -> np.ndarray:
 
 
 def _no_samples(path: Path) -> UserError:
-    return UserError(f"{path} holds no samples: record or copy it again, or leave it out.")
+    with open(path, "rb") as file:
+        file.seek(_HEADER_BYTES)
+        if not any(file.read(1 << 20)):  # zeros are room that was kept free
+            return UserError(f"{path} holds no samples: record or copy it again, or leave it out.")
+    unfinished = f"declares no samples and holds {path.stat().st_size} bytes, as its recorder did not finish it"
+    return UserError(f"{path} {unfinished}: recover it with a sound editor, or leave it out.")

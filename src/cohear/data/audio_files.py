@@ -45,7 +45,9 @@ _MOST_SAMPLES = 1 << 53
 """Of a file: libsndfile gives more where a stream does not say how long it is."""
 
 
-_MP3_WORDS, _DAMAGE = threading.Lock(), re.compile(rb"Illegal Audio-MPEG-Header \w+ at offset (\d+)")
+_MP3_WORDS = threading.Lock()
+_DAMAGE = re.compile(rb"Illegal Audio-MPEG-Header \w+ at offset \d+|error: dequantization .+")
+"""Other errors are said of sound files too, after every jump."""
 
 _LOWEST_RATE, _HIGHEST_RATE = 100, 10_000_000
 """Hz; others are slips of a header, and resampling a few bytes from 1 Hz takes minutes."""
@@ -93,11 +95,12 @@ class WaveFile:
         except OSError:
             raise _not_given(path) from None
         if beyond_s:
-            declared_s = self.n_declared / self._file.samplerate
+            declared_s, is_mp3 = self.n_declared / self._file.samplerate, self._file.format == "MP3"
+            reason = "another was joined to it" if is_mp3 else "its recorder did not finish the header"
             self._file.close()
             raise UserError(
-                f"{path} declares {declared_s:.2f} s and holds {declared_s + beyond_s:.2f} s, as its recorder did not "
-                f"finish the header: mend it ({_conversion(path, '-ignore_length 1 ')}), or leave it out."
+                f"{path} declares {declared_s:.2f} s and holds {declared_s + beyond_s:.2f} s, as {reason}: mend it "
+                f"({_conversion(path, '' if is_mp3 else '-ignore_length 1 ')}), or leave it out."
             )
         self._damaged_at: set[bytes] = set()
         self._path, self.sample_rate, self.n_channels = path, self._file.samplerate, self._file.channels
@@ -109,7 +112,7 @@ class WaveFile:
 
     @property
     def n_damaged(self) -> int:
-        """Places at which the decoder of MP3 had to look for where the sound goes on, in what was read so far."""
+        """Places at which the decoder of MP3 said that something is wrong, in what was read so far."""
         return len(self._damaged_at)
 
     def __enter__(self) -> "WaveFile":
@@ -132,13 +135,15 @@ class WaveFile:
             if position:
                 self._file.seek(position)
             while position < last:
+                n_wanted = min(n_samples, last - position)
                 with _caught_words(self._path) as words:
-                    block = self._file.read(min(n_samples, last - position), dtype="float32", always_2d=True)
+                    block = self._file.read(n_wanted, dtype="float32", always_2d=True)
                 self._damaged_at.update(_DAMAGE.findall(b"".join(words)))
-                if not len(block):
-                    break
-                yield position, block.T
+                if len(block):
+                    yield position, block.T
                 position += len(block)
+                if len(block) < n_wanted:  # a next read would seek, and give what was heard already
+                    break
         except soundfile.LibsndfileError:
             declared = f"{self.n_there / self.sample_rate:.2f} s that it declares"
             raise UserError(f"{self._path} is damaged or cut short before the {declared}: copy it again.") from None

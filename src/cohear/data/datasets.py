@@ -6,7 +6,7 @@ Reading a data set looks at names and tables only; no sound is decoded.
 import dataclasses
 import os
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -34,12 +34,21 @@ Layout = Literal["folder", "table", "esc50", "annotations"]
 _UNEQUAL = 3
 """How many times the clips of the smallest class the largest may have without a word."""
 
-_NO_CLASS = re.compile(r"train(ing)?|test(ing)?|val(id)?|validation|evaluation|(fold|set|part|split)[ _-]?\d+")
+_NO_CLASS = re.compile(
+    r"(.*\.)?(train(ing)?|test(ing)?|val(id)?|validation|dev(elopment)?|eval(uation)?)"
+    r"([ ._-]?(set|data|audio|clips|sounds|soundscapes|\d+))?|(fold|set|part|split|cv)[ _-]?\d+"
+)
 """Sub-folders that say how data are divided."""
 _DATE = re.compile(r"(19|20)\d\d[-_. ]?\d\d[-_. ]?\d\d")
 _ESC50_COLUMNS = ("filename", "fold", "category", "esc10", "src_file")
-_NOT_OURS = {"__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information", "lost+found"}
-"""Folders that Macs, network drives, Windows and file systems make: copies of sounds, thumbnails, what was deleted."""
+_NOT_OURS = re.compile(
+    r"__MACOSX|[@#](eaDir|Recycle|snapshot|Recently-Snapshot)|\$RECYCLE\.BIN|System Volume Information|lost\+found"
+    r"|LOST\.DIR|FOUND\.\d{3}",
+    re.IGNORECASE,
+)
+"""Folders that Macs, network drives, Windows, phones and file systems make: copies, thumbnails, what was deleted."""
+_LABEL_FILES = {".txt", ".csv", ".tsv", ".textgrid", ".eaf", ".lab", ".svl"}
+"""Suffixes of label files, of which only .txt is read."""
 _N_NAMED = 8
 """Classes that are listed one by one."""
 
@@ -280,7 +289,7 @@ def _read_folder(path: Path, bad: BadLines) -> Dataset:
     texts = [file for file in files if file.suffix.lower() == ".txt"]
     labeled = [f for f in texts if is_raven(path / f) or (f.with_suffix("") in recordings and is_audacity(path / f))]
     if labeled:
-        return _read_annotations(path, sounds, labeled, texts, bad)
+        return _read_annotations(path, sounds, labeled, files, bad)
     if tables := [file for file in files if len(file.parts) == 1 and is_table(path / file)]:
         remedy = f"give {path / tables[0]} to use its labels, or move it away to use one sub-folder per class"
         raise UserError(f"{path} holds the table {tables[0]} beside the sounds: {remedy}.")
@@ -288,8 +297,7 @@ def _read_folder(path: Path, bad: BadLines) -> Dataset:
     classes = {file.parts[0] for file in sounds if len(file.parts) > 1}
     if not clips:
         remedy = "put those of each class into a sub-folder, or write a table with the columns path and label"
-        if unusable := _unusable_tracks(path, sounds, texts):
-            remedy = f"{unusable[0]}{f' (and {len(unusable) - 1} more)' if len(unusable) > 1 else ''}"
+        remedy = "".join(_unusable_tracks(path, sounds, files)) or remedy
         raise UserError(f"the sounds of {path} have no labels: {remedy}.")
     if all(_NO_CLASS.fullmatch(name.lower()) for name in classes):
         remedy = "give one of them, or write a table with the columns path, label and fold"
@@ -306,18 +314,18 @@ def _read_folder(path: Path, bad: BadLines) -> Dataset:
     return Dataset(path.name, path, clips, "folder", tuple(notes))
 
 
-def _unusable_tracks(path: Path, sounds: Sequence[Path], texts: Iterable[Path]) -> list[str]:
-    """Name texts that look like label tracks and are none that can be used, each with the reason."""
-    found = []
-    for text in texts:
-        beside = [sound.name for sound in sounds if sound.parent == text.parent]
-        if reason := why_no_track(path / text, beside):
-            found.append(f"{text} looks like an Audacity label track, but {reason}")
-    return found
+def _unusable_tracks(path: Path, sounds: Sequence[Path], files: Iterable[Path]) -> list[str]:
+    """Name the first of the files that look like label tracks and are none that can be used, with the reason."""
+    beside: dict[Path, dict[str, str]] = defaultdict(dict)
+    for sound in sounds:
+        beside[sound.parent][sound.stem] = sound.name
+    tracks = [file for file in files if file.suffix.lower() in _LABEL_FILES]
+    reasons = [f"{file} {why}" for file in tracks if (why := why_no_track(path / file, beside[file.parent]))]
+    return [f"{reasons[0]}{f' (and {len(reasons) - 1} more)' if len(reasons) > 1 else ''}"] if reasons else []
 
 
 def _read_annotations(
-    path: Path, sounds: Sequence[Path], labeled: Sequence[Path], texts: Sequence[Path], bad: BadLines
+    path: Path, sounds: Sequence[Path], labeled: Sequence[Path], files: Sequence[Path], bad: BadLines
 ) -> Dataset:
     """Read every label file of a folder; their paths become relative to it."""
 
@@ -330,13 +338,14 @@ def _read_annotations(
     clips = one_label_each(found())
     reviewed = {
         normalized((text.parent / recording).as_posix())
-        for text in texts
-        if (recording := reviewed_recording(path / text))
+        for text in files
+        if text.suffix.lower() == ".txt" and (recording := reviewed_recording(path / text))
     }
     left_out = sorted({file.as_posix() for file in sounds} - {clip.path for clip in clips} - reviewed)
     notes = [f"{counted(len(left_out), 'recording')} without labels left out: {some(left_out)}"] if left_out else []
     known = {*labeled}
-    notes += _unusable_tracks(path, sounds, [text for text in texts if text not in known])
+    unused = [file for file in files if file not in known]
+    notes += [f"left out: {track}" for track in _unusable_tracks(path, [*map(Path, left_out)], unused)]
     return Dataset(path.name, path, tuple(clips), "annotations", tuple(notes), reviewed=tuple(sorted(reviewed)))
 
 
@@ -357,4 +366,4 @@ def visible_files(path: Path) -> Iterator[Path]:
 
 
 def _counts(folder: str) -> bool:
-    return not folder.startswith(".") and folder not in _NOT_OURS
+    return not folder.startswith(".") and not _NOT_OURS.fullmatch(folder)

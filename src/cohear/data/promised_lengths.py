@@ -63,10 +63,10 @@ def promised_n_samples(path: Path, file: soundfile.SoundFile) -> int:
 
 
 def seconds_beyond(path: Path, file: soundfile.SoundFile) -> float:
-    """Return seconds of sound that a WAV file holds beyond what its header declares, 0 unless that is much.
+    """Return seconds of sound that a WAV or MP3 file holds beyond what its header declares, 0 unless that is much.
 
     A recorder that loses its battery leaves the header as it was. What lies behind the declared sound is then no chain
-    of chunks; zeros alone are room that was kept free.
+    of chunks; zeros alone are room that was kept free. MP3 files put one behind the other keep the header of the first.
 
     Args:
         path: of the file.
@@ -76,6 +76,8 @@ def seconds_beyond(path: Path, file: soundfile.SoundFile) -> float:
         OSError: where the disk does not give the file.
     """
     rate = _BYTES_PER_S.search(file.extra_info)
+    if file.format == "MP3":
+        return _joined_s(path, file.frames / file.samplerate)
     if file.format not in ("WAV", "WAVEX") or not rate or not int(rate[1]):
         return 0.0
     n_bytes = os.stat(path).st_size
@@ -145,6 +147,25 @@ def _mp3_n_samples(path: Path) -> int | None:
             place += n_frame_samples // 8 * bits_per_s // _MP3_SAMPLE_RATES[version][sample_rate_index] + padding
             n_samples += n_frame_samples
     return n_samples
+
+
+def _joined_s(path: Path, declared_s: float) -> float:
+    """Return about how many seconds lie behind the bytes that a Xing frame counts, where frames go on there."""
+    n_bytes = os.stat(path).st_size
+    with open(path, "rb") as file:
+        first = _id3_bytes(file.read(10))
+        file.seek(first)
+        frame = file.read(_XING_BYTES + 12)
+        place = max(frame.find(b"Xing", 0, _XING_BYTES), frame.find(b"Info", 0, _XING_BYTES))
+        flags, n_declared = int.from_bytes(frame[place + 4 : place + 8], "big"), 0
+        if place >= 0 and flags & 2:
+            where = place + (12 if flags & 1 else 8)
+            n_declared = int.from_bytes(frame[where : where + 4], "big")
+        file.seek(first + n_declared)
+        end = first + n_declared + _id3_bytes(file.read(10))
+        file.seek(end)
+        beyond_s = declared_s * (n_bytes - end) / n_declared if n_declared and file.read(1) == b"\xff" else 0.0
+    return beyond_s if beyond_s > max(_MUCH_S, _MUCH * declared_s) else 0.0
 
 
 def _id3_bytes(start: bytes) -> int:

@@ -102,7 +102,7 @@ def _meant_by(path: Path) -> Iterator[HeardFile]:
 def _in_folder(path: Path, base: Path) -> list[HeardFile]:
     """List a sound file, or the sound files in a folder and below it."""
     paths = [path / within for within in visible_files(path)] if path.is_dir() else [path]
-    return [HeardFile(each, each.relative_to(base)) for each in paths if each.is_file() and is_audio(each)]
+    return [HeardFile(each, each.relative_to(base)) for each in paths if is_audio(each)]
 
 
 def _is_pattern(path: Path) -> bool:

@@ -129,6 +129,8 @@ def test_flaws_of_sounds_are_found_the_worst_first():
     assert names("silent", clips) == ["quiet.wav"]
     assert names("short", clips) == ["tiny.wav", "short.wav"]
     assert names("clipped", clips) == ["louder.wav", "loud.wav"]
+    beyond = [*clips, heard("floats.wav", "dog", 1, clipped_share=0.9, peak=40)]
+    assert (names("clipped", beyond), names("loud", beyond)) == (["louder.wav", "loud.wav"], ["floats.wav"])
 
 
 def test_long_recordings_count_as_the_windows_that_training_cuts():
@@ -164,6 +166,8 @@ def test_much_padding_is_warned_of():
 def test_labels_made_of_other_labels_are_found_and_lists_of_unknown_ones_are_not():
     clips = [*two_labels(), heard("a.wav", "dog, rain", 1), heard("b.wav", "rain|dog", 2), heard("c.wav", "AC/DC", 1)]
     assert names("labels_combined", clips) == ["'dog, rain'", "'rain|dog'"]
+    for written in ("['dog', 'rain']", '{"choices": ["dog", "rain"]}', "dog and rain"):
+        assert names("labels_combined", [*two_labels(), heard("a.wav", written, 1)]) == [f"'{written}'"]
 
 
 def test_segments_that_overlap_by_more_than_half_with_another_label_are_found():

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from cohear.data.audio_decoding import LOUD
 from cohear.data.check.kinship import Kinship, divided, find_kinship
 from cohear.data.check.spelling import alike, bare
 from cohear.data.check.survey import PROPERTIES, HeardClip, Overview, Survey, TrainingForm, summarize, windows_of
@@ -32,7 +33,7 @@ _CLIPPED = 0.001
 
 _NOTHING = {"background", "noise", "none", "nothing", "other", "silence", "quiet", "ambient", "empty", "negative"}
 """What people call the label that means 'none of these'."""
-_LIST = re.compile(r"\s*[,|/&+]\s*")
+_LIST, _BRACKETS = re.compile(r"\s*[,|/&+]\s*|\s+and\s+"), re.compile(r"^\s*\{\W*choices\W*:|[\[\]{}\"']")
 """How other tools separate the labels of a clip."""
 
 _FEWEST, _NEARLY_ALL = 5, 0.9
@@ -240,7 +241,7 @@ def _of_labels(dataset: Dataset, overview: Overview, background: str | None) -> 
     remedy = "Rename one of the two, if they mean the same."
     yield _if_any("labels_alike", "warning", "Pairs of labels that look like one label", remedy, pairs)
 
-    combined = [label for label in n if len(parts := _LIST.split(label)) > 1 and all(parts) and _are_labels(parts, n)]
+    combined = [label for label in n if len(parts := _listed(label)) > 1 and all(parts) and _are_labels(parts, n)]
     items = [Item(f"'{label}'", f"{counted(n[label], 'clip')}") for label in combined if not dataset.multi_label]
     remedy = "If clips have several labels, separate them by semicolons, as in frog;toad; then each is learned."
     yield _if_any("labels_combined", "warning", "Labels that are made of other labels", remedy, items)
@@ -263,8 +264,13 @@ def _of_labels(dataset: Dataset, overview: Overview, background: str | None) -> 
 
 def _are_labels(parts: Sequence[str], labels: Iterable[str]) -> bool:
     """Tell whether all parts are labels, or parts of other labels made of several."""
-    known = Counter(part for label in labels for part in {label, *_LIST.split(label)})
+    known = Counter(part for label in labels for part in {label, *_listed(label)})
     return all(known[part] > 1 for part in parts)
+
+
+def _listed(label: str) -> list[str]:
+    """Divide a label where it may be a list of several, as `low, high` or `['low', 'high']`."""
+    return [part.strip() for part in _LIST.split(_BRACKETS.sub("", label))]
 
 
 def _overlapping(dataset: Dataset) -> Iterator[Finding | None]:
@@ -318,8 +324,13 @@ def _flawed(heard: Sequence[HeardClip], form: TrainingForm) -> Iterator[Finding 
     remedy = "Copy them again, if they were not cut on purpose; training uses what is there."
     yield _if_any("cut_short", "note", "Files that end before the length that they declare", remedy, cut)
 
+    loud = {one.clip.id: f"up to {one.sound.peak:.3g}" for one in heard if one.sound.peak > LOUD}
+    remedy = "Export floats with a full scale of 1: a classifier tells the scale as well as the sound."
+    items = [Item(name, detail) for name, detail in loud.items()]
+    yield _if_any("loud", "note", "Sounds far beyond full scale, which is 1", remedy, items)
+
     measured = ((one.sound.clipped_share, one.clip.id) for one in heard)
-    clipped = sorted((-share, name) for share, name in measured if share >= _CLIPPED)
+    clipped = sorted((-share, name) for share, name in measured if share >= _CLIPPED and name not in loud)
     what = "Clipped sounds, with 0.1% of the samples or more at full scale"
     items = [Item(name, f"{-share:.1%} of the samples") for share, name in clipped]
     yield _if_any("clipped", "note", what, "Record at a lower gain.", items)
