@@ -24,7 +24,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.page import markdown_table
 from cohear import keys
 from cohear.data.kept_log_mels import KeptLogMels
-from cohear.kept_views import to_steps, variants
+from cohear.kept_views import variants
 from cohear.models import NetworkWithHead
 from cohear.runs.build import build_network, build_schedule, build_view_maker, is_compiled
 from cohear.runs.config import Config, change, parse_override
@@ -160,7 +160,7 @@ def measure(
 
 def _filled(view_maker: ViewMaker, waveforms: torch.Tensor) -> KeptLogMels:
     """Return kept log-mels of which none is missing, in a file without a name."""
-    clean = to_steps(view_maker.front_end(waveforms))
+    clean = view_maker.front_end.to_kept(view_maker.front_end(waveforms))
     with tempfile.NamedTemporaryFile() as file:
         kept = KeptLogMels(Path(file.name), len(variants(view_maker)), clean.shape[1:])
     rows = np.arange(len(clean))

@@ -1,9 +1,10 @@
 """Write anew what the documentation shows of results: `python docs/regenerate.py`.
 
-From `results/esc10-small`: the small table in README.md, all tables in results.md, and Figure 1 on ESC-10. From
-`results/faults.json`: the promises in reliability.md, and how they were kept. From `results/esc10-robustness`: what
-`cohear evaluate` printed, in robustness.md, and its picture. From `results/table1`, the paper's own experiment, and
-`results/table1-small`, its rehearsal, each as far as it is there: a page with Figure 1, and a section of results.md.
+From `results/esc10-small`: all tables in results.md, and Figure 1 on ESC-10. From `results/esc50-probe` and
+`results/few-labels.json`: those in encoders.md. From `results/faults.json`: the promises in reliability.md, and how
+they were kept. From `results/esc10-robustness`: what `cohear evaluate` printed, in robustness.md, and its picture. From
+`results/table1`, the paper's own experiment, and `results/table1-small`, its rehearsal, each as far as it is there: a
+page with Figure 1, and a section of results.md.
 """
 
 import json
@@ -23,6 +24,7 @@ from cohear.reports.pages import to_markdown  # noqa: E402
 from cohear.reports.plots import Line, Robustness, corruption_panels, figure_1  # noqa: E402
 from cohear.runs.finding import find_finished  # noqa: E402
 from cohear.runs.run import Run  # noqa: E402
+from reproduction.few_labels import table as few_labels_table  # noqa: E402
 from reproduction.grid import MODELS, N_FOLDS, Grid, choose  # noqa: E402
 from reproduction.page import page, pictures, summary  # noqa: E402
 
@@ -67,11 +69,17 @@ def finished(name: str) -> list[Run]:
     return find_finished([folder])[0] if any(folder.glob("*/metrics.json")) else []
 
 
-def esc10_tables() -> tuple[str, str]:
-    """Return the tables of the runs on ESC-10 as Markdown: accuracies alone, and all."""
-    tables = comparison_tables(finished("esc10-small"))
-    small = replace(tables[0], title=f"{tables[0].title}, ESC-10", notes=tables[0].notes[:1])
-    return to_markdown(small), "\n\n".join(map(to_markdown, tables))
+def esc10_tables() -> str:
+    """Return the tables of the runs on ESC-10 as Markdown."""
+    return "\n\n".join(map(to_markdown, comparison_tables(finished("esc10-small"))))
+
+
+def probe_tables() -> str:
+    """Return what is known of layers on YAMNet as Markdown: all labels of ESC-50, and few."""
+    methods, pairs, *_ = comparison_tables(finished("esc50-probe"))
+    few = json.loads((ROOT / "results" / "few-labels.json").read_text())
+    parts = [replace(methods, title="All labels", notes=methods.notes[:2]), pairs]
+    return "\n\n".join([*map(to_markdown, parts), "**Few labels**", few_labels_table(few)])
 
 
 def table1_runs() -> tuple[Grid, Grid]:
@@ -154,10 +162,9 @@ def with_part(markdown: str, name: str, text: str) -> str:
 def texts() -> dict[Path, str]:
     """Return every file of text that shows results, as the committed runs have it."""
     papers, rehearsal = table1_runs()
-    small, whole = esc10_tables()
-    results = with_part((DOCS / "results.md").read_text(), "ESC-10", whole)
+    results = with_part((DOCS / "results.md").read_text(), "ESC-10", esc10_tables())
     return {
-        ROOT / "README.md": with_part((ROOT / "README.md").read_text(), "ESC-10", small),
+        DOCS / "encoders.md": with_part((DOCS / "encoders.md").read_text(), "ESC-50 probe", probe_tables()),
         DOCS / "results.md": with_part(results, "Table 1", table1_section(papers, rehearsal)),
         DOCS / "robustness.md": with_part((DOCS / "robustness.md").read_text(), "ESC-10 robustness", robustness_text()),
         DOCS / "reliability.md": with_part((DOCS / "reliability.md").read_text(), "promises", promises()),

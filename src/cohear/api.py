@@ -56,7 +56,8 @@ def train(
 
     Args:
         data: a folder with one sub-folder per class, a table, or a folder laid out like ESC-50.
-        preset: `paper`, `quarter` or `small`; None: the first on a GPU, the last on a CPU.
+        preset: `paper`, `quarter`, `small` or `probe`; None: `probe` with an encoder, else `paper` on a GPU and `small`
+            on a CPU.
         epochs: of the training, with every schedule scaled to them; None: the preset's.
         out: the run folder; None: one below `runs/` whose name says what the run is.
         crossval: of a run on every clip (`fold="all"`): where `cohear crossval` left its runs.
@@ -65,7 +66,7 @@ def train(
         settings: any setting by its dotted name, as `{"network.width": 0.5}`.
         on_progress: called with the share of the training that is done, 0 to 1.
         **options: as of the command line: `method`, `transform`, `fold`, `seed`, `validation`, `balance`, `patience`,
-            `background`, `init`, `sounds`, `esc10`, `skip_bad`, `drop_small`, `on_nonfinite`.
+            `background`, `encoder`, `init`, `sounds`, `esc10`, `skip_bad`, `drop_small`, `on_nonfinite`.
 
     Returns:
         The finished run; one that was finished before is returned as it is.
@@ -82,7 +83,7 @@ def train(
                 "settings={'network.width': 0.5} takes any setting"
             )
     chosen = {names[option]: value for option, value in options.items() if value is not None}
-    config = configure(chosen, preset or default_preset(), epochs, settings)
+    config = configure(chosen, preset or default_preset({**chosen, **(settings or {})})[0], epochs, settings)
     plan = plan_run(
         Path(data), config, {*chosen, *(settings or {})}, track=track, resume=resume,
         out=None if out is None else Path(out), crossval=None if crossval is None else Path(crossval),

@@ -9,25 +9,13 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int16, Int64, UInt64
+from jaxtyping import Float, Int64, UInt64
 from torch import Tensor
 
-from cohear.data.kept_log_mels import STEPS_PER_DB, KeptLogMels
+from cohear.data.kept_log_mels import KeptLogMels
 from cohear.tensors import on_device
 from cohear.transforms.contract import ClipFacts
 from cohear.views import ViewMaker
-
-
-def to_steps(log_mels: Float[Tensor, "*axes"]) -> Int16[np.ndarray, "*axes"]:
-    """Round log-mels in dB to the steps that are kept."""
-    limits = torch.iinfo(torch.int16)
-    steps = (log_mels.float() * STEPS_PER_DB).round().clamp(limits.min, limits.max)
-    return steps.to(torch.int16).cpu().numpy()
-
-
-def from_steps(steps: Int16[np.ndarray, "*axes"], device: torch.device) -> Float[Tensor, "*axes"]:
-    """Return log-mels in dB."""
-    return on_device(steps, device).float() / STEPS_PER_DB
 
 
 def variants(view_maker: ViewMaker) -> tuple[str, ...]:
@@ -83,11 +71,11 @@ def hear(
         rows[missing] * kept.n_variants + outcome[missing], return_index=True, return_inverse=True
     )
     if len(its):
-        made = np.concatenate([to_steps(heard(missing[first : first + 1])) for first in firsts])
+        made = np.concatenate([front_end.to_kept(heard(missing[first : first + 1])) for first in firsts])
         kept.write(rows[missing[firsts]], outcome[missing[firsts]], made)
         steps[missing] = made[which]
-    device = front_end.window.device
-    log_mels = from_steps(steps, device)
+    device = front_end.device
+    log_mels = front_end.from_kept(steps)
     if len(live := np.flatnonzero(outcome < 0)):
         log_mels[on_device(live, device)] = heard(live)
     if transform is not None and drawn is not None and "log_mel" in transform.domains:

@@ -13,7 +13,7 @@ from jaxtyping import Float, Int64, UInt64
 from torch import Tensor
 
 from cohear import keys
-from cohear.models import LogMel
+from cohear.models import FrontEnd
 from cohear.tensors import on_device
 from cohear.transforms.contract import ClipFacts, Parameters, Transform
 
@@ -51,11 +51,11 @@ class ViewMaker:
 
     Args:
         transform: of waveforms, of log-mels or of both; None where only clean views are made.
-        front_end: waveforms to log-mels, on the device of the waveforms.
+        front_end: waveforms to what the network hears, on the device of the waveforms.
     """
 
     transform: Transform | None
-    front_end: LogMel
+    front_end: FrontEnd
 
     def to(self, device: torch.device) -> "ViewMaker":
         """Move the front end to a device, in place."""

@@ -7,8 +7,10 @@ import pytest
 import soundfile
 
 from cli.conftest import noise
+from cohear.runs.finding import find_finished
 from cohear.runs.identity import readable_name
 from cohear.runs.run import Run
+from made_encoders import write_encoder
 from tiny import OPTIONS, SAMPLE_RATE
 
 
@@ -116,3 +118,12 @@ def test_a_grid_is_not_begun_by_processes_that_torchrun_has_started(cohear, esc5
     assert said.status == 2
     assert "torchrun" in said.err
     assert not (tmp_path / "grid").exists()
+
+
+def test_on_an_encoder_a_benchmark_is_heard_at_its_rate(cohear, esc50, tmp_path):
+    encoder = write_encoder(tmp_path / "e.onnx")
+    words = ("--preset", "probe", "--set", f"encoder.file={encoder}", "--epochs", "1", "--set", "encoder.n_views=2")
+    how = ("--models", "No Augmentation", "--folds", "1", "--out", tmp_path / "runs", "--jobs", "1")
+    assert cohear("reproduce", "table1", "--data", esc50, *words, *how).status == 0
+    (made,) = find_finished([tmp_path / "runs"])[0]
+    assert made.record.config.data.sample_rate == 8000

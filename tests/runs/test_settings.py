@@ -14,6 +14,7 @@ from cohear.runs.plan import Plan, list_clips
 from cohear.runs.run import Record
 from cohear.runtime.interrupts import Interrupted
 from cohear.training.checkpoints import read_newest
+from made_encoders import write_encoder
 from runs.made_runs import stop_after
 from tiny import TINY_SETTINGS, write_classes
 
@@ -55,7 +56,18 @@ OTHER: dict[str, Any] = {
     "front_end.n_mels": 17,
     "front_end.f_min": 50.0,
     "front_end.f_max": 3000.0,
+    "encoder.file": "other.onnx",
+    "encoder.digest": "0" * 32,
+    "encoder.license": "MIT",
+    "encoder.window": 800,
+    "encoder.n_features": 7,
+    "encoder.input": "waveform",
+    "encoder.output": "other",
+    "encoder.peak": 0.5,
+    "encoder.pooling": "max",
+    "encoder.n_views": 3,
     "network.name": "timm:resnet10t",
+    "network.hidden": 5,
     "network.width": 0.125,
     "network.pooling": "average",
     "network.global_pooling": "max",
@@ -86,7 +98,9 @@ OTHER: dict[str, Any] = {
     "training.compile": True,
 }
 """Another value of every setting."""
+_ENCODER = {"encoder.file": "one.onnx", "network.name": "encoder", "views.transform": "pitch"}
 BESIDE = {
+    **{name: _ENCODER for name in OTHER if name.startswith("encoder.") or name == "network.hidden"},
     "views.standard_reads": {"method": "standard"},
     "objective.representation": {"objective.divergence": "l2"},
     "objective.ramp_offset": {"objective.ramp_epochs": 1.0},
@@ -94,6 +108,7 @@ BESIDE = {
 }
 """What another value needs; the run that it is compared with has it too."""
 NOT_HERE = {
+    **dict.fromkeys(("encoder.digest", "encoder.n_features", "encoder.input"), "another value is of another file"),
     "data.sounds": "a folder of classes has no table",
     "data.esc10": "these data are not ESC-50",
     "training.compile": "needs a compiler, and minutes",
@@ -123,10 +138,18 @@ class Runs:
     def make(self, settings: Mapping[str, Any], *, whole: bool = False) -> Made:
         key = json.dumps([settings, whole], sort_keys=True)
         if key not in self._made:
+            settings = {**settings, **self._placed(settings)}
             listing = list_clips(self.sounds, change(Config(), settings), settings)
             plan = Plan(listing.config, listing.decode(), "end", out=self.folder / str(len(self._made)))
             self._made[key] = Made(plan.record, (_whole if whole else _two_steps)(plan), plan.folder)
         return self._made[key]
+
+    def _placed(self, settings: Mapping[str, Any]) -> dict[str, str]:
+        """Say where the encoder lies that settings name, if they do."""
+        if "encoder.file" not in settings:
+            return {}
+        path = self.folder / str(settings["encoder.file"])
+        return {"encoder.file": str(path if path.exists() else write_encoder(path, seed=len(path.stem)))}
 
 
 def _two_steps(plan: Plan) -> Any:

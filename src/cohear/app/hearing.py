@@ -87,7 +87,7 @@ def hear(classifier: Classifier, excerpt: Excerpt, view: View = "clean", amount:
     Raises:
         UserError: where the classifier's answer is no numbers.
     """
-    front_end, sample_rate = classifier.front_end, classifier.sample_rate
+    front_end, sample_rate = classifier.log_mel, classifier.sample_rate
     description, clip = "clean", torch.from_numpy(excerpt.waveform)[None]
     if view == "pitch" and amount:
         description = f"pitch {amount:+g} semitones"
@@ -106,7 +106,8 @@ def hear(classifier: Classifier, excerpt: Excerpt, view: View = "clean", amount:
         is_hidden = torch.from_numpy(bands[:, None] | frames)
         log_mel = log_mel.masked_fill(is_hidden, log_mel[:, :n_sound].mean())  # as in training
         waveform = without_hidden(waveform, bands, frames, front_end)
-    logits = classifier.calibrated(classifier.network(log_mel[None]))[0]
+    heard = log_mel if classifier.front_end is front_end else classifier.front_end(torch.from_numpy(waveform))
+    logits = classifier.calibrated(classifier.network(heard[None]))[0]
     hidden = None if is_hidden is None else is_hidden.numpy()
     return HeardView(description, waveform, log_mel.numpy(), logits.numpy(), hidden)
 

@@ -30,6 +30,7 @@ COMMANDS = {
     "report": ("show", "Write the page of runs anew."),
     "evaluate": ("show", "Judge runs: calibration, consistency, robustness."),
     "predict": ("predict", "Print what a classifier hears in recordings."),
+    "search": ("search", "Find what sounds like a clip in recordings."),
     "pack": ("pack", "Pack a run into one file to pass on."),
     "export": ("pack", "Write a classifier as one ONNX file."),
     "listen": ("listen", "Open a page to hear views, and what it says of each."),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from cohear.cli import options
-from cohear.cli.progress import decode, format_s, progress_bar, say
+from cohear.cli.progress import decode, embed, format_s, progress_bar, say
 from cohear.data.wording import counted
 from cohear.errors import UserError
 from cohear.runs.config import change
@@ -153,7 +153,8 @@ def reproduce(
     names = [] if models is None else split_names(models, among) or [models]
     _ = EXECUTORS[executor]
     track = track or ("every" if what == "figure1" else None)
-    listing = list_clips(data, asked.config, {*asked.chosen, "data.sample_rate"})
+    of_preset = {"data.sample_rate"} if asked.config.encoder.file is None else set[str]()  # whatever the files' is
+    listing = list_clips(data, asked.config, {*asked.chosen, *of_preset})
     chosen = find_models(names, among, listing.config)
     tested = folds or listing.dataset.folds[: 1 if what == "figure1" else None]
     wanted = [change(listing.config, {"fold": fold}) for fold in tested]
@@ -221,6 +222,7 @@ def _run_plans(
     say(
         f"{counted(len(plans), 'run')} of {counted(plans[0].config.training.epochs, 'epoch')}{beside} -> {out}/{before}"
     )
+    embed(missing, deadline_s)
     with how_to_go_on("go on with the same command"), progress_bar("runs") as update:
 
         def on_progress(share: float, n_done: int) -> None:

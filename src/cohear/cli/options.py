@@ -171,8 +171,8 @@ def _resolve(chosen: dict[str, Any], shared: dict[str, Any], elsewhere: Mapping[
         raise UserError(f"method 'none' uses no transform; leave it or --transform {transform} out")
     preset = shared["preset"]
     if preset is None:
-        preset = default_preset()
-        say(f"preset {preset}, since there is {'a' if preset == 'paper' else 'no'} GPU; --preset chooses another")
+        preset, why = default_preset({**chosen, **overrides})
+        say(f"preset {preset}, {why}; --preset chooses another")
     config = configure(chosen, preset, shared["epochs"], overrides)
     scheduled, n = shared["epochs"] or PRESETS[preset]().training.epochs, config.training.epochs
     if n != scheduled:

@@ -1,7 +1,7 @@
 """`cohear pack` and `cohear export`: a trained classifier as one file, for cohear or for others."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -15,6 +15,7 @@ def pack(
     out: Annotated[Path | None, typer.Argument(metavar="OUT.cohear", callback=options.written(".cohear"))] = None,
     card: Annotated[Path | None, typer.Option(metavar="FILE.md", callback=options.written(".md"))] = None,
     notes: Annotated[str, typer.Option(metavar="TEXT", show_default=False)] = "",
+    encoder: Literal["inside", "beside"] = "inside",
 ) -> None:
     """Pack a finished run into one file to pass on or to put somewhere.
 
@@ -30,6 +31,7 @@ def pack(
         out: The file to write; else it is named as the run is.
         card: Write the model card there, too.
         notes: What the card says of license and data, in Markdown: yours to say.
+        encoder: Whether an encoder goes inside, or is to lie beside the packed file wherever that is used.
     """
     from cohear.inference.card import pack_run
     from cohear.runs.trained_model import MAX_FILE_BYTES, PACKED_SUFFIX, parse_packed
@@ -38,7 +40,7 @@ def pack(
     if run.is_file():
         raise UserError(f"'{run}' is a file; give the folder of a run")
     out = out or Path(run.resolve().name + PACKED_SUFFIX)
-    model = pack_run(run, notes)
+    model = pack_run(run, notes, with_encoder=encoder == "inside")
     data = model.to_bytes()
     if len(data) > MAX_FILE_BYTES:
         raise UserError(

@@ -37,6 +37,7 @@ def predict(
     out: Annotated[Path | None, typer.Option(metavar="DIR")] = None,
     html: Annotated[Path | None, typer.Option("--html", metavar="FILE", callback=options.written(".html"))] = None,
     embeddings: Annotated[Path | None, typer.Option(metavar="DIR")] = None,
+    review: Annotated[int | None, typer.Option(min=1, metavar="N")] = None,
 ) -> None:
     """Print what is heard, window by window, as CSV: path,start_s,end_s,label,probability.
 
@@ -60,6 +61,12 @@ def predict(
 
     cohear predict runs/my-run night/ --hop-s 1 --events --html night.html > night.csv
 
+    --review N picks the N windows of which it is least sure, or of which it says something else when it hears them at
+    another pitch or in another room, and writes them to DIR, as clips and a table with an empty column for their label:
+    filled in, it is what train takes.
+
+    cohear predict runs/my-run night/ --review 20 --out to-label
+
     Args:
         run: A finished run folder, or a .cohear file.
         files: Sounds, folders of them, or patterns such as 'site*/*.wav'.
@@ -68,10 +75,16 @@ def predict(
         events: Join windows that overlap or touch to one row per event.
         threshold: Leave out what is less probable, whatever was fitted.
         format: A table, or a label track for each recording (with --out).
-        out: The folder of the label tracks.
+        out: The folder of the label tracks, or of the clips to review.
         html: With --events: a page of when what was heard, with the most and the least sure events to listen to.
         embeddings: Write an embedding of each window, a .npy per recording.
+        review: Pick N windows to label next, into --out DIR.
     """
+    if review is not None:
+        if events or html or embeddings or top or threshold is not None or format != "csv":
+            raise UserError("--review goes with --hop-s and --out alone: it writes clips and a table to fill in")
+        _review(run, files, review, hop_s, out)
+        return
     if (out is not None) != (format in ("audacity", "raven")):
         raise UserError(
             "--out DIR is for label tracks (--format audacity or raven), which need it; all else is printed"
@@ -152,6 +165,29 @@ def predict(
         raise UserError(f"{len(errors)} of {len(recordings)} files could not be heard to their end, as said above")
 
 
+def _review(run: Path, files: list[Path], n: int, hop_s: float | None, out: Path | None) -> None:
+    """Write the windows that are worth labeling next."""
+    if out is None:
+        raise UserError("--review N writes clips and a table; say where by --out DIR")
+    from cohear.inference.classifier import load
+    from cohear.inference.recordings import find_recordings
+    from cohear.inference.review import check_empty, find_doubts, write_review
+
+    check_empty(out)
+    classifier, recordings, errors = load(run), find_recordings(files), list[UserError]()
+
+    def fail(error: UserError) -> None:
+        errors.append(error)
+        say(f"not heard to its end: {error}")
+
+    with progress_bar("listening") as update:
+        doubts = find_doubts(classifier, recordings, n, hop_s, update, fail)
+    table = write_review(out, doubts)
+    say(f"{counted(len(doubts), 'window')} to label: {table}; listen, fill in the column 'label', then train on it")
+    if errors:
+        raise UserError(f"{len(errors)} of {len(recordings)} files could not be heard to their end, as said above")
+
+
 def _write(rows: "Iterable[Prediction]", stream: "AudioStream", format: Format, place: Any) -> None:
     """Print the rows of a recording as they come; where the place is a path, write its label track at the end."""
     from cohear.inference.tables import audacity_track, csv_row, json_row, raven_table
@@ -181,7 +217,7 @@ def _write_page(html: Path, run: Path, classifier: "Classifier", tally: "_Tally"
 
     @torch.inference_mode()
     def log_mel(waveform: Any) -> Any:
-        return classifier.front_end(torch.from_numpy(waveform).to(device)).cpu().numpy()
+        return classifier.log_mel(torch.from_numpy(waveform).to(device)).cpu().numpy()
 
     recordings = [
         HeardRecording(path, tally.lengths_s.get(path, 0.0), tuple(Event(*event) for event in events))

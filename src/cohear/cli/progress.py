@@ -3,7 +3,7 @@
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ from cohear.runtime.interrupts import how_to_go_on
 from cohear.runtime.machine import process_rank
 
 if TYPE_CHECKING:
-    from cohear.runs.plan import Listing, Prepared
+    from cohear.runs.plan import Listing, Plan, Prepared
 
 _LINE_EVERY_S = 30.0
 _BESIDE_BAR = 24
@@ -97,6 +97,24 @@ def format_s(seconds: float) -> str:
 def counting(update: Callable[[float, str], None], what: str) -> Callable[[int, int], None]:
     """Show a count of things, of which so many are done and so many there are, by `update` of a progress bar."""
     return lambda done, total: update(done / max(total, 1), f"{done} of {total} {what}")
+
+
+def embed(plans: "Sequence[Plan]", deadline_s: float | None = None) -> None:
+    """Make the embeddings that runs need, with a progress bar; nothing where no encoder hears."""
+    if all(plan.config.encoder.file is None for plan in plans):
+        return
+    from cohear.runs.embedding import embed
+    from cohear.runtime.interrupts import Interrupted, is_over
+
+    with how_to_go_on("go on with the same command; what was made is kept"), progress_bar("embedding") as update:
+        show = counting(update, "sets of views")
+
+        def on_progress(done: int, total: int) -> None:
+            if is_over(deadline_s):
+                raise Interrupted("the time is used up", None)
+            show(done, total)
+
+        embed(plans, on_progress)
 
 
 def decode(listing: "Listing") -> "Prepared":

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from cohear.cli import options
-from cohear.cli.progress import decode, format_s, progress_bar, say
+from cohear.cli.progress import decode, embed, format_s, progress_bar, say
 from cohear.data.wording import counted
 from cohear.runtime.interrupts import how_to_go_on
 from cohear.runtime.machine import process_rank
@@ -60,6 +60,7 @@ def train(
     say(f"{plan.name}, fold {config.fold}, {epochs}, {plan.record.clip_s:g} s clips -> {run.folder}")
     say(f"{len(split.train)} clips to train on, {len(split.validation)} to validate, {len(split.test)} to test")
     if process_rank() == 0 and not run.is_finished:
+        embed([plan])
         say(f"training will take about {format_s(estimate_s([plan])[0])} on this machine")
     how = "go on with the same command and --resume" + ("" if out else f" --out {shlex.quote(str(run.folder))}")
     with how_to_go_on(how), progress_bar("training") as update:

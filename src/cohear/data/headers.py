@@ -69,23 +69,24 @@ def choose_sample_rate(rates: Sequence[int], wanted: int) -> int:
     return min(wanted, sorted(rates)[len(rates) // 10])
 
 
-def sample_rate_line(rates: Sequence[int], sample_rate: int) -> str:
+def sample_rate_line(rates: Sequence[int], sample_rate: int, reason: str | None = None) -> str:
     """Say what a rate means for the files.
 
     Args:
         rates: of the files, Hz; at least one.
         sample_rate: Hz, that of the store.
+        reason: why it is that one; None: another can be chosen.
 
     Example:
         >>> sample_rate_line([8000, 8000], 8000)
         'sounds are heard at 8000 Hz; --set data.sample_rate chooses another rate'
     """
     n_more, n_less = sum(rate > sample_rate for rate in rates), sum(rate < sample_rate for rate in rates)
-    line = f"sounds are heard at {sample_rate} Hz"
+    line = f"sounds are heard at {sample_rate} Hz{f', {reason}' if reason else ''}"
     if n_more:
         line += f"; what lies above {sample_rate / 2:g} Hz is lost in {n_more} of {len(rates)} files"
     if n_less:
         line += (
             f"; {n_less} of {len(rates)} files have less (from {min(rates)} Hz), by which a classifier may know them"
         )
-    return f"{line}; --set data.sample_rate chooses another rate"
+    return line if reason else f"{line}; --set data.sample_rate chooses another rate"

@@ -21,9 +21,6 @@ from jaxtyping import Bool, Int16, Int64
 from cohear.runtime import disk
 from cohear.runtime.files import cache_folder
 
-STEPS_PER_DB = 100
-"""Of a spectrogram that is kept; 16 bits reach from -327.68 to 327.67 dB."""
-
 _LEAST_FREE = 2
 """Times what all spectrograms take must be free on the disk, which has other work too."""
 

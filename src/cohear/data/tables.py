@@ -256,7 +256,9 @@ def read_table(path: Path, sounds: Path | None = None, bad: BadLines | None = No
     for row in rows:
         with noted.noted():
             name = row.text("path")
-            labels = split_labels(row.texts.get("label", "")) if multi_label else (row.text("label"),)
+            given, is_guessed = row.texts.get("label", ""), "guess" in row.texts  # a guess: nobody has answered yet
+            may_be_none = multi_label and not (is_guessed and not given.strip())
+            labels = split_labels(given) if may_be_none else (row.text("label"),)
             group = row.texts.get("group") or None
             clip = Clip(folder.inside(row, name), labels, row.whole_number("fold"), group, *row.segment())
             if (other := clips.get(clip.id)) is not None:

@@ -16,7 +16,7 @@ from cohear.data.store import Store
 from cohear.evaluation.corruptions import N_ROOMS
 from cohear.evaluation.measure import EVALUATION_SEED, FixedViews, answer
 from cohear.metrics.tasks import Task
-from cohear.models import LogMel
+from cohear.models import FrontEnd
 from cohear.transforms import PitchShift, Reverb, SpecAugment, Transform
 from cohear.views import ViewMaker
 
@@ -70,7 +70,7 @@ class Agreement:
 
 def measure_agreement(
     networks: Sequence[nn.Module],
-    front_end: LogMel,
+    front_end: FrontEnd,
     store: Store,
     rows: Int64[np.ndarray, " clip"],
     read: Callable[[Int64[np.ndarray, " batch"]], Float32[Tensor, "batch time"]],

@@ -15,13 +15,12 @@ from jaxtyping import Float, Float32, Int64
 from torch import Tensor, nn
 
 from cohear import keys
-from cohear.data.kept_log_mels import KeptLogMels
 from cohear.data.store import Store
 from cohear.errors import UserError
-from cohear.kept_views import from_steps, to_steps
 from cohear.metrics.tasks import Targets, Task
 from cohear.objectives import LIKELIHOODS
 from cohear.transforms import ClipFacts
+from cohear.view_pool import ViewPool
 from cohear.views import ViewMaker, view_keys
 
 if TYPE_CHECKING:
@@ -49,7 +48,7 @@ class FixedViews:
         view_maker: transform and front end.
         read: rows of the store to waveforms on the device where the views are wanted.
         n_views: counting the clean one; 1 gives clean clips only.
-        kept: where views lie by row and view, made once for all runs; None: each object makes its own.
+        pool: where views lie that are made once for all runs; None: each object makes its own.
     """
 
     def __init__(
@@ -59,9 +58,9 @@ class FixedViews:
         view_maker: ViewMaker,
         read: Callable[[Int64[np.ndarray, " batch"]], Float32[Tensor, "batch time"]],
         n_views: int = N_VIEWS,
-        kept: KeptLogMels | None = None,
+        pool: ViewPool | None = None,
     ) -> None:
-        self.n_views, self._kept = n_views, kept
+        self.n_views, self._pool = n_views, pool
         self._store, self._rows, self._view_maker, self._read = store, rows, view_maker, read
         self._cache: dict[int, Float[Tensor, "view batch band frame"]] = {}
 
@@ -81,29 +80,19 @@ class FixedViews:
         """Return the log-mels of a batch, counted from 0."""
         if number not in self._cache:
             rows = self._rows[self.places(number)]
-            made = self._make(rows) if self._kept is None else self._take(rows, self._kept)
+            made = self._make(rows)
             if made.nbytes / len(rows) * len(self) > CACHE_BYTES:
                 return made
             self._cache[number] = made
         return self._cache[number]
 
     def _make(self, rows: Int64[np.ndarray, " batch"]) -> Float[Tensor, "view batch band frame"]:
+        clip_keys, facts = self._store.clip_keys[rows], clip_facts(self._store, rows)
+        if self._pool is not None:
+            return self._pool.take(rows, self._read, clip_keys, facts)
         views = np.repeat(np.arange(self.n_views)[:, None], len(rows), axis=1)
-        cell_keys = view_keys(EVALUATION_SEED, 0, self._store.clip_keys[rows], views)
-        return self._view_maker.make(self._read(rows), views, cell_keys, clip_facts(self._store, rows)).inputs
-
-    def _take(self, rows: Int64[np.ndarray, " batch"], kept: KeptLogMels) -> Float[Tensor, "view batch band frame"]:
-        """Take views from where they are kept, and make those of clips that are not there yet, each by itself."""
-        steps, is_there = [], []
-        for view in range(self.n_views):
-            of_view, are_there = kept.read(rows, np.full(len(rows), view))
-            steps.append(of_view)
-            is_there.append(are_there)
-        stacked = np.stack(steps)
-        for place in np.flatnonzero(~np.all(is_there, axis=0)):
-            stacked[:, place] = to_steps(self._make(rows[place : place + 1])[:, 0])
-            kept.write(np.full(self.n_views, rows[place]), np.arange(self.n_views), stacked[:, place])
-        return from_steps(stacked, self._view_maker.front_end.window.device)
+        cell_keys = view_keys(EVALUATION_SEED, 0, clip_keys, views)
+        return self._view_maker.make(self._read(rows), views, cell_keys, facts).inputs
 
 
 @dataclass(frozen=True)

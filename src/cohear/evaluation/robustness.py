@@ -21,6 +21,7 @@ from cohear.data.store import Store
 from cohear.evaluation.corruptions import CORRUPTIONS, SEVERITIES
 from cohear.evaluation.measure import BATCH_CLIPS, check_answers
 from cohear.metrics.tasks import Task
+from cohear.models import FrontEnd
 
 Right = Bool[np.ndarray, "corruption severity clip"]
 """Whether each corrupted clip is answered rightly, in the order of `CORRUPTIONS`."""
@@ -29,7 +30,7 @@ Right = Bool[np.ndarray, "corruption severity clip"]
 @torch.inference_mode()
 def answer_corrupted(
     networks: Sequence[nn.Module],
-    front_end: nn.Module,
+    front_end: FrontEnd,
     store: Store,
     rows: Int64[np.ndarray, " clip"],
     read: Callable[[Int64[np.ndarray, " batch"]], Float32[Tensor, "batch time"]],

@@ -11,10 +11,12 @@ from typing import Any
 import jinja2
 
 from cohear.data.wording import no_markdown
+from cohear.errors import UserError
 from cohear.evaluation.measure import N_VIEWS
 from cohear.judging.verdict import Verdict, verdict_on
 from cohear.metrics.calibration import calibration_error_by_chance, expected_calibration_error
 from cohear.metrics.tasks import TASKS
+from cohear.models import open_file
 from cohear.objectives import largest_divergence
 from cohear.runs.description import Description, Provenance
 from cohear.runs.identity import ONE_READ
@@ -38,12 +40,13 @@ _CHANGED = {
 }
 
 
-def pack_run(folder: Path, notes: str = "") -> TrainedModel:
+def pack_run(folder: Path, notes: str = "", *, with_encoder: bool = True) -> TrainedModel:
     """Gather what is needed to use a finished run, and what is known of it.
 
     Args:
         folder: of the run; the answers to its test clips count where they are there.
         notes: Markdown of the owner on license and data, for the card.
+        with_encoder: whether an encoder goes inside; else it must lie beside the packed file.
 
     Raises:
         UserError: where there is no finished run, a file of it is damaged, or its network cannot be used.
@@ -57,7 +60,15 @@ def pack_run(folder: Path, notes: str = "") -> TrainedModel:
         raise damaged(folder / PREDICTIONS, "it is of another run")
     n_parameters = sum(parameter.numel() for parameter in model.build().parameters())
     found = verdict_on(run) if n_clips and predictions else None
-    return replace(model, description=about, card=model_card(about, n_parameters, predictions, notes, found))
+    card = model_card(about, n_parameters, predictions, notes, found)
+    file, encoder = model.description.encoder.file, None
+    if file is not None:
+        opened = open_file(Path(file))
+        if with_encoder and not opened.is_whole:
+            raise UserError(f"the weights of '{file}' lie in a file of their own; pack with --encoder beside")
+        _ = model.front_end()  # it is the one that the run was trained with
+        encoder = Path(file).read_bytes() if with_encoder else None
+    return replace(model, description=about, card=card, encoder=encoder)
 
 
 def model_card(

@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import chain, islice
 from os import PathLike
 from pathlib import Path
@@ -21,9 +22,8 @@ from cohear.inference.answers import Heard, Prediction, Reporting, choose_report
 from cohear.inference.recordings import find_recordings
 from cohear.inference.waveforms import GivenWaveforms, Window, cut_windows, read_waveforms
 from cohear.metrics.tasks import TASKS, Task
-from cohear.models import LogMel, NetworkWithHead
+from cohear.models import FrontEnd, LogMel, NetworkWithHead
 from cohear.objectives import LIKELIHOODS
-from cohear.runs.build import build_front_end
 from cohear.runs.description import Description
 from cohear.runs.trained_model import read_model
 from cohear.tensors import on_device
@@ -51,7 +51,7 @@ class Classifier:
 
     about: Description
     """Labels, sample rate, window, calibration, and where it comes from."""
-    front_end: LogMel = field(repr=False)
+    front_end: FrontEnd = field(repr=False)
     network: NetworkWithHead = field(repr=False)
     """In eval mode, on the device of the front end."""
 
@@ -140,7 +140,7 @@ class Classifier:
                 after what was heard before. Of an open file its `damage` says so instead.
             ValueError: if an open file has another rate.
         """
-        hop_samples = self._hop_samples(hop_s)
+        hop_samples = self.hop_samples(hop_s)
         stream = sound if isinstance(sound, AudioStream) else AudioStream(sound, self.sample_rate)
         if stream.sample_rate != self.sample_rate:
             raise ValueError(
@@ -165,9 +165,9 @@ class Classifier:
         Raises:
             UserError: where the network's answers are no numbers.
         """
-        return self._probabilities(self.network(self._log_mels(waveforms)))
+        return self._probabilities(self.network(self._inputs(waveforms)))
 
-    def calibrated(self, logits: Float[Tensor, "batch label"]) -> Float[Tensor, "batch label"]:
+    def calibrated(self, logits: Float[Tensor, "*batch label"]) -> Float[Tensor, "*batch label"]:
         """Divide what the network says by the temperature.
 
         Raises:
@@ -181,6 +181,13 @@ class Classifier:
         """Return a copy that computes on another device."""
         front_end, network = copy.deepcopy(self.front_end).to(device), copy.deepcopy(self.network).to(device)
         return replace(self, front_end=front_end, network=network)
+
+    @cached_property
+    def log_mel(self) -> LogMel:
+        """What people see of a sound: what the network hears, unless an encoder hears for it."""
+        if isinstance(self.front_end, LogMel):
+            return self.front_end
+        return LogMel(self.sample_rate, **self.about.front_end.model_dump()).to(self.front_end.device)
 
     @property
     def task(self) -> Task:
@@ -210,9 +217,14 @@ class Classifier:
     @property
     def shortest_s(self) -> float:
         """Seconds of the shortest sound that fills the network's smallest input; shorter ones are filled up."""
-        return (self.network.body.input.min_frames - 1) * self.front_end.hop_length / self.sample_rate
+        return self.front_end.least_samples(self.network.body.input.min_frames) / self.sample_rate
 
-    def _hop_samples(self, hop_s: float | None) -> int:
+    def hop_samples(self, hop_s: float | None) -> int:
+        """Return the samples from the beginning of a window to that of the next.
+
+        Raises:
+            UserError: where windows cannot begin so often, or would leave sound out.
+        """
         if hop_s is None:
             return self.n_samples
         if not _SHORTEST_HOP_S <= hop_s <= self.clip_s:
@@ -241,7 +253,7 @@ class Classifier:
                 return {path: make(self.listen(path, hop_s)) for path, _ in find_recordings(paths)}
             return make(self.listen(paths[0], hop_s))
         waveforms, is_batch = read_waveforms(sound, sample_rate, self.sample_rate)
-        hop_samples = self._hop_samples(hop_s)
+        hop_samples = self.hop_samples(hop_s)
         windows = [list(cut_windows([waveform], self.n_samples, hop_samples)) for waveform in waveforms]
         heard = self._hear(chain.from_iterable(windows))
         made = [make(list(islice(heard, len(of_one)))) for of_one in windows]
@@ -250,7 +262,7 @@ class Classifier:
     def _hear(self, windows: Iterable[Window]) -> Iterator[Heard]:
         """Ask the network about windows, several at a time."""
         waiting = iter(windows)
-        on_cpu = self.front_end.window.device.type == "cpu"
+        on_cpu = self.front_end.device.type == "cpu"
         n_at_once = max(1, int((_SECONDS_AT_ONCE if on_cpu else _SECONDS_AT_ONCE_ON_GPU) / self.clip_s))
         while batch := list(islice(waiting, n_at_once)):
             waveforms = np.stack([fit(window.waveform, self.n_samples, self.about.short) for window in batch])
@@ -263,11 +275,11 @@ class Classifier:
     def _answer(
         self, waveforms: Float32[np.ndarray, "batch time"]
     ) -> tuple[Float32[np.ndarray, "batch label"], Float32[np.ndarray, "batch feature"]]:
-        embeddings = self.network.embed(self._log_mels(waveforms))
+        embeddings = self.network.embed(self._inputs(waveforms))
         return self._probabilities(self.network.classify(embeddings)), embeddings.cpu().numpy()
 
-    def _log_mels(self, waveforms: Float32[np.ndarray, "batch time"]) -> Float32[Tensor, "batch band frame"]:
-        return self.front_end(on_device(waveforms, self.front_end.window.device))
+    def _inputs(self, waveforms: Float32[np.ndarray, "batch time"]) -> Float32[Tensor, "batch band frame"]:
+        return self.front_end(on_device(waveforms, self.front_end.device))
 
     def _probabilities(self, logits: Float[Tensor, "batch label"]) -> Float32[np.ndarray, "batch label"]:
         calibrated = self.calibrated(logits)
@@ -285,9 +297,9 @@ def load(path: str | Path) -> Classifier:
     """
     model = read_model(Path(path))
     try:
-        front_end, network = build_front_end(model.config), model.build()
+        front_end, network = model.front_end(), model.build()
         n_frames = front_end.n_frames(model.description.n_samples)
-        network.body.input.check(model.description.front_end.n_mels, n_frames)
+        network.body.input.check(front_end.n_bands, n_frames)
     except UserError as error:
         raise UserError(f"'{path}' is no model that can be used: {error}") from error
     return Classifier(model.description, front_end, network)

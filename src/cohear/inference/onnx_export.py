@@ -6,11 +6,11 @@ What the file says of itself, in its metadata, is the classifier's description, 
 import json
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -20,10 +20,12 @@ from torch import Tensor, nn
 from cohear.data.audio_decoding import decode_segments, resample
 from cohear.data.decoding import fit
 from cohear.data.wording import counted
-from cohear.errors import UserError
+from cohear.errors import UserError, in_one_line
 from cohear.inference.classifier import Classifier
 from cohear.inference.recordings import run_dataset
+from cohear.models import Encoder
 from cohear.models.log_mel import POWER_FLOOR
+from cohear.models.onnx_files import model_with_output
 from cohear.objectives import LIKELIHOODS
 
 OPSET = 20
@@ -66,34 +68,135 @@ def to_onnx(classifier: Classifier) -> bytes:
     """
     require_onnx()
     classifier = classifier.to("cpu")
-    example = torch.zeros(2, max(2 * classifier.n_samples, 3 * classifier.front_end.n_fft))
-    try:
-        with _quiet(), torch.no_grad():
-            program = torch.onnx.export(
-                _Exported(classifier).eval(),
-                (example,),
-                dynamo=True,
-                opset_version=OPSET,
-                input_names=[INPUT],
-                output_names=OUTPUTS,
-                dynamic_shapes=({0: "batch", 1: "time"},),
-                verbose=False,
-            )
-    except torch.onnx.errors.OnnxExporterError as error:
-        reason = str(error.__cause__ or error).strip().splitlines()[0]
-        raise UserError(
-            f"the network '{classifier.about.network.name}' cannot be exported to ONNX ({reason}); use `cohear pack`"
-        ) from error
-    assert program is not None
-    model = program.model_proto
+    front_end, name = classifier.front_end, classifier.about.network.name
+    if isinstance(front_end, Encoder):
+        model = _with_encoder(front_end, classifier)
+    else:
+        model = _export(
+            _Exported(classifier),
+            {INPUT: torch.zeros(2, max(2 * classifier.n_samples, 3 * classifier.log_mel.n_fft))},
+            OUTPUTS,
+            name,
+        )
     for node in (*model.graph.node, *(node for function in model.functions for node in function.node)):
         node.ClearField("metadata_props")  # places in the source, with the folders of whoever exports
         node.ClearField("doc_string")
     model.ClearField("metadata_props")
     facts = {**classifier.about.without_places().model_dump(mode="json"), "cohear_version": version("cohear")}
-    for name, value in facts.items():
-        model.metadata_props.add(key=name, value=json.dumps(value, ensure_ascii=False))
+    for key, value in facts.items():
+        model.metadata_props.add(key=key, value=json.dumps(value, ensure_ascii=False))
     return model.SerializeToString()
+
+
+def _export(module: nn.Module, inputs: Mapping[str, Tensor], outputs: Sequence[str], name: str) -> Any:
+    """Write a module as an ONNX model; of each input the first two axes are free.
+
+    Args:
+        module: to write.
+        inputs: examples by name.
+        outputs: names.
+        name: of the network, for messages.
+
+    Raises:
+        UserError: where it has a part that ONNX has not.
+    """
+    auto = torch.export.Dim.AUTO  # what depends on what is found out
+    free = {INPUT: {0: "batch", 1: "time"}, "heard": {0: auto}, "counted": {0: auto, 1: auto}}
+    try:
+        with _quiet(), torch.no_grad():
+            program = torch.onnx.export(
+                module.eval(),
+                tuple(inputs.values()),
+                dynamo=True,
+                opset_version=OPSET,
+                input_names=list(inputs),
+                output_names=outputs,
+                dynamic_shapes=tuple(free[its] for its in inputs),
+                verbose=False,
+            )
+    except torch.onnx.errors.OnnxExporterError as error:
+        reason = str(error.__cause__ or error).strip().splitlines()[0]
+        raise UserError(f"the network '{name}' cannot be exported to ONNX ({reason}); use `cohear pack`") from error
+    assert program is not None
+    return program.model_proto
+
+
+def _with_encoder(encoder: Encoder, classifier: Classifier) -> Any:
+    """Put an encoder between what cuts windows and what makes probabilities of its embeddings.
+
+    Raises:
+        UserError: where the encoder cannot be joined to others.
+    """
+    from onnx import compose, version_converter
+
+    if encoder.fixed_batch is not None:
+        raise UserError(
+            f"the encoder '{encoder.opened.name}' takes {counted(encoder.fixed_batch, 'window')} at once, and an "
+            "exported model must take any number; use `cohear pack`"
+        )
+    facts, name = encoder.facts, classifier.about.network.name
+    first = _export(_Windows(encoder), {INPUT: torch.zeros(2, 3 * facts.window + 1)}, ("windows", "counted"), name)
+    heard = torch.from_numpy(encoder.ask(np.zeros((6, facts.window), np.float32)))
+    last = _export(_Judged(encoder, classifier), {"heard": heard, "counted": torch.zeros(2, 3)}, OUTPUTS, name)
+    try:
+        middle = version_converter.convert_version(model_with_output(encoder.opened, facts.output), OPSET)
+        middle = compose.add_prefix(middle, "encoder/")
+        last = compose.add_prefix(last, "judged/", rename_inputs=False, rename_outputs=False)
+        for model in (first, middle, last):
+            model.ir_version = first.ir_version
+            model.ClearField("metadata_props")
+        joined = compose.merge_models(
+            first, middle, [("windows", f"encoder/{facts.input}")], outputs=[f"encoder/{facts.output}", "counted"]
+        )
+        return compose.merge_models(
+            joined, last, [(f"encoder/{facts.output}", "heard"), ("counted", "counted")], outputs=list(OUTPUTS)
+        )
+    except Exception as error:  # onnx raises what its parts raise
+        raise UserError(
+            f"the encoder '{encoder.opened.name}' cannot be put into an exported model "
+            f"({in_one_line(str(error))[:200]}); use `cohear pack`"
+        ) from error
+
+
+class _Windows(nn.Module):
+    """Cut waveforms into windows as `Encoder` does: `[batch * window, time]`, and zeros `[batch, window]`."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        super().__init__()
+        self.window, self.peak, self.rank = encoder.facts.window, encoder.facts.peak, encoder.rank
+
+    def forward(self, waveforms: Tensor) -> tuple[Tensor, Tensor]:
+        missing = cast(int, torch.sym_max(self.window - waveforms.shape[1], 0))
+        n_samples = waveforms.shape[1] + missing
+        padded = nn.functional.pad(waveforms, (0, missing))
+        starts = (torch.arange((n_samples + self.window - 1) // self.window) * self.window).clamp(
+            max=n_samples - self.window
+        )
+        windows = padded[:, starts[:, None] + torch.arange(self.window)]
+        if self.peak is not None:
+            windows = windows - windows.mean(-1, keepdim=True)
+            loudest = windows.abs().amax(-1, keepdim=True)
+            windows = windows * (self.peak / torch.where(loudest > 0, loudest, 1.0))
+        flat = windows.flatten(0, 1)
+        return flat[:, None] if self.rank == 3 else flat, torch.zeros_like(windows[:, :, 0])
+
+
+class _Judged(nn.Module):
+    """Make probabilities of what an encoder heard of windows, as many as `counted` has cells."""
+
+    def __init__(self, encoder: Encoder, classifier: Classifier) -> None:
+        super().__init__()
+        self.pooling, self.network = encoder.pooling, classifier.network
+        self.temperature = classifier.about.calibration.temperature
+        self.likelihood = LIKELIHOODS[classifier.task.likelihood]
+
+    def forward(self, heard: Tensor, counted: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        features = heard.flatten(1, -2).mean(1) if heard.ndim > 2 else heard
+        of_clips = features.reshape(counted.shape[0], counted.shape[1], features.shape[-1])
+        pooled = of_clips.mean(1) if self.pooling == "mean" else of_clips.amax(1)
+        embeddings = self.network.embed(pooled[..., None])
+        logits = self.network.classify(embeddings)
+        return self.likelihood.probabilities(logits / self.temperature), logits, embeddings
 
 
 class _Exported(nn.Module):
@@ -104,7 +207,7 @@ class _Exported(nn.Module):
 
     def __init__(self, classifier: Classifier) -> None:
         super().__init__()
-        front_end, self.network = classifier.front_end, classifier.network
+        front_end, self.network = classifier.log_mel, classifier.network
         self.hop_length, self.n_fft = front_end.hop_length, front_end.n_fft
         self.temperature = classifier.about.calibration.temperature
         self.likelihood = LIKELIHOODS[classifier.task.likelihood]

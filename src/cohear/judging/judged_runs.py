@@ -14,7 +14,7 @@ from cohear.evaluation.measure import FixedViews, NotFiniteError, answer
 from cohear.evaluation.robustness import Right, answer_corrupted
 from cohear.judging.judged_clips import JudgedClips
 from cohear.judging.verdict import Answered
-from cohear.runs.build import COMMON_RECIPE, build_front_end, build_view_maker, open_kept_views, waveform_reader
+from cohear.runs.build import COMMON_RECIPE, build_front_end, build_view_maker, open_fixed_views, waveform_reader
 from cohear.runs.run import Run
 from cohear.runs.trained_model import load_network
 from cohear.runtime.devices import make_fabric
@@ -74,7 +74,8 @@ def judge_runs(
     groups: dict[str, list[tuple[Run, JudgedClips]]] = {}
     for run, clips in chosen:
         heard = [clips.store.fingerprint, clips.rows.tolist(), run.record.task, run.record.classes]
-        groups.setdefault(json.dumps([heard, run.config.front_end.model_dump()]), []).append((run, clips))
+        heard += [run.config.front_end.model_dump(), run.config.encoder.heard_by()]
+        groups.setdefault(json.dumps(heard), []).append((run, clips))
     judged: dict[Path, JudgedRun] = {}
     for number, group in enumerate(groups.values()):
 
@@ -93,8 +94,8 @@ def _judge_group(
     networks = [load_network(run).to(device) for run, _ in group]
     store, rows, read = clips.store, clips.rows, waveform_reader(clips.store, device)
     view_maker = build_view_maker(first.config, COMMON_RECIPE).to(device)
-    kept = open_kept_views(first.config, store, view_maker, COMMON_RECIPE)
-    views = FixedViews(store, rows, view_maker, read, kept=kept)
+    pool = open_fixed_views(first.config, store, view_maker, COMMON_RECIPE)
+    views = FixedViews(store, rows, view_maker, read, pool=pool)
     asked = networks, build_front_end(first.config).to(device), store, rows, read
     begins = _SHARES[1] if corruptions else 1.0
     right: Sequence[Right | None] = [None] * len(group)

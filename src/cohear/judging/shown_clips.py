@@ -12,8 +12,9 @@ from cohear.data.store import Store
 from cohear.errors import UserError
 from cohear.evaluation.measure import EVALUATION_SEED, N_VIEWS, NotFiniteError, check_answers, clip_facts
 from cohear.metrics.tasks import Task
+from cohear.models import LogMel
 from cohear.objectives import LIKELIHOODS
-from cohear.runs.build import build_view_maker, shown_recipe
+from cohear.runs.build import build_log_mel, build_view_maker, shown_recipe
 from cohear.runs.plan import Plan, list_again
 from cohear.runs.run import Run
 from cohear.runs.trained_model import load_network
@@ -29,7 +30,7 @@ class ShownView:
     waveform: Float[np.ndarray, " time"]
     """The sound of the view; for a spectrogram transform that of the clean clip."""
     log_mel: Float[np.ndarray, "band frame"]
-    """What the network sees, dB."""
+    """Of the view, dB: what the network hears, unless an encoder hears for it."""
     probabilities: Float[np.ndarray, " label"]
     """What the classifier says of it, in the order of the run's classes."""
 
@@ -57,6 +58,7 @@ def show_clips(
     view_maker: ViewMaker,
     task: Task,
     temperature: float = 1.0,
+    log_mel: LogMel | None = None,
 ) -> tuple[ShownClip, ...]:
     """Make the evaluation views of a few clips again, with everything that a person wants to see and hear of them.
 
@@ -67,6 +69,7 @@ def show_clips(
         view_maker: the transform to show, its front end on the CPU.
         task: of the network.
         temperature: logits are divided by it for the probabilities, as for predictions.
+        log_mel: makes the pictures; None: they are what the network hears.
 
     Raises:
         NotFiniteError: where an answer is not finite.
@@ -80,6 +83,7 @@ def show_clips(
     check_answers(log_probabilities, network)
     check_answers(divergences, network)
     probabilities = log_probabilities.exp().numpy()
+    pictures = made.inputs if log_mel is None else log_mel(made.waveforms)
     descriptions = np.full(views.size, "clean", dtype=object)
     if made.parameters is not None:
         descriptions[made.rows] = made.parameters.describe()
@@ -94,7 +98,7 @@ def show_clips(
                 ShownView(
                     description=str(descriptions[view, column]),
                     waveform=made.waveforms[view, column].numpy(),
-                    log_mel=made.inputs[view, column].numpy(),
+                    log_mel=pictures[view, column].numpy(),
                     probabilities=probabilities[view, column],
                 )
                 for view in range(N_VIEWS)
@@ -162,7 +166,9 @@ def show_test_clips(run: Run, plan: Plan, n_clips: int = 4) -> tuple[ShownClip, 
     ranked = sorted(heard or plan.split.test, key=lambda row: -divergence.get(store.clips[row].id, 0.0))
     chosen = [ranked[round(i)] for i in np.linspace(0, len(ranked) - 1, min(n_clips, len(ranked)))]
     view_maker = build_view_maker(plan.config, shown_recipe(plan.config))
+    log_mel = None if plan.config.encoder.file is None else build_log_mel(plan.config)
+    temperature = run.calibration.temperature
     try:
-        return show_clips(network, store, np.array(chosen), view_maker, plan.data.task, run.calibration.temperature)
+        return show_clips(network, store, np.array(chosen), view_maker, plan.data.task, temperature, log_mel)
     except NotFiniteError as error:
         raise UserError(f"no clips of '{run.folder}' can be shown: {error}") from error

@@ -5,20 +5,21 @@ mel filters on Slaney's scale with unit area, and decibels. The same as `librosa
 `librosa.feature.melspectrogram(..., pad_mode="constant")` with `top_db=None`, edges included.
 """
 
-from typing import TypeVar
-
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int16
 from torch import Tensor, nn
 
 from cohear.errors import UserError
-
-Samples = TypeVar("Samples", int, np.ndarray)
+from cohear.models.front_end import Samples
+from cohear.tensors import on_device
 
 POWER_FLOOR = 1e-10
 """Powers below it read as -100 dB; without a floor, silence would be minus infinity."""
 
+
+STEPS_PER_DB = 100
+"""Of a spectrogram that is kept; 16 bits reach from -327.68 to 327.67 dB."""
 
 _BANDS_AT_ONCE = 16
 
@@ -102,9 +103,33 @@ class LogMel(nn.Module):
         mel_power = torch.cat([filters[bands, bins] @ power[..., bins, :] for bands, bins in self._groups], dim=-2)
         return mel_power.clamp(min=POWER_FLOOR).log10() * 10.0
 
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return self.window.device
+
+    @property
+    def n_bands(self) -> int:
+        """Rows of what it gives."""
+        return self.n_mels
+
     def n_frames(self, n_samples: Samples) -> Samples:
         """Return how many frames a waveform of `n_samples` gives, or each of several."""
         return 1 + n_samples // self.hop_length
+
+    def least_samples(self, n_frames: int) -> int:
+        """Return the fewest samples that give so many frames."""
+        return (n_frames - 1) * self.hop_length
+
+    def to_kept(self, inputs: Float[Tensor, "*axes"]) -> Int16[np.ndarray, "*axes"]:
+        """Round to steps of 0.01 dB."""
+        limits = torch.iinfo(torch.int16)
+        steps = (inputs.float() * STEPS_PER_DB).round().clamp(limits.min, limits.max)
+        return steps.to(torch.int16).cpu().numpy()
+
+    def from_kept(self, kept: Int16[np.ndarray, "*axes"]) -> Float[Tensor, "*axes"]:
+        """Return what `to_kept` rounded, on the device."""
+        return on_device(kept, self.device).float() / STEPS_PER_DB
 
 
 def mel_filters(

@@ -127,8 +127,8 @@ class Builder(Protocol):
 
         Args:
             argument: what follows the colon of the name; empty where there is none.
-            settings: the other fields of the configuration's `network` section; those that mean nothing to this
-                network are left alone.
+            settings: the other fields of the configuration's `network` section, and `n_bands` of what it hears; those
+                that mean nothing to this network are left alone.
             generator: draws the initial weights; None is torch's default generator. No other random state is touched.
 
         Raises:
@@ -140,7 +140,11 @@ class Builder(Protocol):
 NETWORKS: Registry[Builder] = Registry(
     "network",
     "cohear.networks",
-    {"vgg": "cohear.models.vgg:build_vgg", "timm": "cohear.models.timm_features:build_timm"},
+    {
+        "vgg": "cohear.models.vgg:build_vgg",
+        "timm": "cohear.models.timm_features:build_timm",
+        "encoder": "cohear.models.probe:build_probe",
+    },
 )
 """Builders by name."""
 

@@ -5,8 +5,11 @@ objective.
 """
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,10 +21,11 @@ from cohear.augmentation import build_augmentation
 from cohear.data.decoding import FULL_SCALE
 from cohear.data.kept_log_mels import KeptLogMels, open_kept
 from cohear.data.store import Store
-from cohear.evaluation.measure import N_VIEWS
+from cohear.errors import UserError
+from cohear.evaluation.measure import EVALUATION_SEED, N_VIEWS
 from cohear.kept_views import variants
 from cohear.metrics.tasks import SINGLE_LABEL, Targets, Task
-from cohear.models import LogMel, NetworkWithHead
+from cohear.models import Encoder, EncoderFacts, FrontEnd, LogMel, NetworkWithHead, OpenModel, open_file
 from cohear.models import build_network as build_by_name
 from cohear.objectives import (
     LIKELIHOODS,
@@ -31,13 +35,15 @@ from cohear.objectives import (
     step_decay,
     warm_cosine,
 )
-from cohear.runs.config import Config
+from cohear.runs.config import ENCODER_FACTS, Config
 from cohear.runs.identity import NUMERICS
 from cohear.runtime.devices import can_compile
+from cohear.runtime.files import cache_folder
 from cohear.tensors import on_device
 from cohear.training.batches import Items
 from cohear.training.inputs import Schedule
 from cohear.transforms import Transform
+from cohear.view_pool import TRAINING_POOL, ViewPool
 from cohear.views import ViewMaker
 
 COMMON_RECIPE = "combination"
@@ -61,8 +67,27 @@ def method_items(method: str, n_transformed: int, standard_reads: str) -> Items:
     return Items((tuple(views),))
 
 
-def build_front_end(config: Config) -> LogMel:
-    """Make the log-mel front end.
+def build_front_end(config: Config, encoder: OpenModel | None = None) -> FrontEnd:
+    """Make what the network hears by: the log-mel front end, or a frozen encoder.
+
+    Args:
+        config: resolved.
+        encoder: where it is open already; else it is opened from its file.
+
+    Raises:
+        UserError: where mel bands cannot be made, or the encoder cannot be used.
+    """
+    options = config.encoder
+    if options.file is None:
+        return build_log_mel(config)
+    if None in (options.window, options.n_features, options.input, options.output, options.digest):
+        raise UserError(f"too little is said of the encoder '{options.file}': train or pack the model anew")
+    facts = EncoderFacts(config.data.sample_rate, **options.model_dump(include=ENCODER_FACTS))
+    return Encoder(encoder or open_file(Path(options.file)), facts, options.pooling)
+
+
+def build_log_mel(config: Config) -> LogMel:
+    """Make the log-mel spectrogram, which people see also where an encoder hears.
 
     Raises:
         UserError: where its mel bands cannot be made.
@@ -89,34 +114,76 @@ def build_view_maker(config: Config, recipe: str | None = None) -> ViewMaker:
     return ViewMaker(build_transform(config, recipe), build_front_end(config))
 
 
-def open_kept_views(
-    config: Config, store: Store, view_maker: ViewMaker, recipe: str | None = None
-) -> KeptLogMels | None:
-    """Open where log-mels lie that are made once; None where the configuration keeps none.
+def open_kept_views(config: Config, store: Store, view_maker: ViewMaker) -> KeptLogMels | None:
+    """Open where log-mels lie that training makes once, clean clips and few outcomes; None where none is kept.
 
     Args:
         config: resolved.
         store: the clips.
         view_maker: transform and front end.
-        recipe: of the fixed views that are measured, which are kept whole; None: the views of training, of which
-            clean clips and outcomes of a transform are kept where these are few.
+    """
+    if not config.views.kept or config.encoder.file is not None:
+        return None
+    names = variants(view_maker)
+    return _open_kept(config, store, view_maker, len(names), {"variants": names})
+
+
+def open_fixed_views(config: Config, store: Store, view_maker: ViewMaker, recipe: str) -> ViewPool | None:
+    """Open where the views lie that are measured; None where none is kept.
+
+    Args:
+        config: resolved.
+        store: the clips.
+        view_maker: transform and front end.
+        recipe: of the transform.
     """
     if not config.views.kept:
         return None
-    front_end, transform = view_maker.front_end, view_maker.transform
-    made_of = {
+    made_by = {"recipe": [recipe, view_maker.transform and view_maker.transform.content_hash()]}
+    kept = _open_kept(config, store, view_maker, N_VIEWS, made_by)
+    return ViewPool(kept, view_maker, N_VIEWS - 1, EVALUATION_SEED)
+
+
+def open_training_pool(config: Config, store: Store, view_maker: ViewMaker) -> ViewPool | None:
+    """Open where the views lie that a frozen encoder hears; None where none does.
+
+    Args:
+        config: resolved.
+        store: the clips.
+        view_maker: transform and encoder.
+
+    Raises:
+        UserError: where they cannot be kept.
+    """
+    if config.encoder.file is None:
+        return None
+    transform, n_views = view_maker.transform, config.encoder.n_views if view_maker.transform else 0
+    made_by = {"pool": [transform and [config.views.transform, transform.content_hash()], n_views]}
+    kept = _open_kept(config, store, view_maker, 1 + n_views, made_by)
+    if kept.path is None:
+        raise UserError(
+            f"the embeddings of {len(store)} clips cannot be kept in '{cache_folder()}', as was said; make room there, "
+            "or name another place by COHEAR_CACHE"
+        )
+    return ViewPool(kept, view_maker, n_views, TRAINING_POOL)
+
+
+def _open_kept(
+    config: Config, store: Store, view_maker: ViewMaker, n_variants: int, made_by: Mapping[str, Any]
+) -> KeptLogMels:
+    front_end = view_maker.front_end
+    made_of: dict[str, Any] = {
         "numerics": [NUMERICS, torch.__version__],
         "clips": store.contents,
         "data": config.data.model_dump(include={"sample_rate", "clip_s", "short"}),
-        "front_end": config.front_end.model_dump(),
-        "device": front_end.window.device.type,
+        "device": front_end.device.type,
+        **made_by,
     }
-    if recipe is None:
-        names = variants(view_maker)
-        n_variants, made_of["variants"] = len(names), names
+    if config.encoder.file is None:
+        made_of["front_end"] = config.front_end.model_dump()
     else:
-        n_variants, made_of["recipe"] = N_VIEWS, [recipe, transform and transform.content_hash()]
-    return open_kept(made_of, len(store), n_variants, (config.front_end.n_mels, front_end.n_frames(store.n_samples)))
+        made_of["encoder"] = [config.encoder.heard_by(), version("onnxruntime")]
+    return open_kept(made_of, len(store), n_variants, (front_end.n_bands, front_end.n_frames(store.n_samples)))
 
 
 def build_network(config: Config, n_classes: int) -> NetworkWithHead:
@@ -127,7 +194,13 @@ def build_network(config: Config, n_classes: int) -> NetworkWithHead:
     """
     generator = torch.Generator().manual_seed(int(keys.key(config.seed, "weights") >> 1))
     options = config.network
-    return build_by_name(options.name, options.model_dump(exclude={"name"}), n_classes, generator)
+    settings = {**options.model_dump(exclude={"name"}), "n_bands": n_bands(config)}
+    return build_by_name(options.name, settings, n_classes, generator)
+
+
+def n_bands(config: Config) -> int:
+    """Return how many rows the front end gives."""
+    return config.front_end.n_mels if config.encoder.file is None else config.encoder.n_features or 1
 
 
 def build_on_meta(config: Config, n_classes: int = 2) -> NetworkWithHead:

@@ -140,31 +140,74 @@ class ViewsConfig(_Section):
     folder, in steps of 0.01 dB."""
 
 
+_PICTURED = Setting(not_of=("encoder",))
+"""With an encoder it is a picture, which nobody learns from."""
+
+
 class FrontEndConfig(_Section):
     """The log-mel spectrogram."""
 
-    n_fft: Annotated[int, Field(ge=1, le=1 << 17), Setting()] = 1024
+    n_fft: Annotated[int, Field(ge=1, le=1 << 17), _PICTURED] = 1024
     """Samples of a window."""
-    hop_length: Annotated[Positive, Setting()] = 600
+    hop_length: Annotated[Positive, _PICTURED] = 600
     """Samples between frames."""
-    n_mels: Annotated[Positive, Setting()] = 128
+    n_mels: Annotated[Positive, _PICTURED] = 128
     """Mel bands."""
-    f_min: Annotated[float, Field(ge=0), Setting()] = 0.0
+    f_min: Annotated[float, Field(ge=0), _PICTURED] = 0.0
     """Hz, lower edge of the lowest band."""
-    f_max: Annotated[PositiveFloat | None, Setting()] = None
+    f_max: Annotated[PositiveFloat | None, _PICTURED] = None
     """Hz, upper edge of the highest band; unset: half the sample rate."""
 
 
+_ON_ENCODER = Setting(not_of=("vgg", "timm"))
+
+
+class EncoderConfig(_Section):
+    """A pretrained network that stands in the place of the spectrogram and stays as it is."""
+
+    file: Annotated[str | None, Setting("shown", option="--encoder", metavar="FILE")] = None
+    """An ONNX model from waveforms to embeddings; only what stands on it is trained."""
+    digest: Annotated[str | None, _ON_ENCODER] = None
+    """Of the file, by which it is known wherever it lies; unset: computed."""
+    license: Annotated[str | None, Setting("shown")] = None
+    """Of the file; unset: as it says."""
+    window: Annotated[Positive | None, _ON_ENCODER] = None
+    """Samples that it hears at once; unset: as the file says."""
+    n_features: Annotated[Positive | None, _ON_ENCODER] = None
+    """Numbers that it gives; unset: as many as it does."""
+    input: Annotated[str | None, _ON_ENCODER] = None
+    """The name of what it takes; unset: where it takes one thing."""
+    output: Annotated[str | None, _ON_ENCODER] = None
+    """The name of the embedding; unset: where it gives one thing."""
+    peak: Annotated[PositiveFloat | None, _ON_ENCODER] = None
+    """What the loudest sample of a window is scaled to, its mean being zero; unset: windows are left as they are."""
+    pooling: Annotated[Literal["mean", "max"], _ON_ENCODER] = "mean"
+    """How the embeddings of a clip's windows become one."""
+    n_views: Annotated[Positive, Setting(methods=("standard", "bda", "consistency"), not_of=("vgg", "timm"))] = 8
+    """Transformed views that are made of each clip, once; epochs draw theirs from these."""
+
+    def heard_by(self) -> dict[str, Any]:
+        """Return all that decides what is made of a window."""
+        return self.model_dump(exclude={"file", "license", "n_views"})
+
+
+ENCODER_FACTS = set(EncoderConfig.model_fields) - {"file", "pooling", "n_views"}
+"""What a file decides, beside the sample rate."""
+
+
 class NetworkConfig(_Section):
-    """What hears the spectrograms."""
+    """What hears the spectrograms, or stands on an encoder."""
 
     name: Annotated[str, Field(min_length=1), Setting()] = "vgg"
-    """`vgg`, `timm:MODEL` (of PyTorch Image Models, as `timm:resnet10t`), or what an installed package brings."""
-    width: Annotated[float, Field(gt=0, le=64), Setting(not_of=("timm",))] = 1.0
+    """`vgg`, `timm:MODEL` (of PyTorch Image Models, as `timm:resnet10t`), `encoder` (what stands on one), or what an
+    installed package brings."""
+    hidden: Annotated[Count, Setting(not_of=("vgg", "timm"))] = 0
+    """Units of a hidden layer between an encoder and the linear layer; 0: there is none."""
+    width: Annotated[float, Field(gt=0, le=64), Setting(not_of=("timm", "encoder"))] = 1.0
     """Factor on the feature maps 64, 128, 256, 512; of the VGG alone."""
-    pooling: Annotated[Literal["max", "average"], Setting(not_of=("timm",))] = "max"
+    pooling: Annotated[Literal["max", "average"], Setting(not_of=("timm", "encoder"))] = "max"
     """Of 2x2 cells after each block; of the VGG alone."""
-    global_pooling: Annotated[Literal["max", "average"], Setting()] = "average"
+    global_pooling: Annotated[Literal["max", "average"], Setting(not_of=("encoder",))] = "average"
     """Over bands and frames before the linear layer."""
     normalize_input: Annotated[bool, Setting()] = True
     """A one-channel batch norm before the first convolution."""
@@ -260,6 +303,7 @@ class Config(_Section):
     data: DataConfig = DataConfig()
     views: ViewsConfig = ViewsConfig()
     front_end: FrontEndConfig = FrontEndConfig()
+    encoder: EncoderConfig = EncoderConfig()
     network: NetworkConfig = NetworkConfig()
     objective: ObjectiveConfig = ObjectiveConfig()
     optimizer: OptimizerConfig = OptimizerConfig()
@@ -274,6 +318,8 @@ class Config(_Section):
             )
         if self.method == "consistency" and self.objective.divergence == "kl" and self.views.n_transformed != 1:
             raise ValueError("objective.divergence 'kl' compares two views; use it with views.n_transformed=1")
+        if self.encoder.file is not None and self.encoder.n_views < self.views.n_transformed:
+            raise ValueError("encoder.n_views must be at least views.n_transformed, as an epoch draws from them")
         return self
 
 

@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from jaxtyping import Int64
 
-from cohear.data.kept_log_mels import KeptLogMels
 from cohear.errors import UserError
 from cohear.evaluation.measure import BATCH_CLIPS, CACHE_BYTES, N_VIEWS
 from cohear.kept_views import variants
@@ -18,6 +17,7 @@ from cohear.runs.build import (
     build_on_meta,
     build_schedule,
     build_view_maker,
+    open_fixed_views,
     open_kept_views,
     shown_recipe,
 )
@@ -27,7 +27,6 @@ from cohear.runs.step_cost import measure_step
 from cohear.runtime.devices import free_gpu_bytes
 from cohear.runtime.machine import free_bytes, is_out_of_memory, n_cores, n_processes_here
 from cohear.training.batches import items_per_batch
-from cohear.views import ViewMaker
 
 _PER_WEIGHT = 16
 """Bytes in float32: itself, its gradient and its two moments."""
@@ -56,7 +55,9 @@ def _estimate_s(plan: Plan, made: dict[Path, float]) -> float:
     n_changed = n_heard * float(np.mean(np.array(items.views) > 0))
     n_live, n_outcomes = n_changed * cost.live_share, n_changed * (1 - cost.live_share)
     n_fixed = sum(_n_new_fixed(plan, *fixed, made) for fixed in _fixed_views(plan))
-    if config.views.kept:
+    if config.encoder.file is not None:  # all views are made before, in a bar of their own
+        n_live = n_outcomes = n_fixed = 0.0
+    elif config.views.kept:
         n_outcomes = _n_new(plan, n_outcomes, made)
     n_live, n_outcomes = n_live + n_fixed * cost.live_share, n_outcomes + n_fixed * (1 - cost.live_share)
     measured_s = n_measured * n_clips * N_VIEWS * cost.answer_s
@@ -72,7 +73,9 @@ def _n_new(plan: Plan, n_drawn: float, made: dict[Path, float]) -> float:
         made: by the runs before it, in the file of that path; what this one makes is added.
     """
     view_maker, rows = build_view_maker(plan.config), plan.split.train
-    kept, outcomes = _kept(plan, view_maker), view_maker.transform.variants if view_maker.transform else ()
+    kept = open_kept_views(plan.config, plan.data.store, view_maker)
+    assert kept is not None
+    outcomes = view_maker.transform.variants if view_maker.transform else ()
     drawn = [place for place, name in enumerate(variants(view_maker)) if name in outcomes]
     if kept.path is None or not drawn:
         return n_drawn
@@ -91,11 +94,11 @@ def _fixed_views(plan: Plan) -> Iterator[tuple[str, Int64[np.ndarray, " row"]]]:
 def _n_new_fixed(plan: Plan, recipe: str, rows: Int64[np.ndarray, " row"], made: dict[Path, float]) -> float:
     """Return how many views of a measurement are not made yet, clean ones left out; `made` as for `_n_new`."""
     n_wanted = (N_VIEWS - 1) * len(rows)
-    if not plan.config.views.kept:
+    pool = open_fixed_views(plan.config, plan.data.store, build_view_maker(plan.config, recipe), recipe)
+    if pool is None:
         return n_wanted
-    kept = _kept(plan, build_view_maker(plan.config, recipe), recipe)
-    n_missing = n_wanted - kept.n_there(rows, range(1, N_VIEWS))
-    return n_missing if kept.path is None else _count(kept.path, n_missing, made)
+    n_missing = n_wanted - pool.kept.n_there(rows, range(1, N_VIEWS))
+    return n_missing if pool.kept.path is None else _count(pool.kept.path, n_missing, made)
 
 
 def _count(path: Path, n: float, made: dict[Path, float]) -> float:
@@ -103,12 +106,6 @@ def _count(path: Path, n: float, made: dict[Path, float]) -> float:
     before = made.get(path, 0.0)
     made[path] = max(n, before)
     return made[path] - before
-
-
-def _kept(plan: Plan, view_maker: ViewMaker, recipe: str | None = None) -> KeptLogMels:
-    kept = open_kept_views(plan.config, plan.data.store, view_maker, recipe)
-    assert kept is not None
-    return kept
 
 
 def check_memory(plans: Sequence[Plan], *, n_jobs: int = 1) -> None:

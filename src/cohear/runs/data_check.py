@@ -12,7 +12,7 @@ from cohear.data.datasets import count_clips
 from cohear.data.folds import split, with_validation
 from cohear.data.headers import sample_rate_line
 from cohear.errors import UserError
-from cohear.runs.build import build_on_meta
+from cohear.runs.build import build_front_end, build_on_meta
 from cohear.runs.config import Config
 from cohear.runs.plan import Listing, check_settings, list_clips
 
@@ -50,7 +50,7 @@ def check_data(
     with noted():
         check_settings(config)
         least = build_on_meta(config).body.input.min_frames
-        shortest_s = (least - 1) * config.front_end.hop_length / rate
+        shortest_s = build_front_end(config).least_samples(least) / rate
     form = TrainingForm(rate, config.data.clip_s, shortest_s=shortest_s, short=config.data.short)
     found = survey(listing.dataset, on_progress)
     notes: tuple[str, ...] = ()

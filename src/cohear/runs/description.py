@@ -4,13 +4,24 @@ One description serves the run's folder, the packed file, the metadata of an exp
 """
 
 from collections import Counter
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from cohear.evaluation.calibration import UNFITTED, Calibration
 from cohear.metrics.tasks import SINGLE_LABEL, TASKS
-from cohear.runs.config import Count, Fold, FrontEndConfig, MethodName, NetworkConfig, Positive, Precision, Share
+from cohear.runs.config import (
+    Count,
+    EncoderConfig,
+    Fold,
+    FrontEndConfig,
+    MethodName,
+    NetworkConfig,
+    Positive,
+    Precision,
+    Share,
+)
 from cohear.transforms.recipes import parse_recipe
 
 FORMAT = 3
@@ -99,6 +110,8 @@ class Description(_Part):
     short: Literal["pad", "repeat"]
     """What fills a recording that is shorter than a window, as in training."""
     front_end: FrontEndConfig
+    encoder: EncoderConfig = EncoderConfig()
+    """What hears in the place of the front end, where there is one."""
     network: NetworkConfig
     task: str = SINGLE_LABEL.name
     """Whether a window has one label or any number of them, by its name in `cohear.metrics.tasks`."""
@@ -116,12 +129,14 @@ class Description(_Part):
 
     def without_places(self) -> "Description":
         """Leave out where on somebody's disk the sounds lie that the recipe names, since files are passed on."""
-        about = self.provenance
+        about, changes = self.provenance, dict[str, Any]()
+        if self.encoder.file is not None:
+            changes["encoder"] = self.encoder.model_copy(update={"file": Path(self.encoder.file).name})
         if about is None:
-            return self
+            return self.model_copy(update=changes)
         recipe = parse_recipe(about.transform).text(names_sounds=False)
-        changes = {"transform": recipe, "model": about.model.replace(about.transform, recipe)}
-        return self.model_copy(update={"provenance": about.model_copy(update=changes)})
+        told = {"transform": recipe, "model": about.model.replace(about.transform, recipe)}
+        return self.model_copy(update={**changes, "provenance": about.model_copy(update=told)})
 
     @model_validator(mode="after")
     def _check(self) -> "Description":

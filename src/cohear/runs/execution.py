@@ -16,12 +16,15 @@ from cohear.runs.build import (
     build_schedule,
     build_view_maker,
     is_compiled,
+    open_fixed_views,
     open_kept_views,
+    open_training_pool,
     shown_recipe,
     waveform_reader,
 )
 from cohear.runs.config import EVERY_CLIP, Config, check_track, is_tracked
 from cohear.runs.cost import check_memory, explain_out_of_memory
+from cohear.runs.embedding import embed
 from cohear.runs.identity import check_folder, check_place, claimed
 from cohear.runs.plan import Listing, Plan, Prepared, list_clips
 from cohear.runs.run import SCHEMA, Run
@@ -170,8 +173,13 @@ class _Execution:
             [store.clips[row].id for row in rows],
             len(store.classes),
             open_kept_views(config, store, view_maker),
+            open_training_pool(config, store, view_maker),
         )
         with stop_on_signals(deadline_s) as stop, explain_out_of_memory(config):
+            if config.encoder.file is not None:
+                if self.fabric.is_global_zero:
+                    embed([self.plan], lambda _done, _total: stop.obey("stopped; what was embedded is kept"))
+                self.fabric.barrier()
             watch = Watch(self.measure, on_step, stop)
             history = train(
                 self.network,
@@ -192,9 +200,9 @@ class _Execution:
         """Return the evaluation views of a part of the clips, by a recipe; they are kept as long as the run."""
         if (recipe, part) not in self._views:
             view_maker = build_view_maker(self.config, recipe).to(self.fabric.device)
-            kept = open_kept_views(self.config, self.store, view_maker, recipe)
+            pool = open_fixed_views(self.config, self.store, view_maker, recipe)
             rows = getattr(self.split, part)
-            self._views[recipe, part] = FixedViews(self.store, rows, view_maker, self.read, kept=kept)
+            self._views[recipe, part] = FixedViews(self.store, rows, view_maker, self.read, pool=pool)
         return self._views[recipe, part]
 
     def measure(self, network: nn.Module, epoch: int, should_stop: Callable[[], bool]) -> dict[str, float] | None:

@@ -17,6 +17,7 @@ from filelock import FileLock, Timeout
 
 from cohear.errors import UserError
 from cohear.runs.config import (
+    ENCODER_FACTS,
     FIELDS,
     IN_NAME,
     REPLICATES,
@@ -38,6 +39,8 @@ from cohear.transforms.recipes import parse_recipe
 NUMERICS = 2
 """Raised whenever a change of the code alters losses."""
 
+ENCODER_SETTLED = frozenset(f"encoder.{name}" for name in ("file", *ENCODER_FACTS))
+"""What the file decides; a run's name has that of the file."""
 TRANSFORM_NAMES = {
     "none": "No Augmentation",
     "pitch": "Pitch-Shift",
@@ -98,11 +101,14 @@ def readable_name(config: Config, model: str, dataset: str) -> str:
     parts = [_short(dataset.lower()), _short(model.lower()), f"fold{config.fold}"]
     parts += [f"seed{config.seed}"] * (config.seed != 0) + [config.preset] * (config.preset != "paper")
     parts += [f"epochs={epochs}"] * (epochs != preset.training.epochs)
+    if config.encoder.file is not None:
+        parts.append(_short(Path(config.encoder.file).stem))
     scaled = min((preset, scale_schedules(preset, epochs)), key=lambda base: len(differences(config, base)))
     for name, value in differences(config, scaled).items():
         is_usual = name == "data.validation_share" and value == VALIDATION_SHARE  # nobody chose it
         is_settled = name == "training.precision" and preset.training.precision == "auto"
         is_settled |= name.startswith("front_end.") and config.data.sample_rate != preset.data.sample_rate
+        is_settled |= name in ENCODER_SETTLED
         if name not in {*IN_NAME, "training.epochs", "data.background"} and not is_usual and not is_settled:
             parts.append(f"{name.split('.')[-1]}={_short(value)}")
     return "_".join(filter(None, parts))[:150]

@@ -22,7 +22,7 @@ from cohear.data.store import Store, StoreSettings, open_store
 from cohear.errors import UserError
 from cohear.metrics.tasks import MULTI_LABEL, SINGLE_LABEL, Targets, Task
 from cohear.runs.build import build_front_end, build_on_meta, build_schedule, build_transform
-from cohear.runs.config import EVERY_CLIP, VALIDATION_SHARE, Config, change
+from cohear.runs.config import ENCODER_FACTS, EVERY_CLIP, VALIDATION_SHARE, Config, change
 from cohear.runs.identity import NUMERICS, free_name, identify, identify_experiment, model_name, readable_name
 from cohear.runs.run import Record
 from cohear.runtime.files import cache_folder
@@ -232,6 +232,12 @@ def list_clips(
 
             initial = read_model(Path(config.training.initial_run).expanduser())
         changes |= {n: value for n, value in (initial.settings() if initial else {}).items() if n not in chosen}
+        if initial is not None and config.encoder.file is None:
+            changes |= initial.encoder_settings()
+    has_encoder = (changes.get("encoder.file") or config.encoder.file) is not None
+    if has_encoder and not is_settled:
+        with attempt():
+            changes |= _encoder_settings(change(config, changes), {*chosen, *changes})
     with attempt():
         headers = None if dataset.layout == "esc50" or is_settled else read_headers(dataset)
     if headers is not None:
@@ -247,9 +253,11 @@ def list_clips(
                 sounding_s = []
             elif "data.windows" not in chosen:
                 changes["data.windows"] = "sounding"
+            clip_s = max(clip_s, _encoder_window_s(change(config, changes)))
         rate = changes.get("data.sample_rate", options.sample_rate)
-        said += [sample_rate_line(headers.sample_rates, rate), clip_s_line(durations_s, clip_s, sounding_s)]
-        if rate < options.sample_rate and "front_end.n_mels" not in {*chosen, *changes}:
+        why = "as the encoder hears" if has_encoder else None
+        said += [sample_rate_line(headers.sample_rates, rate, why), clip_s_line(durations_s, clip_s, sounding_s)]
+        if not has_encoder and rate < options.sample_rate and "front_end.n_mels" not in {*chosen, *changes}:
             changes["front_end.n_mels"] = n_mels = _most_bands(change(config, changes))
             if n_mels < config.front_end.n_mels:
                 said.append(f"{n_mels} mel bands, as a window holds no more at this rate; --set front_end.n_mels=N")
@@ -283,6 +291,27 @@ def list_clips(
     return Listing(path, dataset, config, initial, tuple(said))
 
 
+def _encoder_settings(config: Config, chosen: Collection[str]) -> dict[str, Any]:
+    """Find out what is to be known of an encoder, and how it hears.
+
+    Raises:
+        UserError: where it cannot be used, or the sounds were to have another rate.
+    """
+    from cohear.models import read_facts
+
+    path = Path(config.encoder.file or "").expanduser().resolve()
+    given, rate = config.encoder.model_dump(include=ENCODER_FACTS), config.data.sample_rate
+    facts = vars(read_facts(path, {**given, "sample_rate": rate if "data.sample_rate" in chosen else None}))
+    return {"encoder.file": str(path), "data.sample_rate": facts.pop("sample_rate")} | {
+        f"encoder.{name}": value for name, value in facts.items()
+    }
+
+
+def _encoder_window_s(config: Config) -> float:
+    """Return how long a window of the encoder is; 0 without one."""
+    return (config.encoder.window or 0) / config.data.sample_rate
+
+
 def list_again(path: Path, config: Config, **changes: Any) -> Listing:
     """List clips as for a run that is there already: its settings are settled, and its weights in it.
 
@@ -314,14 +343,26 @@ def _most_bands(config: Config) -> int:
 
 def check_settings(config: Config) -> None:
     """Refuse settings that do not go together; as `Listing.check`, but for the fold."""
+    if config.network.name == "encoder" and config.encoder.file is None:
+        raise UserError("the network 'encoder' stands on one; name its file by --encoder FILE.onnx")
+    if config.network.name.partition(":")[0] in ("vgg", "timm") and config.encoder.file is not None:
+        raise UserError(
+            f"the network '{config.network.name}' hears spectrograms, and --encoder gives embeddings; leave --preset "
+            "out, or add --set network.name=encoder"
+        )
     schedule, front_end = build_schedule(config), build_front_end(config)
     items_per_batch(schedule.items, schedule.batch_size)
     needs, clip_s = build_on_meta(config).body.input, config.data.clip_s
     n_frames = needs.min_frames  # where no sound can be opened, `check` knows no length
     if clip_s is not None:
         n_frames = front_end.n_frames(round(clip_s * config.data.sample_rate))
-    needs.check(config.front_end.n_mels, n_frames)
-    build_transform(config)
+    needs.check(front_end.n_bands, n_frames)
+    transform = build_transform(config)
+    if transform is not None and "log_mel" in transform.domains and config.encoder.file is not None:
+        raise UserError(
+            f"--transform {config.views.transform} changes spectrograms, and an encoder makes its own; leave masking "
+            "out"
+        )
 
 
 def _contents(config: Config, initial: "TrainedModel | None") -> dict[str, str]:

@@ -32,23 +32,36 @@ def small() -> Config:
     return change(quarter(), {**changes, **steps})
 
 
+def probe() -> Config:
+    """What is trained on a frozen encoder: one linear layer, in large batches.
+
+    Chosen on validation clips of ESC-50, heard by YAMNet (docs/encoders.md).
+    """
+    changes = {"preset": "probe", "network.name": "encoder", "encoder.pooling": "max", "training.batch_size": 240}
+    changes |= {"optimizer.learning_rate": 2e-3, "objective.consistency_weight": 1.0}
+    return scale_schedules(change(small(), changes), epochs=40)
+
+
 def demo() -> Config:
     """For made-up sounds and little patience: `quarter` at 16 kHz, half its width, few epochs of large steps."""
     changes = {"data.sample_rate": 16000, "data.clip_s": 2.0, "network.width": 1 / 8, "training.batch_size": 24}
     return scale_schedules(change(quarter(), {"preset": "demo", **changes, "optimizer.learning_rate": 2e-3}), epochs=6)
 
 
-OFFERED: dict[str, Callable[[], Config]] = {"paper": paper, "quarter": quarter, "small": small}
+OFFERED: dict[str, Callable[[], Config]] = {"paper": paper, "quarter": quarter, "small": small, "probe": probe}
 """What people may choose."""
 PRESETS: dict[str, Callable[[], Config]] = {**OFFERED, "demo": demo}
 """Every preset by its name, that of `cohear demo` too."""
 
 
-def default_preset() -> str:
-    """Return the preset that suits this machine: `paper` on a GPU, `small` on a CPU."""
+def default_preset(chosen: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the preset that suits what was chosen and this machine, and why."""
+    if chosen.get("encoder.file") is not None:
+        return "probe", "since there is an encoder"
     import torch  # late, for the help of commands
 
-    return "paper" if torch.cuda.is_available() else "small"
+    has_gpu = torch.cuda.is_available()
+    return ("paper", "since there is a GPU") if has_gpu else ("small", "since there is no GPU")
 
 
 def configure(

@@ -65,6 +65,7 @@ def measure_step(config: Config, n_classes: int) -> StepCost:
         method="bda",
         data=config.data,
         front_end=config.front_end,
+        encoder=config.encoder,
         network=config.network,
         views=ViewsConfig(transform=shown_recipe(config)),
         training=TrainingConfig(precision=config.training.precision),

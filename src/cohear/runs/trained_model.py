@@ -8,7 +8,7 @@ refused in one sentence.
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,8 @@ from pydantic import ValidationError
 
 from cohear.errors import UserError
 from cohear.metrics.accuracy import wilson_interval
-from cohear.models import NetworkWithHead
-from cohear.runs.build import build_network
+from cohear.models import FrontEnd, NetworkWithHead, open_bytes
+from cohear.runs.build import build_front_end, build_network
 from cohear.runs.config import EVERY_CLIP, Config, DataConfig, setting_values
 from cohear.runs.description import FORMAT, Description, Expectation, Provenance
 from cohear.runs.run import Run, first_error
@@ -28,6 +28,7 @@ from cohear.runtime.sealed_tensors import seal, unseal
 from cohear.training.weights import load_weights
 
 PACKED_SUFFIX = ".cohear"
+ENCODER_INSIDE = "encoder.onnx"
 MAX_FILE_BYTES = 2**30
 MAX_TEXT_BYTES, MAX_VALUES = 2**22, 100_000
 """Of a description, for which pydantic keeps an error for each wrong value."""
@@ -42,6 +43,8 @@ class TrainedModel:
     """The state of the network and its head, by name."""
     card: str = ""
     """Markdown."""
+    encoder: bytes | None = None
+    """The ONNX file that hears, where it is inside; None: there is none, or it lies elsewhere."""
 
     def __post_init__(self) -> None:
         with torch.device("meta"):  # names and shapes alone: what does not fit takes no memory
@@ -66,14 +69,35 @@ class TrainedModel:
         data = DataConfig(
             sample_rate=about.sample_rate, clip_s=about.clip_s, short=about.short, background=about.background
         )
-        return Config(data=data, front_end=about.front_end, network=about.network)
+        return Config(data=data, front_end=about.front_end, encoder=about.encoder, network=about.network)
+
+    def front_end(self) -> FrontEnd:
+        """Make what hears for the network.
+
+        Raises:
+            UserError: where it cannot be made, or its encoder is missing or another.
+        """
+        inside = None if self.encoder is None else open_bytes(self.encoder, self.description.encoder.file or "encoder")
+        return build_front_end(self.config, inside)
 
     def settings(self) -> dict[str, Any]:
         """Return the settings by which it hears, and those of its network, by dotted name."""
         about = self.description
-        parts = {"front_end": about.front_end.model_dump(), "network": about.network.model_dump()}
+        parts = {name: getattr(about, name).model_dump() for name in ("front_end", "encoder", "network")}
         named = {f"{part}.{name}": value for part, values in parts.items() for name, value in values.items()}
-        return {"data.sample_rate": about.sample_rate, **named}
+        elsewhere = {"encoder.file", "encoder.license", "encoder.n_views"}  # which are not how it hears
+        return {"data.sample_rate": about.sample_rate, **{n: v for n, v in named.items() if n not in elsewhere}}
+
+    def encoder_settings(self) -> dict[str, str]:
+        """Return where its encoder lies, where it has one.
+
+        Raises:
+            UserError: where that is inside.
+        """
+        file = self.description.encoder.file
+        if file is not None and self.encoder is not None:
+            raise UserError(f"the encoder '{file}' is inside the packed model; give its file by --encoder, too")
+        return {} if file is None else {"encoder.file": file}
 
     def hash(self) -> str:
         """Identify weights and classes, wherever they lie; hexadecimal."""
@@ -143,7 +167,9 @@ class TrainedModel:
 
     def to_bytes(self) -> bytes:
         """Return the packed file; equal models give equal bytes."""
-        return seal(self.weights, {"description": self.description.model_dump(mode="json"), "card": self.card})
+        inside = {} if self.encoder is None else {ENCODER_INSIDE: np.frombuffer(self.encoder, np.uint8)}
+        about = {"description": self.description.model_dump(mode="json"), "card": self.card}
+        return seal({**self.weights, **inside}, about)
 
 
 def read_model(path: Path) -> TrainedModel:
@@ -168,7 +194,12 @@ def read_packed(path: Path) -> TrainedModel:
         raise UserError(
             f"'{path}' cannot be read ({error.strerror or error}); give a file that `cohear pack` made"
         ) from error
-    return parse_packed(data, path)
+    model = parse_packed(data, path)
+    about = model.description
+    if model.encoder is not None or about.encoder.file is None:
+        return model
+    beside = about.encoder.model_copy(update={"file": str(path.parent / Path(about.encoder.file).name)})
+    return replace(model, description=about.model_copy(update={"encoder": beside}))
 
 
 def parse_packed(data: bytes, path: str | Path) -> TrainedModel:
@@ -189,7 +220,9 @@ def parse_packed(data: bytes, path: str | Path) -> TrainedModel:
             raise ValueError("a newer cohear packed it")
         if max(len(text), len(card)) > MAX_TEXT_BYTES or text.count(",") > MAX_VALUES:
             raise ValueError("its description is too long")
-        return TrainedModel(Description.model_validate_json(text, strict=True), weights, card)
+        inside = weights.pop(ENCODER_INSIDE, None)
+        encoder = None if inside is None else inside.tobytes()
+        return TrainedModel(Description.model_validate_json(text, strict=True), weights, card, encoder)
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(
             f"'{path}' is no packed model that can be used ({_reason(error)}); copy it again, or make it anew by "
@@ -259,6 +292,7 @@ def _describe(run: Run) -> Description:
         clip_s=record.clip_s,
         short=config.data.short,
         front_end=config.front_end,
+        encoder=config.encoder,
         network=config.network,
         task=record.task,
         background=config.data.background,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _PRECISIONS = {"float32": "32-true", "bf16": "bf16-mixed"}
 _PACKAGES = (
     *("cohear", "torch", "numpy", "lightning-fabric", "soundfile", "soxr", "safetensors", "pydantic", "jaxtyping"),
-    *("triton", "av", "pyroomacoustics"),
+    *("triton", "av", "onnxruntime", "pyroomacoustics"),
 )
 _VARIABLES = (
     *("ATEN_", "COHEAR_", "CUBLAS_", "CUDA_", "CUDNN_", "DNNL_", "GOMP_", "KMP_", "MKL_", "NPY_", "NVIDIA_TF32_"),

@@ -57,6 +57,15 @@ class StopRequest:
         """Whether to stop now."""
         return self.signal_number is not None or is_over(self.deadline_s)
 
+    def obey(self, said: str) -> None:
+        """Stop now where that is asked for.
+
+        Raises:
+            Interrupted: with what is said.
+        """
+        if self.is_made:
+            raise Interrupted(said, self.signal_number)
+
 
 def is_over(deadline_s: float | None) -> bool:
     """Whether a deadline, on the clock of `time.time`, has passed; None never does."""

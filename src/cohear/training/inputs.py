@@ -14,6 +14,7 @@ from cohear.objectives import ClassificationObjective
 from cohear.runtime.interrupts import StopRequest
 from cohear.training.batches import Batch, Items
 from cohear.transforms import ClipFacts
+from cohear.view_pool import ViewPool
 from cohear.views import ViewMaker, view_keys
 
 
@@ -34,13 +35,18 @@ class TrainingClips:
     """K, of which some may have no clips here."""
     kept: KeptLogMels | None = None
     """Log-mels that are made once, by row of `facts`; None: all are made anew."""
+    pool: ViewPool | None = None
+    """Where the views come from, by row of `facts`; None: they are made."""
 
     def make_views(
         self, view_maker: ViewMaker, batch: Batch, seed: int, epoch: int
     ) -> Float[Tensor, "view batch band frame"]:
         """Return what a network hears of a batch: the same whenever, and beside whatever other clips, it is made."""
-        cell_keys = view_keys(seed, epoch, self.clip_keys[batch.clips], batch.views)
-        facts = self.facts.take(batch.clips)
+        clip_keys, facts = self.clip_keys[batch.clips], self.facts.take(batch.clips)
+        if self.pool is not None:
+            assert facts.rows is not None
+            return self.pool.draw(facts.rows, batch.views, clip_keys, seed, epoch)
+        cell_keys = view_keys(seed, epoch, clip_keys, batch.views)
         if self.kept is None:
             return view_maker.make(self.read(batch.clips), batch.views, cell_keys, facts).inputs
         clips = batch.clips

@@ -1,0 +1,158 @@
+"""Does consistency help a linear layer on an encoder, and with how few labels?
+
+`python -m reproduction.few_labels ESC-50 yamnet.onnx --out results/few-labels.json`
+
+Of the training clips of a fold so many of each class are drawn, the same for every method; the test fold is whole. With
+fewer clips training has more epochs, up to 160, so that it does not end before it has begun.
+"""
+
+import argparse
+import tempfile
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Int64
+
+from cohear import keys
+from cohear.evaluation.measure import FixedViews, answer, clip_facts, score
+from cohear.runs.build import (
+    COMMON_RECIPE,
+    build_network,
+    build_schedule,
+    build_view_maker,
+    open_fixed_views,
+    open_training_pool,
+    waveform_reader,
+)
+from cohear.runs.config import Config, change
+from cohear.runs.embedding import embed
+from cohear.runs.plan import Plan, Prepared, list_clips
+from cohear.runs.presets import configure, scale_schedules
+from cohear.runtime.devices import make_fabric
+from cohear.runtime.files import write_json
+from cohear.training.inputs import TrainingClips, Watch
+from cohear.training.trainer import train
+
+METHODS: dict[str, dict[str, Any]] = {
+    "none": {"method": "none", "views.transform": "none"},
+    "standard (one)": {"method": "standard", "views.standard_reads": "one"},
+    "standard": {"method": "standard"},
+    "bda": {"method": "bda"},
+    "consistency": {"method": "consistency"},
+}
+PAIRS = (("consistency", "bda"), ("bda", "standard"), ("standard", "none"), ("consistency", "none"))
+PER_CLASS = (1, 2, 5, 10)
+N_DRAWS = 5
+_MOST_EPOCHS = 160
+
+
+def configs(base: Config, fold: int, n_per_class: int) -> dict[str, Config]:
+    """Return the configuration of each method on a fold, for so many clips of each class."""
+    epochs = min(_MOST_EPOCHS, base.training.epochs * 32 // n_per_class)
+    scaled = scale_schedules(base, epochs)
+    return {name: change(scaled, {**changes, "fold": fold}) for name, changes in METHODS.items()}
+
+
+def drawn(plan: Plan, n_per_class: int, draw: int) -> Int64[np.ndarray, " row"]:
+    """Draw so many training clips of each class."""
+    rows, targets = plan.split.train, plan.data.targets
+    order = rows[keys.permutation(keys.fold_in(keys.key(draw, "few labels"), int(plan.config.fold)), len(rows))]
+    chosen = [order[targets[order] == label][:n_per_class] for label in range(len(plan.data.store.classes))]
+    return np.sort(np.concatenate(chosen))
+
+
+def measure(plan: Plan, rows: Int64[np.ndarray, " row"], folder: Path) -> dict[str, float]:
+    """Train on some clips, and judge on the test fold."""
+    config, store = plan.config, plan.data.store
+    fabric, view_maker = make_fabric("float32"), build_view_maker(config)
+    read, targets = waveform_reader(store, fabric.device), plan.data.targets
+    clips = TrainingClips(
+        lambda batch: read(rows[batch]),
+        targets[rows],
+        store.clip_keys[rows],
+        clip_facts(store, rows),
+        [store.clips[row].id for row in rows],
+        len(store.classes),
+        pool=open_training_pool(config, store, view_maker),
+    )
+    network = build_network(config, len(store.classes))
+    schedule = build_schedule(config, plan.data.task, targets[rows], len(store.classes))
+    watch = Watch(lambda _network, _epoch, _should_stop: {})
+    train(network, view_maker, clips, schedule, folder, fabric, watch, identity="few labels")
+    common = build_view_maker(config, COMMON_RECIPE)
+    pool = open_fixed_views(config, store, common, COMMON_RECIPE)
+    answers = answer(network, FixedViews(store, plan.split.test, common, read, pool=pool), plan.data.task)
+    assert answers is not None
+    return vars(score(answers, targets[plan.split.test], plan.data.task))
+
+
+def measure_fold(data: Prepared, fold: int) -> list[dict[str, Any]]:
+    """Measure every method, number of clips and draw on a fold."""
+    torch.set_num_threads(1)
+    found = []
+    for n_per_class in PER_CLASS:
+        for name, config in configs(data.listing.config, fold, n_per_class).items():
+            plan = Plan(config, data, "end")
+            for draw in range(N_DRAWS):
+                with tempfile.TemporaryDirectory() as folder:
+                    scores = measure(plan, drawn(plan, n_per_class, draw), Path(folder))
+                found.append({"method": name, "n": n_per_class, "fold": fold, "draw": draw, **scores})
+    return found
+
+
+def table(found: Sequence[dict[str, Any]]) -> str:
+    """Return accuracies and differences, means over folds of means over draws with standard errors, as Markdown."""
+    return "\n".join(_lines(found))
+
+
+def _lines(found: Sequence[dict[str, Any]]) -> Iterator[str]:
+    sizes = sorted({its["n"] for its in found})
+    yield f"| clips per class | {' | '.join(map(str, sizes))} |"
+    yield "|---|" + "---:|" * len(sizes)
+    for name in METHODS:
+        yield f"| {name} | {' | '.join(_mean(_by_fold(found, name, n, 'accuracy')) for n in sizes)} |"
+    for one, other in PAIRS:
+        gains = [_by_fold(found, one, n, "accuracy") - _by_fold(found, other, n, "accuracy") for n in sizes]
+        yield f"| {one} − {other} | {' | '.join(_mean(gain, sign='+') for gain in gains)} |"  # noqa: RUF001
+    for name in ("bda", "consistency"):
+        cells = [f"{_by_fold(found, name, n, 'jsd').mean() / 100:.3f}" for n in sizes]
+        yield f"| JSD, nats: {name} | {' | '.join(cells)} |"
+
+
+def _by_fold(found: Sequence[dict[str, Any]], method: str, n: int, what: str) -> np.ndarray:
+    """Return means over draws of each fold, times 100."""
+    of_fold: dict[int, list[float]] = {}
+    for its in found:
+        if (its["method"], its["n"]) == (method, n):
+            of_fold.setdefault(its["fold"], []).append(100 * its[what])
+    return np.array([np.mean(of_fold[fold]) for fold in sorted(of_fold)])
+
+
+def _mean(values: np.ndarray, sign: str = "") -> str:
+    return f"{values.mean():{sign}.1f} ± {values.std(ddof=1) / len(values) ** 0.5:.1f}"
+
+
+def main() -> None:
+    """Measure, keep the numbers, and print the table."""
+    parser = argparse.ArgumentParser(prog="python -m reproduction.few_labels", description=__doc__)
+    parser.add_argument("data", type=Path, help="ESC-50")
+    parser.add_argument("encoder", type=Path, help="an ONNX file")
+    parser.add_argument("--out", type=Path, default=Path("results/few-labels.json"), help="where the numbers go")
+    options = parser.parse_args()
+    chosen = {"encoder.file": str(options.encoder)}
+    data = list_clips(options.data, configure(chosen, "probe"), chosen).decode()
+    first = [Plan(its, data, "end") for fold in data.folds for its in configs(data.listing.config, fold, 1).values()]
+    embed(first)
+    with ProcessPoolExecutor(mp_context=get_context("spawn"), max_workers=torch.get_num_threads()) as pool:
+        found = [its for part in pool.map(measure_fold, [data] * len(data.folds), data.folds) for its in part]
+    write_json(options.out, found)
+    print(table(found))
+
+
+if __name__ == "__main__":
+    main()
