@@ -77,9 +77,11 @@ def esc10_tables() -> str:
 def probe_tables() -> str:
     """Return what is known of layers on YAMNet as Markdown: all labels of ESC-50, and few."""
     methods, pairs, *_ = comparison_tables(finished("esc50-probe"))
-    few = json.loads((ROOT / "results" / "few-labels.json").read_text())
-    parts = [replace(methods, title="All labels", notes=methods.notes[:2]), pairs]
-    return "\n\n".join([*map(to_markdown, parts), "**Few labels**", few_labels_table(few)])
+    parts = [to_markdown(its) for its in (replace(methods, title="All labels", notes=methods.notes[:2]), pairs)]
+    few = ROOT / "results" / "few-labels.json"
+    if few.exists():
+        parts += ["**Few labels**", few_labels_table(json.loads(few.read_text()))]
+    return "\n\n".join(parts)
 
 
 def table1_runs() -> tuple[Grid, Grid]:

@@ -6,9 +6,9 @@ import torch
 
 from cohear import keys
 from cohear.data.kept_log_mels import KeptLogMels
+from cohear.kept_views import ViewPool
 from cohear.models import LogMel
 from cohear.transforms import ClipFacts, Gain
-from cohear.view_pool import ViewPool
 from cohear.views import ViewMaker, view_keys
 
 RATE, N_CLIPS, N_VIEWS, SEED = 8000, 4, 3, 5

@@ -15,7 +15,9 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from cohear.errors import UserError
-from cohear.models import Encoder, open_bytes, open_file, read_facts
+from cohear.models.encoder import Encoder
+from cohear.models.encoder_facts import read_facts
+from cohear.models.onnx_files import open_bytes, open_file
 from made_encoders import FACTS, N_FEATURES, embedding, write_encoder
 
 WAVEFORMS = (0.3 * np.random.default_rng(1).standard_normal((3, 4000))).astype(np.float32)

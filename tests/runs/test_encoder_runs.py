@@ -20,7 +20,7 @@ from cohear.inference.card import pack_run
 from cohear.inference.onnx_export import compare, to_onnx
 from cohear.judging.judged_clips import choose_clips
 from cohear.judging.judged_runs import judge_runs
-from cohear.models import Encoder
+from cohear.models.encoder import Encoder
 from cohear.runs.embedding import embed
 from cohear.runs.execution import execute
 from cohear.runs.plan import Plan, list_clips
@@ -244,6 +244,17 @@ def test_weights_to_begin_with_know_the_encoder_wherever_it_lies(run, encoder, s
     other = write_encoder(tmp_path / "other.onnx", seed=4)
     with pytest.raises(UserError, match="another file"):
         plan_for(sounds, other, tmp_path / "begun", **{"training.initial_run": str(run.folder)})
+
+
+def test_a_file_elsewhere_is_the_same_run_and_another_file_another(run, encoder, sounds, tmp_path):
+    moved = tmp_path / "moved.onnx"
+    moved.write_bytes(encoder.read_bytes())
+    same, other = (
+        plan_for(sounds, file, tmp_path / "run", LARGE_STEPS)
+        for file in (moved, write_encoder(tmp_path / "other.onnx", seed=9))
+    )
+    assert same.record.identity == run.record.identity
+    assert other.record.identity != run.record.identity
 
 
 def test_a_damaged_embedding_is_made_again_before_it_is_trained_on(sounds, encoder, tmp_path, monkeypatch):

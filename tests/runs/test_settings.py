@@ -109,6 +109,7 @@ BESIDE = {
 """What another value needs; the run that it is compared with has it too."""
 NOT_HERE = {
     **dict.fromkeys(("encoder.digest", "encoder.n_features", "encoder.input"), "another value is of another file"),
+    "encoder.file": "another file has another digest; tests/runs/test_encoder_runs.py moves one",
     "data.sounds": "a folder of classes has no table",
     "data.esc10": "these data are not ESC-50",
     "training.compile": "needs a compiler, and minutes",

@@ -17,10 +17,10 @@ from torch import Tensor, nn
 from cohear import keys
 from cohear.data.store import Store
 from cohear.errors import UserError
+from cohear.kept_views import ViewPool
 from cohear.metrics.tasks import Targets, Task
 from cohear.objectives import LIKELIHOODS
 from cohear.transforms import ClipFacts
-from cohear.view_pool import ViewPool
 from cohear.views import ViewMaker, view_keys
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from cohear.evaluation.measure import N_VIEWS
 from cohear.judging.verdict import Verdict, verdict_on
 from cohear.metrics.calibration import calibration_error_by_chance, expected_calibration_error
 from cohear.metrics.tasks import TASKS
-from cohear.models import open_file
+from cohear.models.onnx_files import open_file
 from cohear.objectives import largest_divergence
 from cohear.runs.description import Description, Provenance
 from cohear.runs.identity import ONE_READ

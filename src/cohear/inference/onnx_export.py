@@ -23,7 +23,7 @@ from cohear.data.wording import counted
 from cohear.errors import UserError, in_one_line
 from cohear.inference.classifier import Classifier
 from cohear.inference.recordings import run_dataset
-from cohear.models import Encoder
+from cohear.models.encoder import Encoder
 from cohear.models.log_mel import POWER_FLOOR
 from cohear.models.onnx_files import model_with_output
 from cohear.objectives import LIKELIHOODS

@@ -26,7 +26,8 @@ from cohear.inference.tables import csv_line
 from cohear.inference.waveforms import Window, cut_windows
 from cohear.objectives import LIKELIHOODS
 from cohear.runs.build import COMMON_RECIPE
-from cohear.runtime.files import check_writable, write_text
+from cohear.runtime import disk
+from cohear.runtime.files import check_writable, explain_disk_errors, write_text
 from cohear.tensors import on_device
 from cohear.views import ViewMaker, view_keys
 
@@ -146,7 +147,8 @@ def write_review(folder: Path, doubts: Sequence[Doubt]) -> Path:
     """
     check_empty(folder)
     lines = [csv_line(COLUMNS)]
-    (folder / "clips").mkdir(parents=True)
+    with explain_disk_errors(folder):
+        disk.make_folder(folder / "clips")
     for number, one in enumerate(doubts, 1):
         (audio,) = decode_segments(one.path, [(one.start_s, one.end_s)])
         if isinstance(audio, UserError):

@@ -20,7 +20,10 @@ from cohear.inference.answers import Heard
 from cohear.inference.classifier import Classifier, load
 from cohear.inference.recordings import HeardFile
 from cohear.inference.tables import keep_embeddings
-from cohear.models import Encoder, NetworkWithHead, open_file, read_facts
+from cohear.models import NetworkWithHead
+from cohear.models.encoder import Encoder
+from cohear.models.encoder_facts import read_facts
+from cohear.models.onnx_files import open_file
 from cohear.models.probe import Probe
 from cohear.runs.config import ENCODER_FACTS, EncoderConfig, FrontEndConfig, NetworkConfig
 from cohear.runs.description import Description
@@ -127,7 +130,7 @@ def _keep(listener: Classifier, path: Path, hop_s: float, made_of: str) -> np.nd
     kept = cache_folder() / "embeddings" / f"{hashlib.blake2b(named, digest_size=16).hexdigest()}.npy"
     for _ in range(2):
         try:
-            return np.load(kept, mmap_mode="r", allow_pickle=False)
+            return np.lib.format.open_memmap(kept, mode="r")  # which reads no pickles
         except (OSError, ValueError, EOFError):  # it is not there, or not whole
             deque(keep_embeddings(map(_with_times, listener.listen(path, hop_s)), kept), maxlen=0)
     raise UserError(f"the embeddings of {path} cannot be kept in '{kept.parent}'")

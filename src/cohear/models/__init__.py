@@ -1,26 +1,7 @@
-"""Models: the front end (log-mel) and the networks; both together are a classifier."""
+"""Models: front ends (log-mel, or a pretrained encoder) and networks; one of each is a classifier."""
 
-from cohear.models.encoder import Encoder, EncoderFacts
-from cohear.models.encoder_facts import read_facts
-from cohear.models.front_end import FrontEnd
 from cohear.models.log_mel import LogMel
-from cohear.models.network import NETWORKS, LogMelInput, Network, NetworkWithHead, build_network
-from cohear.models.onnx_files import OpenModel, open_bytes, open_file
+from cohear.models.network import NETWORKS, FrontEnd, LogMelInput, Network, NetworkWithHead, build_network
 from cohear.models.vgg import VGG
 
-__all__ = [
-    "NETWORKS",
-    "VGG",
-    "Encoder",
-    "EncoderFacts",
-    "FrontEnd",
-    "LogMel",
-    "LogMelInput",
-    "Network",
-    "NetworkWithHead",
-    "OpenModel",
-    "build_network",
-    "open_bytes",
-    "open_file",
-    "read_facts",
-]
+__all__ = ["NETWORKS", "VGG", "FrontEnd", "LogMel", "LogMelInput", "Network", "NetworkWithHead", "build_network"]

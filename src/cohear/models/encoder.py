@@ -14,7 +14,7 @@ from jaxtyping import Float, Int16
 from torch import Tensor, nn
 
 from cohear.errors import UserError, in_one_line
-from cohear.models.front_end import Samples
+from cohear.models.network import Samples
 from cohear.models.onnx_files import OpenModel, session_with_output
 from cohear.tensors import on_device
 

@@ -11,7 +11,7 @@ from jaxtyping import Float, Int16
 from torch import Tensor, nn
 
 from cohear.errors import UserError
-from cohear.models.front_end import Samples
+from cohear.models.network import Samples
 from cohear.tensors import on_device
 
 POWER_FLOOR = 1e-10

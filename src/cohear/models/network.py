@@ -1,4 +1,4 @@
-"""What a network is, the one linear layer that makes a classifier of any of them, and the networks by name.
+"""What a network is, what stands before it, the linear layer that makes a classifier of any, and networks by name.
 
 A network turns what it hears into features; it says what it needs to hear, and how many features it gives. The linear
 layer, called the head, is the same for all. The view axis, and any other leading axis, is folded into the batch here
@@ -11,14 +11,17 @@ import functools
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
+import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int16
 from torch import Tensor, nn
 
 from cohear.errors import UserError
 from cohear.registry import Registry
+
+Samples = TypeVar("Samples", int, np.ndarray)
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,48 @@ class LogMelInput:
                 f"a spectrogram of {n_bands} bands and {n_frames} frames is too small for the network, which needs at "
                 f"least {self.min_bands} bands and {self.min_frames} frames; use {' and '.join(remedies)}"
             )
+
+
+@runtime_checkable
+class FrontEnd(Protocol):
+    """An `nn.Module` without weights: log-mel spectrograms, or the embeddings of a frozen encoder."""
+
+    sample_rate: int
+    """Hz, of the waveforms."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        ...
+
+    @property
+    def n_bands(self) -> int:
+        """Rows of what it gives: mel bands, or features."""
+        ...
+
+    def __call__(self, waveforms: Float[Tensor, "*batch time"]) -> Float[Tensor, "*batch band frame"]:
+        """Return what the network hears."""
+        ...
+
+    def n_frames(self, n_samples: Samples) -> Samples:
+        """Return how many frames a waveform of `n_samples` gives, or each of several."""
+        ...
+
+    def least_samples(self, n_frames: int) -> int:
+        """Return the fewest samples that give so many frames and are heard whole."""
+        ...
+
+    def to_kept(self, inputs: Float[Tensor, "*axes"]) -> Int16[np.ndarray, "*axes"]:
+        """Round to the 16 bits in which it is kept."""
+        ...
+
+    def from_kept(self, kept: Int16[np.ndarray, "*axes"]) -> Float[Tensor, "*axes"]:
+        """Return what `to_kept` rounded, on the device."""
+        ...
+
+    def to(self, device: torch.device | str) -> "FrontEnd":
+        """Move it to a device, in place."""
+        ...
 
 
 @runtime_checkable

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -23,9 +23,9 @@ from cohear.data.kept_log_mels import KeptLogMels, open_kept
 from cohear.data.store import Store
 from cohear.errors import UserError
 from cohear.evaluation.measure import EVALUATION_SEED, N_VIEWS
-from cohear.kept_views import variants
+from cohear.kept_views import TRAINING_POOL, ViewPool, variants
 from cohear.metrics.tasks import SINGLE_LABEL, Targets, Task
-from cohear.models import Encoder, EncoderFacts, FrontEnd, LogMel, NetworkWithHead, OpenModel, open_file
+from cohear.models import FrontEnd, LogMel, NetworkWithHead
 from cohear.models import build_network as build_by_name
 from cohear.objectives import (
     LIKELIHOODS,
@@ -43,8 +43,10 @@ from cohear.tensors import on_device
 from cohear.training.batches import Items
 from cohear.training.inputs import Schedule
 from cohear.transforms import Transform
-from cohear.view_pool import TRAINING_POOL, ViewPool
 from cohear.views import ViewMaker
+
+if TYPE_CHECKING:
+    from cohear.models.onnx_files import OpenModel
 
 COMMON_RECIPE = "combination"
 """Whose views every run is measured with, so that its `jsd` compares; with the parameters of the paper."""
@@ -67,7 +69,7 @@ def method_items(method: str, n_transformed: int, standard_reads: str) -> Items:
     return Items((tuple(views),))
 
 
-def build_front_end(config: Config, encoder: OpenModel | None = None) -> FrontEnd:
+def build_front_end(config: Config, encoder: "OpenModel | None" = None) -> FrontEnd:
     """Make what the network hears by: the log-mel front end, or a frozen encoder.
 
     Args:
@@ -80,6 +82,9 @@ def build_front_end(config: Config, encoder: OpenModel | None = None) -> FrontEn
     options = config.encoder
     if options.file is None:
         return build_log_mel(config)
+    from cohear.models.encoder import Encoder, EncoderFacts  # most runs have none
+    from cohear.models.onnx_files import open_file
+
     if None in (options.window, options.n_features, options.input, options.output, options.digest):
         raise UserError(f"too little is said of the encoder '{options.file}': train or pack the model anew")
     facts = EncoderFacts(config.data.sample_rate, **options.model_dump(include=ENCODER_FACTS))

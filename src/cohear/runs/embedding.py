@@ -12,6 +12,7 @@ from jaxtyping import Int64
 from cohear.data.store import Store
 from cohear.errors import UserError
 from cohear.evaluation.measure import clip_facts
+from cohear.kept_views import ViewPool
 from cohear.runs.build import (
     COMMON_RECIPE,
     build_view_maker,
@@ -21,7 +22,6 @@ from cohear.runs.build import (
     waveform_reader,
 )
 from cohear.runs.plan import Plan
-from cohear.view_pool import ViewPool
 
 Rows = Int64[np.ndarray, " row"]
 

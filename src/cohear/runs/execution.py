@@ -24,7 +24,6 @@ from cohear.runs.build import (
 )
 from cohear.runs.config import EVERY_CLIP, Config, check_track, is_tracked
 from cohear.runs.cost import check_memory, explain_out_of_memory
-from cohear.runs.embedding import embed
 from cohear.runs.identity import check_folder, check_place, claimed
 from cohear.runs.plan import Listing, Plan, Prepared, list_clips
 from cohear.runs.run import SCHEMA, Run
@@ -177,6 +176,8 @@ class _Execution:
         )
         with stop_on_signals(deadline_s) as stop, explain_out_of_memory(config):
             if config.encoder.file is not None:
+                from cohear.runs.embedding import embed
+
                 if self.fabric.is_global_zero:
                     embed([self.plan], lambda _done, _total: stop.obey("stopped; what was embedded is kept"))
                 self.fabric.barrier()

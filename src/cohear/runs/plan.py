@@ -297,7 +297,7 @@ def _encoder_settings(config: Config, chosen: Collection[str]) -> dict[str, Any]
     Raises:
         UserError: where it cannot be used, or the sounds were to have another rate.
     """
-    from cohear.models import read_facts
+    from cohear.models.encoder_facts import read_facts
 
     path = Path(config.encoder.file or "").expanduser().resolve()
     given, rate = config.encoder.model_dump(include=ENCODER_FACTS), config.data.sample_rate

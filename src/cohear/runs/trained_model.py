@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from cohear.errors import UserError
 from cohear.metrics.accuracy import wilson_interval
-from cohear.models import FrontEnd, NetworkWithHead, open_bytes
+from cohear.models import FrontEnd, NetworkWithHead
 from cohear.runs.build import build_front_end, build_network
 from cohear.runs.config import EVERY_CLIP, Config, DataConfig, setting_values
 from cohear.runs.description import FORMAT, Description, Expectation, Provenance
@@ -77,8 +77,11 @@ class TrainedModel:
         Raises:
             UserError: where it cannot be made, or its encoder is missing or another.
         """
-        inside = None if self.encoder is None else open_bytes(self.encoder, self.description.encoder.file or "encoder")
-        return build_front_end(self.config, inside)
+        if self.encoder is None:
+            return build_front_end(self.config)
+        from cohear.models.onnx_files import open_bytes
+
+        return build_front_end(self.config, open_bytes(self.encoder, self.description.encoder.file or "encoder"))
 
     def settings(self) -> dict[str, Any]:
         """Return the settings by which it hears, and those of its network, by dotted name."""

@@ -8,13 +8,12 @@ from jaxtyping import Float, Int64, UInt64
 from torch import Tensor, nn
 
 from cohear.data.kept_log_mels import KeptLogMels
-from cohear.kept_views import hear
+from cohear.kept_views import ViewPool, hear
 from cohear.metrics.tasks import Targets
 from cohear.objectives import ClassificationObjective
 from cohear.runtime.interrupts import StopRequest
 from cohear.training.batches import Batch, Items
 from cohear.transforms import ClipFacts
-from cohear.view_pool import ViewPool
 from cohear.views import ViewMaker, view_keys
 
 
