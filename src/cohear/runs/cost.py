@@ -54,12 +54,13 @@ def _estimate_s(plan: Plan, made: dict[Path, float]) -> float:
     n_heard = epochs * n_train * items.n_per_clip * items.n_views
     n_changed = n_heard * float(np.mean(np.array(items.views) > 0))
     n_live, n_outcomes = n_changed * cost.live_share, n_changed * (1 - cost.live_share)
-    n_fixed = sum(_n_new_fixed(plan, *fixed, made) for fixed in _fixed_views(plan))
     if config.encoder.file is not None:  # all views are made before, in a bar of their own
-        n_live = n_outcomes = n_fixed = 0.0
-    elif config.views.kept:
-        n_outcomes = _n_new(plan, n_outcomes, made)
-    n_live, n_outcomes = n_live + n_fixed * cost.live_share, n_outcomes + n_fixed * (1 - cost.live_share)
+        n_live = n_outcomes = 0.0
+    else:
+        n_fixed = sum(_n_new_fixed(plan, *fixed, made) for fixed in _fixed_views(plan))
+        if config.views.kept:
+            n_outcomes = _n_new(plan, n_outcomes, made)
+        n_live, n_outcomes = n_live + n_fixed * cost.live_share, n_outcomes + n_fixed * (1 - cost.live_share)
     measured_s = n_measured * n_clips * N_VIEWS * cost.answer_s
     return n_heard * cost.step_s + n_live * cost.live_view_s + n_outcomes * cost.kept_view_s + measured_s
 
