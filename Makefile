@@ -6,7 +6,7 @@ BIN := .venv/bin
 
 .venv/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[app,dev,media,onnx]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[app,dev,media,onnx,ray,slurm,transformers]'
 	# timm asks for a torchvision that fits torch, which is not always to be had, and its networks do without.
 	$(BIN)/pip install --quiet --constraint constraints.txt --no-deps timm
 	# What the tests see others add to cohear.

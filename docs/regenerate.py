@@ -14,14 +14,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))  # for `reproduction`, which is no part of the package
 
+from cohear.metrics.accuracy import standard_error  # noqa: E402
 from cohear.reports.comparison import comparison_tables  # noqa: E402
 from cohear.reports.experiments import group_runs  # noqa: E402
 from cohear.reports.pages import to_markdown  # noqa: E402
-from cohear.reports.plots import Line, Robustness, corruption_panels, figure_1  # noqa: E402
+from cohear.reports.plots import Line, Robustness, corruption_panels, figure_1, svg  # noqa: E402
 from cohear.runs.finding import find_finished  # noqa: E402
 from cohear.runs.run import Run  # noqa: E402
 from reproduction.few_labels import table as few_labels_table  # noqa: E402
@@ -82,6 +85,29 @@ def probe_tables() -> str:
     if few.exists():
         parts += ["**Few labels**", few_labels_table(json.loads(few.read_text()))]
     return "\n\n".join(parts)
+
+
+def probe_picture() -> bytes:
+    """Draw accuracy and divergence of layers on YAMNet by method: means over folds with their standard errors."""
+    experiments = group_runs(finished("esc50-probe"))[::-1]
+    figure = Figure(figsize=(8, 2.2), layout="constrained")
+    panels: list[Axes] = list(figure.subplots(1, 2, sharey=True))
+    for axes, key, scale, name in zip(
+        panels, ("accuracy", "jsd"), (100, 1), ("test accuracy, %", "divergence of answers (JSD), nats"), strict=True
+    ):
+        for place, experiment in enumerate(experiments):
+            by_fold: dict[int, list[float]] = {}
+            for run in experiment.runs:
+                by_fold.setdefault(run.fold, []).append(scale * run.metrics[key])
+            means = np.array([np.mean(values) for values in by_fold.values()])
+            is_ours = experiment.method == "consistency"
+            color = "#d55e00" if is_ours else "#555555"
+            axes.errorbar(means.mean(), place, xerr=standard_error(means.tolist()), fmt="o", color=color, capsize=3)
+        axes.set_xlabel(name)
+        axes.grid(axis="x", alpha=0.3)
+    panels[0].set_yticks(range(len(experiments)), [experiment.label for experiment in experiments])
+    panels[0].margins(y=0.15)
+    return svg(figure)
 
 
 def table1_runs() -> tuple[Grid, Grid]:
@@ -184,6 +210,7 @@ def drawings() -> dict[Path, bytes]:
     esc10 = {DOCS / f"esc10-figure1-{part}.svg": figure_1(experiments, part) for part in ("train", "test")}
     own = pictures(papers, f"{TABLE1}-figure1") | pictures(rehearsal, f"{REHEARSAL}-figure1")
     esc10[DOCS / "esc10-robustness.svg"] = robustness_picture()
+    esc10[DOCS / "esc50-probe.svg"] = probe_picture()
     return esc10 | {DOCS / name: content for name, content in own.items()}
 
 

@@ -35,13 +35,14 @@ def pond(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_table_has_one_best_label_per_window_or_as_many_as_are_asked_for(cohear, trained, pond):
-    said = cohear("predict", trained, pond / "june.wav", pond)  # a file that is named twice is heard twice
+    said = cohear("predict", trained, pond / "june.wav", pond)  # a file that is named twice is heard once
     assert said.status == 0
     assert said.out.splitlines()[0] == "path,start_s,end_s,label,probability"
     of_june = [row for row in said.rows if row["path"] == str(pond / "june.wav")]
-    assert times_and_labels(of_june[:6]) == [
+    assert len(of_june) == 6
+    assert times_and_labels(of_june) == [
         (pytest.approx(0.6 * index), pytest.approx(0.6 * (index + 1)), row["label"])
-        for index, row in enumerate(of_june[:6])
+        for index, row in enumerate(of_june)
     ]
     top = cohear("predict", trained, pond / "far", "--top", 3, "--hop-s", 0.25).rows
     assert [float(row["start_s"]) for row in top[::3]] == [0.0, 0.25, 0.5, pytest.approx(0.6)]
@@ -98,6 +99,10 @@ def test_label_tracks_beside_the_recordings_are_read_as_annotations(cohear, trai
         expected = times_and_labels([row for row in rows if row["path"] == str(recording)])
         assert [(clip.start_s, clip.end_s, clip.label) for clip in clips] == expected
     assert cohear(*words).refuses("is there already")
+    nothing = ("predict", trained, pond, "--format", format, "--out", tmp_path / "none", "--events", "--threshold", 1)
+    said = cohear(*nothing)
+    assert (said.status, [*(tmp_path / "none").rglob("*.txt")]) == (0, [])  # else nobody's silence would be reviewed
+    assert "2 recordings" in said.err
 
 
 def test_embeddings_are_kept_beside_the_table(cohear, trained, pond, tmp_path):
@@ -123,9 +128,30 @@ def test_what_can_be_heard_is_kept_and_what_cannot_is_named(cohear, trained, pon
     *lines, last = said.err.splitlines()
     assert all(any(name in line for line in lines) for name in ("half.wav", "text.wav", "huge.wav", "gone.wav"))
     assert "4 of 5 files" in last
+    page = tmp_path / "heard.html"
+    files = (tmp_path / "half.wav", tmp_path / "whole.wav")
+    said = cohear("predict", trained, *files, "--events", "--threshold", 0, "--html", page)
+    assert said.status == 2
+    assert "In 2 recordings, 5.40 s" in page.read_text()  # 1.8 s of the half, 3.6 s of the whole
+    assert page.read_text().count("<rect class=event") == len(said.rows) > len({row["path"] for row in said.rows}) == 2
     alone = cohear("predict", trained, tmp_path / "half.wav")
     assert alone.status == 2
     assert float(alone.rows[-1]["end_s"]) == pytest.approx(1.8, abs=0.01)
+
+
+def test_recordings_that_cannot_be_judged_have_no_events(cohear, trained, pond, tmp_path):
+    waveform, _ = soundfile.read(pond / "june.wav")
+    noise = 1e-4 * np.random.default_rng(0).standard_normal(len(waveform))
+    soundfile.write(tmp_path / "cancels.wav", np.stack((waveform, noise - waveform), 1), 8000, subtype="FLOAT")
+    soundfile.write(tmp_path / "few.wav", waveform[:4], 8000)
+    soundfile.write(tmp_path / "loud.wav", 32 * waveform, 8000, subtype="FLOAT")
+    soundfile.write(tmp_path / "still.wav", np.zeros(8000), 8000)
+    shutil.copy(pond / "june.wav", tmp_path / "whole.wav")
+    said = cohear("predict", trained, tmp_path, "--events", "--threshold", 0)
+    assert said.status == 0
+    assert {Path(row["path"]).name for row in said.rows} == {"whole.wav"}
+    assert all(name in said.err for name in ("cancels.wav", "few.wav", "loud.wav", "still.wav"))
+    assert "--background" in said.err  # these tones have no label for 'none of these'
 
 
 def test_ten_minutes_are_heard_in_the_memory_of_one(cohear, trained, tmp_path):

@@ -156,7 +156,7 @@ def test_the_processes_of_a_killed_grid_do_not_live_on(stopped, tones, tmp_path)
 def test_two_jobs_leave_cleanly_when_the_time_is_over_and_one_goes_on_to_the_same_bytes(
     cohear, stopped, tones, tmp_path, unbroken
 ):
-    words = ("reproduce", "table1", "--data", tones, *LONG, "--models", "Combination-CL", "--track", "end")
+    words = ("reproduce", "table1", "--data", tones, *LONG, "--models", "Combination-CL")
     ended = stopped("budget", 15, *words, "--jobs", 2, "--out", tmp_path / "two", "--budget", "1000h")
     assert (ended.status, ended.out) == (0, "")
     assert "0 of 2 runs" in ended.err

@@ -57,6 +57,14 @@ def test_hidden_files_are_ignored_and_others_counted(tmp_path):
     )
 
 
+@pytest.mark.parametrize(
+    ("names", "n_notes"), [(("site1", "Site_2"), 1), (("2026-06-01", "2026-06-02"), 1), (("site1", "frog"), 0)]
+)
+def test_folders_that_may_be_places_or_dates_are_classes_with_a_word(tmp_path, names, n_notes):
+    touch(tmp_path, *(f"{name}/a.wav" for name in names))
+    assert len(read_dataset(tmp_path).notes) == n_notes
+
+
 def test_esc50_has_folds_and_its_source_recordings_as_groups(tmp_path):
     dataset = read_dataset(write_esc50(tmp_path, ESC50_ROWS))
     assert (dataset.name, dataset.layout, dataset.classes) == ("ESC-50", "esc50", ("dog", "pig", "rooster"))

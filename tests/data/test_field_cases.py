@@ -1,5 +1,7 @@
 """Sounds, tables and label tracks as recorders and other tools leave them: what is taken, and what is said."""
 
+import cProfile
+import os
 import struct
 
 import numpy as np
@@ -132,6 +134,13 @@ def test_the_one_file_of_a_name_spelled_otherwise_is_taken(tmp_path, name):
     assert read_table(tmp_path / "t.csv")[0] == (Clip("sub/A.waV", ("dog",)),)
 
 
+def test_a_folder_of_the_very_name_is_taken_before_others(tmp_path):
+    sound(tmp_path / "Site" / "a.wav")
+    sound(tmp_path / "site" / "b.wav")
+    (tmp_path / "t.csv").write_text("path,label\nSite/A.WAV,dog\nsite\\B.wav,cat\nSITE/a.wav,owl\n")
+    assert [clip.path for clip in read_table(tmp_path / "t.csv")[0]] == ["Site/a.wav", "site/b.wav", "SITE/a.wav"]
+
+
 def test_accents_are_one_however_a_disk_writes_them(tmp_path):
     sound(tmp_path / "Kro\u0308te.wav")
     (tmp_path / "t.csv").write_text("path,label\nKr\u00f6te.wav,toad\n")
@@ -174,17 +183,63 @@ def test_times_that_run_on_over_recordings_are_refused_and_others_are_not(tmp_pa
         rows = [
             f"1\t{offset_s[k] + start}\t{offset_s[k] + end}\tsite{k}.wav\t{label}\n"
             for k in range(3)
-            for start, end, label in site(tmp_path, k, seconds=(10, 60, 120)[k])
+            for start, end, label in site(tmp_path, k, seconds=(60, 10, 120)[k])
         ]
         (tmp_path / "all.txt").write_text(RAVEN + "".join(rows))
         return read_raven(tmp_path / "all.txt")
 
     assert [clip.start_s for clip in table((0, 0, 0))] == [1, 3] * 3
     with pytest.raises(UserError, match=r"column File Offset \(s\)"):
-        table((0, 10, 70))
+        table((0, 60, 70))
     rows = ["1\t5\t6\tsite0.wav\tlow\n", "2\t50\t51\tsite1.wav\thigh\n"]  # within each: it may be chance
     (tmp_path / "two.txt").write_text(RAVEN + "".join(rows))
     assert len(read_raven(tmp_path / "two.txt")) == 2
+    for k, (length_s, first_s) in enumerate(((1, 0.2), (10, 2), (60, 15))):  # and so it may of growing recordings
+        sound(tmp_path / f"site{k}.wav", length_s)
+        rows[k : k + 1] = [f"{k}\t{first_s}\t{first_s + 0.5}\tsite{k}.wav\tlow\n"]
+    (tmp_path / "three.txt").write_text(RAVEN + "".join(rows))
+    assert [clip.start_s for clip in read_raven(tmp_path / "three.txt")] == [0.2, 2, 15]
+
+
+def test_segments_with_two_labels_are_told_at_once_or_left_out(tmp_path):
+    for number in range(3):
+        lines = [f"{start}\t{end}\t{label}\n" for start, end, label in site(tmp_path, number)]
+        lines += ["1\t1.5\thigh\n"] * (number > 0)
+        (tmp_path / f"site{number}.txt").write_text("".join(lines))
+    (tmp_path / "again.Table.1.selections.txt").write_text(RAVEN + "1\t3\t3.5\tsite0.wav\tlow\n")
+    with pytest.raises(UserError, match=r"^3 lines cannot be used: .*--skip-bad") as refused:
+        read_dataset(tmp_path)
+    for place in ("site1.txt, line 3", "site2.txt, line 3", "site0.wav#3-3.5"):
+        assert place in str(refused.value)
+    dataset = read_dataset(tmp_path, skip_bad=True)
+    assert len(dataset.clips) == len({clip.id for clip in dataset.clips}) == 6
+    assert dataset.notes[-1].startswith("lines left out (3): ")
+
+
+def test_what_is_no_file_stops_no_folder_of_annotations(tmp_path):
+    site(tmp_path, 0)
+    (tmp_path / "site0.txt").write_text("1\t1.5\tlow\n3\t3.5\thigh\n")
+    expected = read_dataset(tmp_path)
+    (tmp_path / "gone.txt").symlink_to(tmp_path / "nowhere.txt")
+    os.mkfifo(tmp_path / "pipe.txt")
+    (tmp_path / "loop.txt").symlink_to("loop.txt")
+    assert read_dataset(tmp_path) == expected
+
+
+def test_the_work_of_reading_label_tracks_grows_with_their_number_and_no_faster(tmp_path):
+    def n_calls(n_tracks):
+        folder = tmp_path / str(n_tracks)
+        folder.mkdir()
+        for number in range(n_tracks):
+            (folder / f"{number:03}.wav").touch()
+            (folder / f"{number:03}.txt").write_text(f"1\t2\t{('low', 'high')[number % 2]}\n" if number % 4 else "")
+        profile = cProfile.Profile()
+        dataset = profile.runcall(read_dataset, folder)
+        assert (len(dataset.clips), len(dataset.reviewed)) == (n_tracks * 3 // 4, n_tracks // 4)
+        return sum(entry.callcount for entry in profile.getstats())
+
+    n_calls(4)  # what is done once only
+    assert n_calls(240) < 5 * n_calls(60)
 
 
 def test_bad_lines_are_told_at_once_or_left_out(tmp_path):
@@ -234,7 +289,7 @@ def test_of_a_long_clip_only_windows_that_sound_are_taken(tmp_path):
         sound(tmp_path / "rain" / f"{number}.wav", 4, 100 * quiet)
     dataset = with_folds(read_dataset(tmp_path), 3, 0)
     lengths = listen_for_lengths(dataset, read_headers(dataset).files)
-    assert sorted(lengths) == pytest.approx([0.5] * 3 + [4] * 3, abs=0.05)
+    assert lengths == pytest.approx([0.5] * 3, abs=0.05)  # of rain any part is rain
     store = open_store(dataset, StoreSettings(RATE, 0.6, windows="sounding"), tmp_path / "cache")
     frogs = [row for row, clip in enumerate(store.clips) if clip.labels == ("frog",)]
     assert len(frogs) == 3

@@ -67,3 +67,18 @@ def test_of_few_clips_no_temperature_is_fitted():
     assert whole.temperature > 1.5
     assert (part.temperature, part.n_clips) == (1.0, 29)
     assert part.thresholds
+
+
+def test_what_several_runs_answer_to_the_same_clips_is_no_more_evidence_than_one_of_them():
+    said, labels = _single(12, 5.0, seed=2)
+    paths, decisions = [f"{clip}.wav" for clip in range(12)] * 3, said.argmax(axis=1)
+    one = _fit(SINGLE_LABEL, said, labels, 0.9)
+    three = calibrate(
+        SINGLE_LABEL,
+        CLASSES,
+        *(np.concatenate([its] * 3) for its in (said, decisions, labels)),
+        precision=0.9,
+        clips=paths,
+    )
+    assert three == one
+    assert "12 validation clips" in three.temperature_text

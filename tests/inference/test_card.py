@@ -15,6 +15,7 @@ import cohear
 from cohear.errors import UserError
 from cohear.evaluation.calibration import UNFITTED, Calibration, write_calibration
 from cohear.inference.card import model_card, pack_run
+from cohear.judging.verdict import Verdict
 from cohear.metrics.tasks import task_of
 from cohear.metrics.thresholds import Threshold
 from cohear.models import VGG
@@ -96,6 +97,14 @@ def test_several_labels_per_clip_have_a_table_and_a_mean_average_precision():
         ["0", "-", "0", "-"],
     ]
     assert re.search("mean average precision .* 100.0%", card)
+
+
+def test_commands_are_code():
+    step = "`cohear crossval` tests it on every clip."
+    found = Verdict(1.0, 0.5, is_real=True, result="All found.", next_step=step)
+    card = model_card(DESCRIPTION, 1, None, verdict=found)
+    shown = MarkdownIt("commonmark").render(card)
+    assert "<code>cohear crossval</code> tests" in shown
 
 
 def test_names_are_shown_as_they_are_and_are_no_markup():

@@ -95,6 +95,17 @@ def test_windows_overlap_where_they_begin_more_often(by_loudness, tmp_path):
             by_loudness.predict(tmp_path / "a.wav", hop_s=hop_s)
 
 
+@pytest.mark.parametrize(("rate", "clip_s"), [(8000, 0.6), (22050, 0.7), (16000, 0.96), (11025, 0.3), (44100, 1.1)])
+def test_windows_that_follow_each_other_touch_at_every_rate_and_length(rate, clip_s):
+    front_end = LogMel(rate, n_fft=256, hop_length=rate // 40, n_mels=16)
+    classifier = Classifier(about(("quiet", "loud"), rate, clip_s), front_end, loudness())
+    tone = 0.9 * np.sin(2 * np.pi * 1000 * np.arange(100 * classifier.n_samples) / rate)
+    (event,) = classifier.predict(tone.astype(np.float32), sample_rate=rate, events=True)
+    assert event[:3] == (0.0, len(tone) / rate, "loud")
+    windows = classifier.predict(tone.astype(np.float32), sample_rate=rate)
+    assert [row.end_s for row in windows[:-1]] == [row.start_s for row in windows[1:]]
+
+
 def by_hand(classifier: Classifier, waveform: np.ndarray, hop_s: float) -> np.ndarray:
     """Cut a whole recording and ask about its windows one by one."""
     n_samples, hop = classifier.n_samples, round(hop_s * classifier.sample_rate)
@@ -199,7 +210,8 @@ def test_events_are_windows_above_their_fitted_threshold_joined(by_loudness, tmp
     fitted = Calibration(thresholds={"loud": Threshold(0.9, 0.95, 0.9, 10)}, n_clips=20)
     events = changed(by_loudness, calibration=fitted).predict(path, hop_s=0.25, events=True)
     assert [event[:3] for event in events] == [(0.25, 1.5, "loud"), (2.0, 2.5, "loud")]
-    both = by_loudness.predict(path, events=True, threshold=0.9)
+    assert changed(by_loudness, calibration=fitted).predict(path, events=True) == events  # half a window, if not said
+    both = by_loudness.predict(path, hop_s=0.5, events=True, threshold=0.9)
     assert [event[:3] for event in both] == [
         (0.0, 0.5, "quiet"),
         (0.5, 1.5, "loud"),

@@ -39,6 +39,15 @@ def test_a_pattern_is_the_sounds_and_the_folders_that_it_matches(folder, monkeyp
     assert found(Path("?/1.wav")) == [("a/1.wav", "a/1.wav"), ("c/1.wav", "c/1.wav")]
 
 
+@pytest.mark.parametrize("kind", ["*", "**/*.wav", "*/*.wav", "**"])
+def test_a_pattern_leads_nowhere_that_a_folder_would_not(folder, kind):
+    for name in ("night/ok/1.wav", "night/#recycle/2.wav", "night/ok/@eaDir/3.wav", "night/lost+found/4.wav"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    assert found(folder / "night" / kind) == found(folder / "night") == [(f"{folder}/night/ok/1.wav", "ok/1.wav")]
+    assert found(folder / "night/#recycle/*") == [(f"{folder}/night/#recycle/2.wav", "2.wav")]  # it was named
+
+
 def test_a_link_that_leads_nowhere_is_not_passed_over(folder):
     (folder / "gone.wav").symlink_to(folder / "nowhere.wav")
     assert folder / "gone.wav" in [recording.path for recording in find_recordings([folder])]

@@ -14,7 +14,7 @@ from cohear.runs.config import change
 from cohear.runs.predictions import round_predictions
 from cohear.runs.run import Run
 from runs.made_runs import make_plan, make_run
-from tiny import write_tones
+from tiny import write_classes, write_tones
 
 
 @pytest.fixture
@@ -85,7 +85,25 @@ def test_nothing_but_training_files_is_refused_where_that_can_be_seen(run, table
     with pytest.raises(UserError, match=r"other\.csv"):
         choose_clips(run, path)
     gone = other(run, data_path="gone/tones.csv")
-    assert "'gone/tones.csv' is gone" in choose_clips(gone, path).notes[-1]
+    assert "'gone/tones.csv'" in choose_clips(gone, path).notes[-1]
+
+
+def test_training_files_are_known_wherever_the_command_is_given(run, tones, table, tmp_path, monkeypatch):
+    path = table(["tone0-1-0.wav,tone0", "tone1-1-0.wav,tone1", "tone0-2-0.wav,tone0"])
+    shutil.copytree(tones.parent, tmp_path / "own")
+    moved = other(run, data_path=f"own/{tones.name}")  # as given in the folder above the run's
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert choose_clips(moved, path).paths == ("tone0-1-0.wav", "tone1-1-0.wav")
+
+
+def test_much_padding_is_a_warning(run, table):
+    long = other(run, config=change(run.config, {"data.clip_s": 3.0}))
+    one, said = np.zeros(1, int), np.log(np.full((1, 3), 1 / 3))
+    long.predictions = round_predictions(run.record.classes, ("tone0-1-0.wav",), ("",), one, one, said, np.zeros(1))
+    clips = choose_clips(long, table(["tone0-1-0.wav,tone0", "tone1-1-0.wav,tone1"]))
+    assert "padding" in clips.warnings[0]
+    assert not any("padding" in note for note in clips.notes)
 
 
 def test_of_data_that_changed_since_only_what_was_tested_then_is_judged(run, tmp_path):
@@ -96,7 +114,33 @@ def test_of_data_that_changed_since_only_what_was_tested_then_is_judged(run, tmp
     moved.predictions = round_predictions(run.record.classes, paths, ("",) * 3, labels, labels, said, np.zeros(3))
     clips = choose_clips(moved, changed)
     assert clips.paths == paths[:2]
-    assert "has changed since" in clips.notes[-1]
+    assert any("has changed since" in note for note in clips.notes)
+
+
+def test_of_copies_of_data_that_changed_since_only_what_was_tested_then_is_judged(tmp_path):
+    sounds = write_classes(tmp_path / "sounds", n_clips=12)
+    run, plan = Run(tmp_path / "run"), make_plan(sounds)
+    run.write_record(plan.record)
+    tested = tuple(plan.data.store.clips[row].id for row in plan.split.test)
+    labels, said = np.zeros(len(tested), np.int64), np.zeros((len(tested), 3))
+    run.predictions = round_predictions(run.record.classes, tested, tested, labels, labels, said, said[:, 0])
+    copy = Path(shutil.copytree(sounds, tmp_path / "copy"))
+    (copy / tested[0]).unlink()  # else these would be its own data
+    assert set(choose_clips(run, copy).paths) == set(tested[1:])
+    grown = Path(shutil.copytree(sounds, tmp_path / "grown"))
+    for index in range(3):  # other folds are made of them now
+        shutil.copy(grown / f"tone{index}" / f"{index}.wav", sounds / f"tone{index}" / f"added{index}.wav")
+        with open(sounds / f"tone{index}" / f"added{index}.wav", "ab") as file:
+            file.write(b"LIST\4\0\0\0note")
+    assert {*tested} != {clip.id for clip in make_plan(sounds).data.listing.dataset.clips if clip.fold == 1}
+    clips = choose_clips(run, copy)
+    assert set(clips.paths) == set(tested[1:])
+    assert any("has changed since" in note for note in clips.notes)
+
+
+def test_how_many_of_the_judged_clips_were_trained_on_is_counted(tones, run):
+    for fold, n_trained in ((None, 0), (2, 9), ("all", 9)):
+        assert choose_clips(run, tones, fold).n_trained == n_trained
 
 
 def test_unknown_labels_are_left_out_and_named_and_nothing_else_is_refused(run, table):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from cohear.judging.verdict import verdict
+from cohear.judging.verdict import join_answers, verdict
 from cohear.metrics.accuracy import average_precision, by_chance
 from judged import answers, judged_run
 
@@ -84,6 +84,7 @@ def test_one_label_has_nothing_to_be_compared_with():
     assert found.next_step.startswith("Judge it on clips of other labels too")
 
 
+FIELDS = ("logits", "decisions", "truth", "clips", "recordings")
 MANY = {"dog": 30, "rain": 30, "siren": 30, "bird": 30}
 
 
@@ -92,7 +93,7 @@ MANY = {"dog": 30, "rain": 30, "siren": 30, "bird": 30}
     [
         ((0, 4), {"history": ({"train_accuracy": 0.84},)}, "Still learning when it ended (84% of its own"),
         ((0, 4), {"n_train_clips": {**MANY, "dog": 12}}, "12 clips of 'dog' to learn from are too few: record more."),
-        ((0, 4), {"n_train_clips": MANY}, "2 of 10 clips of 'dog' are taken for 'rain': listen to them"),
+        ((0, 4), {"n_train_clips": MANY}, "'dog' is taken for 'rain' in 2 of 10 clips: listen to them"),
         ((0, 1), {"history": ({"train_accuracy": 1.0},)}, "`cohear crossval` tests it on every clip"),
     ],
 )
@@ -105,6 +106,50 @@ def test_after_cross_validation_comes_the_classifier_to_keep():
     judged = [judged_run(*answers(40, wrong=(0,)), fold=fold) for fold in (1, 2)]
     found = verdict(judged[0].answered, [its.run for its in judged])
     assert found.next_step.startswith("`cohear train --fold all`")
+
+
+def test_clips_that_were_trained_on_prove_nothing():
+    logits, truth = answers(40, wrong=())
+    judged = judged_run(logits, truth)
+    assert verdict(judged.answered, [judged.run]).is_real
+    some = replace(judged, clips=replace(judged.clips, n_trained=30))
+    for answered, n_trained in ((some.answered, 30), (join_answers([some.answered, judged.answered]), 30)):
+        found = verdict(answered, [judged.run])
+        assert (found.quality, found.is_real) == (1.0, False)
+        assert f"{n_trained} of these answers" in found.result
+        assert "better" not in found.result
+        assert "not trained on" in found.next_step
+
+
+def test_the_best_of_many_that_guess_is_seldom_taken_for_better():
+    truth, found = np.eye(2, dtype=bool)[np.arange(40) % 2], {1: 0, 17: 0}
+    for seed in range(8):
+        said = np.random.default_rng(seed).random((17, 40, 2))
+        best = max(said, key=lambda logits: (logits.argmax(1) == truth.argmax(1)).mean())
+        judged = judged_run(best, truth, classes=("dog", "rain"))
+        alone = replace(judged.answered, recordings=judged.clips.paths)
+        for n in found:
+            found[n] += verdict(alone, [judged.run], among=n).is_real
+    assert found[17] <= 1  # of 8 as good as none
+    assert found[1] >= 2
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_the_best_of_many_can_be_better_where_it_is_right(several):
+    truth = np.eye(4, dtype=bool)[np.arange(60) % 4]
+    judged = judged_run(np.where(truth, 2.0, -2.0), truth, multi_label=several)
+    assert verdict(judged.answered, [judged.run], among=17).is_real
+
+
+def test_the_same_clips_under_other_seeds_are_no_other_clips():
+    judged = [judged_run(*answers(40, wrong=(0, 4)), seed=seed, n_train_clips=MANY) for seed in (0, 1)]
+    one = judged[0].answered
+    both = join_answers([its.answered for its in judged])
+    found = verdict(both, [its.run for its in judged])
+    assert "4 labels, 40 clips of 20 recordings, 80 answers." in found.result
+    assert found.next_step.startswith("'dog' is taken for 'rain' in 4 of 20 answers:")
+    few = [replace(one, **{name: getattr(one, name)[:4] for name in FIELDS}) for _ in range(4)]
+    assert [verdict(its, [judged[0].run]).is_real for its in (few[0], join_answers(few))] == [False, False]
 
 
 def test_chance_agrees_with_scipys_permutations_and_knows_recordings():

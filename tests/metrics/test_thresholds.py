@@ -73,7 +73,7 @@ def test_to_few_answers_nothing_is_fitted_and_to_many_wrong_ones_neither():
     probabilities = np.where(labels[:, None] == np.arange(4), 0.9, 0.0)
     truth = labels[:, None] == np.arange(4)
     truth[:2] = [False, True, False, False]
-    truth[19:34] = [True, False, False, False]  # half of the newts
+    truth[19:35] = [True, False, False, False]  # more than half of the newts
     answers = SINGLE_LABEL.answers(labels, 4)
     default = np.array([0.7, 0.5, 0.5, 0.5])
     fitted = fit_thresholds(tuple(n_answers), probabilities, answers, truth, 0.9, default)
@@ -82,6 +82,31 @@ def test_to_few_answers_nothing_is_fitted_and_to_many_wrong_ones_neither():
     assert "frog" not in fit_thresholds(tuple(n_answers), probabilities, answers, truth, 0.9, default)
     assert (fitted["toad"].is_fitted, fitted["toad"].n_answers) == (True, 10)
     assert "newt" not in fitted
+
+
+@pytest.mark.parametrize("n_answers", range(1, 31))
+def test_a_label_is_silenced_by_how_many_of_its_answers_are_wrong_and_not_by_how_many_there_are(n_answers):
+    for n_right in range(n_answers + 1):
+        truth = (np.arange(n_answers) < n_right)[:, None]
+        fitted = fit_thresholds(("frog",), np.full((n_answers, 1), 0.8), np.full((n_answers, 1), True), truth, 0.9)
+        assert ("frog" in fitted) == (n_right >= n_answers / 2)
+        if n_right >= n_answers / 2:
+            assert fitted["frog"].is_fitted == (n_answers >= 10 and n_right >= 0.9 * n_answers)
+            assert fitted["frog"].n_answers == n_answers
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_answers_of_several_runs_to_one_clip_count_once(seed):
+    random = np.random.default_rng(seed)
+    probabilities = random.uniform(0.5, 1, (12, 1))
+    truth, answers = random.uniform(size=(12, 1)) < probabilities, np.full((12, 1), True)
+    once = [fit_thresholds(("frog",), probabilities, answers, truth, p, fewest=4) for p in (0.5, 0.8, 1.0)]
+    rows = np.tile(np.arange(12), 3)  # three runs that answer alike
+    thrice = [
+        fit_thresholds(("frog",), probabilities[rows], answers[rows], truth[rows], p, fewest=4, clips=[*map(str, rows)])
+        for p in (0.5, 0.8, 1.0)
+    ]
+    assert thrice == once
 
 
 def test_a_default_is_where_the_odds_of_the_data_are_even():

@@ -7,6 +7,7 @@ import soundfile
 import torch
 
 from cohear.models import LogMel
+from cohear.models.kaldi_log_mel import KaldiLogMel
 from cohear.models.log_mel import mel_filters
 
 RATE = 44100
@@ -47,6 +48,14 @@ def test_tones_are_within_a_thousandth_of_a_decibel_even_in_their_quietest_bands
 def test_filters_are_librosas(rate, n_fft, n_mels):
     expected = librosa.filters.mel(sr=rate, n_fft=n_fft, n_mels=n_mels, dtype=np.float64)
     np.testing.assert_allclose(mel_filters(rate, n_fft, n_mels), expected, rtol=1e-9, atol=1e-12)
+
+
+def test_bands_that_may_be_empty_read_the_floor():
+    front_end = KaldiLogMel(44100, 256, 100, 1024, 20.0)
+    heard = front_end(torch.randn(2, 4410, generator=torch.Generator().manual_seed(0)))
+    empty = front_end.filters.sum(1) == 0
+    assert 16 < int(empty.sum()) < 1024
+    assert heard[:, empty].eq(10 * np.log10(front_end.power_floor)).all()
 
 
 @pytest.mark.parametrize("n_samples", [1, 100, 599, 600, 220500])

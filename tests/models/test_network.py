@@ -1,6 +1,7 @@
 """Contract: every network. Hand-computed: parameters of the VGG."""
 
 import itertools
+import json
 
 import jaxtyping
 import pytest
@@ -8,15 +9,28 @@ import torch
 
 from cohear.errors import UserError
 from cohear.models import NETWORKS, VGG, NetworkWithHead, build_network
-from cohear.models.network import Builder
+from cohear.models.network import Builder, parameter_groups
+from made_transformers import AST, CLAP
 
-SETTINGS = {"width": 1 / 16, "pooling": "max", "global_pooling": "average", "normalize_input": True}
+SETTINGS = {
+    "width": 1 / 16,
+    "pooling": "max",
+    "global_pooling": "average",
+    "normalize_input": True,
+    "architecture": None,
+}
+OF_AST = {"settings": {**AST, "max_length": 192, "num_mel_bins": 32, "layer_norm_eps": 1.0}, "mean": 0.0, "std": 0.1}
+OF_CLAP = {"settings": {**CLAP, "num_mel_bins": 32, "hidden_dropout_prob": 0.0}, "n_frames": 120}
 VARIANTS = [
     ("vgg", {}),
     ("vgg", {"pooling": "average"}),
     ("vgg", {"global_pooling": "max", "normalize_input": False}),
     pytest.param("timm:resnet10t", {}, marks=pytest.mark.slow),
     pytest.param("timm:mobilenetv3_small_050", {"global_pooling": "max"}, marks=pytest.mark.slow),
+    *(
+        pytest.param("transformers", {"architecture": json.dumps({"kind": kind, **facts})}, marks=pytest.mark.slow)
+        for kind, facts in (("audio-spectrogram-transformer", OF_AST), ("clap_audio_model", OF_CLAP))
+    ),
 ]
 every_network = pytest.mark.parametrize(("name", "changes"), VARIANTS)
 
@@ -53,7 +67,8 @@ def test_leading_axes_are_kept_and_clips_judged_one_by_one_in_eval_mode(name, ch
 @every_network
 def test_several_lengths_are_heard_and_one_step_lowers_the_loss(name, changes):
     network, least = made(name, **changes), made(name, **changes).body.input
-    assert network(noise(2, least.min_bands, least.min_frames)).shape == network(noise(2, 64, 184)).shape
+    large = least.most_bands or 64, least.most_frames or 184
+    assert network(noise(2, least.min_bands, least.min_frames)).shape == network(noise(2, *large)).shape
     log_mels, labels = noise(8, 32, 40), torch.arange(8) % 4
     optimizer = torch.optim.SGD(network.parameters(), lr=0.01)
     before = torch.nn.functional.cross_entropy(network(log_mels), labels)
@@ -74,6 +89,41 @@ def test_the_generator_alone_decides_the_weights_and_none_other_is_touched(name,
     assert not torch.equal(first.head.weight, other.head.weight)
     convolutions = [next(p for p in network.parameters() if p.ndim == 4) for network in (first, other)]
     assert not torch.equal(*convolutions)
+
+
+@every_network
+def test_blocks_hold_every_parameter_once_and_what_is_frozen_stays(name, changes):
+    network = made(name, **changes)
+    blocks = network.parameter_blocks()
+    assert sorted(itertools.chain(*blocks)) == sorted(name for name, _ in network.named_parameters())
+    assert len(blocks) >= 3
+    network.train_last(1)
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    optimizer = torch.optim.AdamW(parameter_groups(network), lr=0.1)
+    network.train()(noise(8, 32, 40)).square().sum().backward()
+    optimizer.step()
+    changed = {name for name, tensor in network.state_dict().items() if not torch.equal(tensor, before[name])}
+    statistics = {name for name, _ in network.named_buffers()}
+    assert changed - statistics <= {*blocks[-2], *blocks[-1]}
+    modules_trained = {name.rpartition(".")[0] for name in (*blocks[-2], *blocks[-1])}
+    assert {name.rpartition(".")[0] for name in changed & statistics} <= modules_trained
+    assert {"head.weight", "head.bias"} <= changed
+
+
+def test_rates_fall_from_the_head_to_the_input():
+    network = made()
+    groups = parameter_groups(network, 0.5)
+    assert [group["rate"] for group in groups] == [
+        1,
+        0.5,
+        0.25,
+        0.125,
+        0.0625,
+    ]  # head and norm of the input, four blocks
+    assert sum(len(group["params"]) for group in groups) == len(list(network.parameters()))
+    assert [len(group["params"]) for group in groups] == [4, 6, 6, 6, 6]
+    (alone,) = parameter_groups(network)
+    assert all(a is b for a, b in zip(alone["params"], network.parameters(), strict=True))
 
 
 @every_network

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from cohear.reports.comparison import PAPER_TABLE_1, comparison_tables, method_rows, paper_result
+from cohear.reports.comparison import PAPER_TABLE_1, comparison_tables, method_rows, paper_result, write_comparison
 from cohear.reports.experiments import group_runs
 from cohear.reports.pages import WARNING, to_text
 from cohear.runs.paper import TABLE_1
@@ -39,6 +39,18 @@ def test_means_errors_and_improvements_of_a_case_computed_by_hand(tmp_path, writ
     assert ours.improvement == pytest.approx((0.75 - 0.5 + 0.85 - 0.6) / 2)  # folds 1 and 2 only
     over_seeds = method_rows(group_runs(runs), error_over="seeds")[1]
     assert over_seeds.standard_error == pytest.approx(stats.sem([0.825, 0.775]))
+
+
+def test_the_best_of_many_is_judged_as_the_best_of_many(tmp_path, write_run):
+    wrong = {"bda": range(11), "none": range(12), "standard": range(12)}  # 9 of 20 right: p is 0.04 alone
+    for method, its in wrong.items():
+        transform = "none" if method == "none" else "combination"
+        write_run(tmp_path / method, method, transform, wrong=tuple(its), recording_size=1)
+    runs = read_runs([tmp_path])
+    best = [run for run in runs if run.config.method == "bda"]
+    alone, among = (write_comparison(its, tmp_path / f"{len(its)}.html")[1] for its in (best, runs))
+    assert alone.quality == among.quality
+    assert (alone.is_real, among.is_real) == (True, False)
 
 
 def test_the_table_says_what_it_is_and_fits_a_terminal(tmp_path, write_run):

@@ -1,16 +1,25 @@
 """What is said of one run, counted by hand; and its page."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax
 
-from cohear.evaluation.calibration import Calibration
+from cohear.evaluation.calibration import Calibration, calibrate, write_calibration
 from cohear.evaluation.corruptions import CORRUPTIONS
+from cohear.inference.card import model_card
+from cohear.metrics.tasks import SINGLE_LABEL
 from cohear.metrics.thresholds import Threshold
+from cohear.reports.evaluation_json import evaluation_values
 from cohear.reports.evaluation_report import accuracy_sentence, write_evaluation
 from cohear.reports.pages import to_text
-from judged import answers, judged_run, survived
+from cohear.reports.run_report import write_run_report
+from cohear.runs.run import Run
+from judged import CLASSES, answers, judged_run, survived
+from made_models import DESCRIPTION
 
 FITTED = Calibration(
     2.0, {"dog": Threshold(0.4, 0.9, 0.8, 20), "rain": Threshold(0.99, 1.0, 0.1, 3)}, precision=0.9, n_clips=40
@@ -36,7 +45,10 @@ def tables(undrawn, tmp_path):
 
 def test_the_first_sentence_counts_and_gives_wilsons_interval():
     judged = judged_run(*answers(20, wrong=(0, 1, 2, 3)))
-    assert accuracy_sentence(judged) == "16 of 20 clips right: 80.00%, 95% interval 58.4 to 91.9%"
+    found = "16 of 20 clips right: 80.00%, 95% interval 58.4 to 91.9%"
+    assert accuracy_sentence(judged) == f"{found} if the clips were independent, and they are of 10 recordings"
+    alone = replace(judged.clips.store, clips=tuple(replace(clip, group=clip.id) for clip in judged.clips.store.clips))
+    assert accuracy_sentence(replace(judged, clips=replace(judged.clips, store=alone))) == found
 
 
 def test_labels_are_counted_from_both_sides(tables):
@@ -55,6 +67,41 @@ def test_probabilities_are_shown_before_and_after_a_temperature_that_was_fitted(
     assert fitted.header == ("", "As trained", "Temperature 2.00")
     sure, likelier = np.exp(2) / (np.exp(2) + 3), np.exp(1) / (np.exp(1) + 3)
     assert fitted.rows[2] == ("Calibration error", f"{0.95 - sure:.1%}", f"{0.95 - likelier:.1%}")
+
+
+@pytest.mark.parametrize("n_clips", [29, 30])
+@pytest.mark.usefixtures("undrawn")
+def test_page_card_evaluation_and_values_agree_on_whether_a_temperature_was_fitted(tmp_path, write_run, n_clips):
+    logits, truth = answers(n_clips, wrong=(0, 5, 10, 15, 20), sureness=8.0)
+    labels, said = truth.argmax(1), SINGLE_LABEL.log_probabilities(logits)
+    calibration = calibrate(SINGLE_LABEL, CLASSES, said, logits.argmax(1), labels, precision=0.9)
+    run = Run(write_run(tmp_path / "run", classes=CLASSES))
+    write_calibration(run.folder, calibration)
+    judged = judged_run(*answers(20, wrong=(0,)), calibration=calibration)
+    _, _, tables = write_evaluation(judged, tmp_path / "evaluation.html")
+    about = DESCRIPTION.model_copy(update={"classes": CLASSES, "calibration": calibration})
+    found = {
+        "page": write_run_report(run).read_text(),
+        "card": model_card(about, 1, None),
+        "evaluation": (tmp_path / "evaluation.html").read_text(),
+        "screen": "".join(map(to_text, tables)),
+    }
+    (values,) = evaluation_values([judged])["runs"]
+    assert values["calibration"]["n_clips"] == n_clips
+    assert (values["after_temperature"] is not None) == (n_clips == 30)
+    fitted = f"{likeliest_temperature(said, truth):.2f}"
+    for where, text in found.items():
+        assert f"{n_clips} validation clips" in " ".join(text.split()), where
+        assert (fitted in text) == (n_clips == 30), where
+
+
+def likeliest_temperature(said: np.ndarray, truth: np.ndarray) -> float:
+    """Search for the temperature that makes the truth likeliest."""
+
+    def nll(log_temperature: float) -> float:
+        return -float(log_softmax(said / np.exp(log_temperature), axis=1)[truth].mean())
+
+    return float(np.exp(minimize_scalar(nll, bounds=(-2, 4), method="bounded", options={"xatol": 1e-9}).x))
 
 
 def test_thresholds_are_held_against_what_came_of_them(tables):

@@ -92,6 +92,26 @@ def test_a_run_report_says_how_good_the_run_is(tmp_path, write_run):
 
 
 @pytest.mark.usefixtures("undrawn")
+def test_a_run_report_boxes_what_to_beware_of_and_marks_where_a_clip_ends(tmp_path, write_run):
+    notes = ["4 clips decoded", "WARNING: 65% of what is heard is padding"]
+    folder = write_run(tmp_path / "run", data_notes=notes, warnings=["no temperature is fitted"])
+    short = _strip()
+    short.views[0].waveform[4000:] = 0.0
+    text = write_run_report(Run(folder), [short]).read_text()
+    assert re.findall("<p class=warning>Warning: ([^<]*)", text) == [notes[1][9:], "no temperature is fitted"]
+    assert "Sounds: 4 clips decoded.<" in text
+    assert re.findall(r"class=silent style=.width: ([\d.]+)%", text) == ["50.0"]
+    assert [f"<span>{mark}</span>" in text for mark in ("11 kHz", "1.98", "0")] == [True] * 3
+
+
+def test_a_title_never_leaves_out_one_label_alone(tmp_path, write_run):
+    def subject(n):
+        return Run(write_run(tmp_path / str(n), classes=tuple("abcdefg"[:n]), wrong=())).subject
+
+    assert (subject(6), subject(7)) == ("made-up: a, b, c, d, e, f", "made-up: a, b, c, d, e and 2 more")
+
+
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize("method", ["none", "standard"])
 def test_a_run_without_tracking_or_strips_has_a_report(tmp_path, write_run, method):
     transform = "none" if method == "none" else "combination"
@@ -128,7 +148,7 @@ def test_a_comparison_shows_tables_tests_figures_and_runs(tmp_path, write_run):
     write_run(tmp_path / "pitch", "consistency", "pitch", wrong=tuple(range(9)))
     place, found, tables = write_comparison(read_runs([tmp_path]), tmp_path / "comparison.html")
     assert place == tmp_path / "comparison.html"
-    assert found.result.startswith("Combination-CL: 95% of each label's clips found")
+    assert found.result.startswith("Combination-CL, whose lead may be chance: 95% of each label's clips found")
     assert [table.title for table in tables] == ["Accuracy by method", "Paired tests", "By label, Combination-CL"]
     text = (tmp_path / "comparison.html").read_text()
     assert _outline(text).tags.count("img") == 5 + 5  # accuracies, figure 1 (a) and (b) of either transform; confusions
@@ -187,13 +207,15 @@ def test_html_escapes_every_cell():
     assert "A note &amp; more." in html
 
 
-def test_a_narrow_terminal_tears_no_word():
-    table = Table("", ("Model", "n"), (("Combination-BDA", "1"), ("No Augmentation", "2")), ())
-    assert to_text(table, 10).splitlines()[2:] == [
-        "Model            n",
-        "------------------",
-        "Combination-BDA  1",
-        "No Augmentation  2",
+def test_a_narrow_terminal_tears_no_word_and_has_a_line_for_each_number():
+    table = Table("Scores", ("Model", "Right", "n"), (("Combination-BDA", "90%", "1"), ("None", "8%", "20")), ())
+    assert to_text(table, 20).splitlines()[2:] == [
+        "Combination-BDA",
+        "  Right  90%",
+        "  n      1",
+        "None",
+        "  Right  8%",
+        "  n      20",
     ]
 
 

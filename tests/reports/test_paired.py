@@ -6,7 +6,7 @@ from scipy import stats
 
 from cohear.reports.experiments import group_runs
 from cohear.reports.pages import to_text
-from cohear.reports.paired import answers_of, compare, compare_pairs, paired_table
+from cohear.reports.paired import answers_of, compare, compare_pairs, name_of_best, paired_table
 from cohear.runs.predictions import Predictions, read_predictions, write_predictions
 from run_folders_made import read_runs
 
@@ -133,3 +133,17 @@ def test_an_ablation_is_tested_against_the_next_simpler_model(tmp_path, write_ru
         "Combination-CL, one transformed view − Combination-CL",  # noqa: RUF001
         "Combination-CL, KL of two views − Combination-CL, one transformed view",  # noqa: RUF001
     }
+
+
+def test_the_best_leads_only_where_every_other_was_found_worse(tmp_path, write_run):
+    def name(*folders):
+        experiments = group_runs(read_runs([tmp_path / folder for folder in folders]))
+        best = max(experiments, key=lambda its: its.accuracy)
+        return name_of_best(best, experiments, compare_pairs(experiments))
+
+    write_run(tmp_path / "ours", n_clips=40, wrong=())
+    write_run(tmp_path / "much", "bda", n_clips=40, wrong=tuple(range(20)))
+    write_run(tmp_path / "little", "none", "none", n_clips=40, wrong=(1,))
+    assert name("ours") == ""
+    assert name("ours", "much") == "Combination-CL"
+    assert name("ours", "little") == name("ours", "much", "little") == "Combination-CL, whose lead may be chance"

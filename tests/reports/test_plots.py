@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from matplotlib import pyplot
 from matplotlib.image import imread
+from matplotlib.text import Text
 
 from cohear.evaluation.consistency import PERTURBATIONS
 from cohear.metrics.calibration import reliability_bins
@@ -66,6 +67,39 @@ def test_each_method_has_a_color_and_a_second_experiment_of_it_another(tmp_path,
     write_run(tmp_path / "c", "consistency", settings={"objective.consistency_weight": 7.5})
     lines = plots.experiment_lines(group_runs(read_runs([tmp_path])))
     assert len({line.color for line in lines}) == 3
+
+
+def test_all_text_of_a_picture_lies_within_it_and_can_be_read_on_a_phone(tmp_path, write_run, monkeypatch):
+    figures = []
+    monkeypatch.setattr(plots, "svg", lambda figure: figures.append(figure) or b"")
+    for balance in ("none", "sampling"):
+        for fold in (1, 2):
+            write_run(tmp_path / f"{balance}{fold}", fold=fold, settings={"training.balance": balance})
+    experiments = group_runs(read_runs([tmp_path]))
+    lines, values = plots.experiment_lines(experiments), np.linspace(0.0, 0.3, len(PERTURBATIONS))
+    plots.training_curves(experiments[0].runs[0])
+    plots.figure_1(experiments, "test")
+    plots.accuracy_by_model([(experiment, 0.01) for experiment in experiments])
+    plots.confusion_picture(COUNTS, ("pelodytes", "rain"))
+    plots.reliability_diagram([(line, ()) for line in lines])
+    plots.corruption_panels([Robustness(line, 0.9, np.full((11, 5), 0.5)) for line in lines])
+    plots.agreement_panels([Agreements(line, values, values) for line in lines])
+    for figure in figures:
+        with matplotlib.rc_context(plots.STYLE):
+            figure.draw_without_rendering()
+        assert min(axes.bbox.width for axes in figure.axes) > 0.2 * figure.bbox.width
+        texts = [text for text in figure.findobj(Text) if text.get_visible() and text.get_text()]
+        on_a_phone = 348 / (figure.get_figwidth() * 72)  # its pixels for a point
+        assert min(text.get_fontsize() for text in texts) * on_a_phone >= 11
+        ticks = {label for axes in figure.axes for label in axes.get_xticklabels()}  # some beyond the limits, undrawn
+        for text in set(texts) - ticks:
+            assert figure.bbox.padded(1).containsx(text.get_window_extent().x0), text
+            assert figure.bbox.padded(1).containsx(text.get_window_extent().x1), text
+
+
+def test_a_matrix_of_many_labels_keeps_a_size_at_which_they_can_be_read():
+    drawn = ElementTree.fromstring(plots.confusion_picture(np.eye(50, dtype=int), [f"label {k}" for k in range(50)]))
+    assert float(drawn.get("width").removesuffix("pt")) > 50 * 8.5 * 1.4
 
 
 @pytest.mark.parametrize("label", ["a\x1b[2Jb", "a\0b", r"$\frac$", "$x^2$"])

@@ -108,7 +108,7 @@ def test_values_of_a_run_on_every_clip_name_no_fold():
 
 def test_the_page_draws_means_and_standard_errors_over_folds(make, tmp_path, undrawn):
     _, found, tables = write_robustness(make(), tmp_path / "page.html")
-    assert found.result.startswith("Combination-CL: 98% of each label's clips found")
+    assert found.result.startswith("Combination-CL, whose lead may be chance: 98% of each label's clips found")
     page = (tmp_path / "page.html").read_text()
     assert "6 runs judged on ponds" in page
     assert all(f"<h2>{table.title}</h2>" in page for table in tables[:-1])

@@ -16,13 +16,13 @@ from cohear.errors import UserError
 from cohear.evaluation.calibration import UNFITTED, Calibration
 from cohear.evaluation.measure import FixedViews
 from cohear.judging.shown_clips import SoundsGoneError, find_plan, show_test_clips
-from cohear.metrics.tasks import MULTI_LABEL
+from cohear.metrics.tasks import MULTI_LABEL, SINGLE_LABEL
 from cohear.metrics.thresholds import Threshold
 from cohear.runs.config import VALIDATION_SHARE, is_tracked
 from cohear.runs.execution import execute
 from cohear.runs.identity import identify
 from cohear.runs.plan import Plan, list_clips
-from cohear.runs.predictions import Predictions, count_false_alarms, fit_calibration
+from cohear.runs.predictions import Predictions, count_false_alarms, fit_calibration, uncalibrated
 from cohear.runs.presets import small
 from cohear.runs.run import Run
 from cohear.runs.trained_model import load_network
@@ -231,7 +231,20 @@ def test_where_labels_were_balanced_a_default_threshold_is_the_even_odds_of_the_
         thresholds = fit_calibration([answers], config, targets).thresholds
         assert thresholds["broken"].probability == pytest.approx(40 / 46)  # odds 40 to 6, which the data make even
         assert not thresholds["broken"].is_fitted
+        untaught = uncalibrated(SINGLE_LABEL, answers.classes, config, targets)
+        assert not untaught.is_fitted  # the same thresholds, resting on nothing
+        assert untaught.thresholds == {"broken": replace(thresholds["broken"], n_answers=0)}
     assert fit_calibration([answers], tiny_config(), targets).thresholds["broken"].probability == 0.5
+    assert uncalibrated(SINGLE_LABEL, answers.classes, tiny_config(), targets) == UNFITTED
+
+
+def test_runs_of_several_seeds_teach_no_more_of_the_same_clips_than_one():
+    said = np.log(np.tile([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]], (4, 1))).astype(np.float16)
+    labels, paths = np.tile([0, 1, 1], 4), tuple(f"{clip}.wav" for clip in range(12))
+    answers = Predictions(("broken", "healthy"), paths, paths, labels, said.argmax(1), said, said[:, 0])
+    one, three = (fit_calibration([answers] * n, tiny_config(), labels) for n in (1, 3))
+    assert three == one
+    assert (three.n_clips, three.has_temperature) == (12, False)
 
 
 @pytest.mark.slow
@@ -248,7 +261,8 @@ def test_a_run_on_every_clip_quotes_the_cross_validation_and_takes_its_calibrati
         "folds": [1, 2, 3],
         "n_clips": 60,
     }
-    assert run.calibration.n_clips == sum(tested.metrics["n_validation_clips"] for tested in crossval.values())
+    heard = [path for tested in crossval.values() for path in tested.validation.paths]
+    assert run.calibration.n_clips == len({*heard}) < len(heard)  # folds share some: these count once
     other = make_run(folders, tmp_path / "other", {**settings, "optimizer.learning_rate": 0.01}, crossval=parent)
     assert other.metrics["expected"] is None
     assert other.calibration == UNFITTED

@@ -40,6 +40,14 @@ def test_runs_are_found_below_a_folder_and_once_only(tmp_path):
     assert {run.folder for run in find_readable(tmp_path, "")} == {second, half}
 
 
+def test_pages_among_runs_are_passed_over(tmp_path):
+    run, page = write_run(tmp_path / "run"), tmp_path / "comparison-2.html"
+    page.write_text("<html>")
+    assert [found.folder for found in find_finished([page, run])[0]] == [run]
+    with pytest.raises(UserError, match="comparison-2"):
+        find_finished([page])
+
+
 @pytest.mark.parametrize("place", ["nowhere", "file", "half", "folder of half", "empty"])
 def test_where_no_finished_run_is_the_place_is_named(tmp_path, place):
     (tmp_path / "file").write_text("")

@@ -56,6 +56,7 @@ OTHER: dict[str, Any] = {
     "front_end.n_mels": 17,
     "front_end.f_min": 50.0,
     "front_end.f_max": 3000.0,
+    "front_end.filters": "kaldi",
     "encoder.file": "other.onnx",
     "encoder.digest": "0" * 32,
     "encoder.license": "MIT",
@@ -67,6 +68,9 @@ OTHER: dict[str, Any] = {
     "encoder.pooling": "max",
     "encoder.n_views": 3,
     "network.name": "timm:resnet10t",
+    "network.folder": "elsewhere",
+    "network.architecture": "{}",
+    "network.trained_blocks": 1,
     "network.hidden": 5,
     "network.width": 0.125,
     "network.pooling": "average",
@@ -86,6 +90,7 @@ OTHER: dict[str, Any] = {
     "optimizer.decay_factor": 0.5,
     "optimizer.decay_epochs": 3.0,
     "optimizer.averaging_epochs": 0.5,
+    "optimizer.layer_decay": 0.5,
     "training.epochs": 2,
     "training.batch_size": 60,
     "training.precision": "bf16",
@@ -109,6 +114,7 @@ BESIDE = {
 """What another value needs; the run that it is compared with has it too."""
 NOT_HERE = {
     **dict.fromkeys(("encoder.digest", "encoder.n_features", "encoder.input"), "another value is of another file"),
+    **dict.fromkeys(("network.folder", "network.architecture"), "tests/runs/test_pretrained_runs.py has folders"),
     "encoder.file": "another file has another digest; tests/runs/test_encoder_runs.py moves one",
     "data.sounds": "a folder of classes has no table",
     "data.esc10": "these data are not ESC-50",

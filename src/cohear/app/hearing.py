@@ -135,7 +135,7 @@ def without_hidden(
     filters, n_samples = front_end.filters.numpy(), len(waveform)
     weights = filters.sum(0)
     gains = np.divide(filters[~bands].sum(0), weights, out=np.ones_like(weights), where=weights > 0)
-    bins = np.arange(n_samples // 2 + 1) * (front_end.n_fft / n_samples)
+    bins = np.arange(n_samples // 2 + 1) * (front_end.fft_length / n_samples)
     spectrum = np.fft.rfft(waveform) * np.interp(bins, np.arange(len(gains)), gains)
     hops = np.arange(n_samples) / front_end.hop_length
     return (np.fft.irfft(spectrum, n_samples) * np.interp(hops, np.arange(len(frames)), ~frames)).astype(np.float32)

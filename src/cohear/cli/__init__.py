@@ -4,12 +4,13 @@ import inspect
 import logging
 import re
 import sys
+from collections import Counter
 from functools import partial
 from importlib import import_module
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 from cohear.cli import streams
@@ -41,6 +42,20 @@ COMMANDS = {
 _typer = partial(typer.Typer, rich_markup_mode=None, add_completion=False, pretty_exceptions_enable=False)
 
 
+class _Command(TyperCommand):
+    """Refuses an option of one value that is given twice, of which the last would win unsaid."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the arguments."""
+        for given, n in Counter(self.make_parser(ctx).parse_args([*args])[2]).items():
+            option = cast("Any", given)
+            if n > 1 and not (option.multiple or option.is_flag):
+                raise UserError(
+                    f"{option.opts[0]} is given {n} times, and takes one value; give the command once for each"
+                )
+        return super().parse_args(ctx, args)
+
+
 class _Commands(TyperGroup):
     """Imports a command when it is asked for."""
 
@@ -55,7 +70,7 @@ class _Commands(TyperGroup):
         function = getattr(import_module(f"cohear.cli.{COMMANDS[cmd_name][0]}"), cmd_name)
         about, _, arguments = (inspect.getdoc(function) or "").partition("\n\nArgs:\n")
         alone = _typer()
-        alone.command(cmd_name, help=about)(function)
+        alone.command(cmd_name, cls=_Command, help=about)(function)
         command = get_command(alone)
         told = dict(re.findall(r"^    (\w+): (.*(?:\n {8}.*)*)", arguments, re.MULTILINE))
         for parameter in command.params:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -16,10 +17,12 @@ from cohear.runtime.interrupts import how_to_go_on
 from cohear.runtime.machine import n_processes
 
 if TYPE_CHECKING:
+    from cohear.runs.executors import Executor as RunsGrid
     from cohear.runs.plan import Plan
     from cohear.runs.run import Run
 
 Executor = Annotated[str, typer.Option(metavar="NAME")]
+Slurm = Annotated[list[str] | None, typer.Option("--slurm", metavar="KEY=VALUE")]
 
 
 @options.takes_settings(*options.TRAINING, elsewhere={"fold": "`cohear train --fold` for one fold"})
@@ -29,6 +32,7 @@ def crossval(
     out: options.Out = Path("runs"),
     jobs: options.Jobs = None,
     executor: Executor = "local",
+    slurm: Slurm = None,
     track: options.Track = "every",
 ) -> None:
     """Train once per fold and average: mean accuracy with its standard error.
@@ -42,22 +46,23 @@ def crossval(
         data: Labeled sounds, as `cohear train` takes them.
         out: The folder of the run folders.
         jobs: Runs side by side, each with its share of the cores; usually one for each core, and one on a GPU.
-        executor: By whom runs are made.
+        executor: By whom runs are made: local, ray (a cluster that RAY_ADDRESS names), or slurm.
+        slurm: Of the jobs of --executor slurm, as partition=gpu or timeout_min=240.
         track: When accuracy and divergence are measured: after every epoch, every N-th, or at the end.
     """
-    from cohear.runs.grid import EXECUTORS, plan_grid
+    from cohear.runs.grid import plan_grid
     from cohear.runs.identity import check_parent, model_name
     from cohear.runs.paper import GridModel
     from cohear.runs.plan import list_clips
 
-    _ = EXECUTORS[executor]
+    by = _executor(executor, slurm)
     listing = list_clips(data, asked.config, asked.chosen)
     config = listing.config
     listing.check(config)
     check_parent(out)
     prepared = decode(listing)
     model = GridModel(model_name(config), config.method, config.views.transform)
-    _run_plans(plan_grid(prepared, [model], prepared.folds, [config.seed], out, track), jobs, executor)
+    _run_plans(plan_grid(prepared, [model], prepared.folds, [config.seed], out, track), jobs, by)
 
 
 def demo(
@@ -101,6 +106,7 @@ def reproduce(
     out: options.Out = Path("runs"),
     jobs: options.Jobs = None,
     executor: Executor = "local",
+    slurm: Slurm = None,
     track: options.TrackOrNone = None,
     show_list: Annotated[bool, typer.Option("--list")] = False,
     budget: Annotated[float | None, typer.Option(metavar="TIME", parser=options.parse_budget_s)] = None,
@@ -127,7 +133,8 @@ def reproduce(
         seeds: Seeds; else 0, and 0,1,2 for controls of the precision.
         out: The folder of the run folders.
         jobs: Runs side by side, each with its share of the cores; usually one for each core, and one on a GPU.
-        executor: By whom runs are made.
+        executor: By whom runs are made: local, ray (a cluster that RAY_ADDRESS names), or slurm.
+        slurm: Of the jobs of --executor slurm, as partition=gpu or timeout_min=240.
         track: When accuracy and divergence are measured: after every epoch, every N-th, or at the end.
         show_list: Print the runs and their cost, and leave.
         budget: Save and leave after so long, as 90s, 9m or 1.5h; the same command goes on.
@@ -137,7 +144,7 @@ def reproduce(
     from cohear.cli.show import print_tables
     from cohear.reports.comparison import comparison_tables
     from cohear.runs.finding import find_finished
-    from cohear.runs.grid import EXECUTORS, plan_grid
+    from cohear.runs.grid import plan_grid
     from cohear.runs.identity import check_parent
     from cohear.runs.paper import GRIDS, find_models, split_names
     from cohear.runs.plan import list_clips
@@ -151,7 +158,7 @@ def reproduce(
         raise UserError("--data is missing; give ESC-50: `git clone https://github.com/karolpiczak/ESC-50`")
     among = GRIDS[what]
     names = [] if models is None else split_names(models, among) or [models]
-    _ = EXECUTORS[executor]
+    by = _executor(executor, slurm)
     track = track or ("every" if what == "figure1" else None)
     of_preset = {"data.sample_rate"} if asked.config.encoder.file is None else set[str]()  # whatever the files' is
     listing = list_clips(data, asked.config, {*asked.chosen, *of_preset})
@@ -165,7 +172,28 @@ def reproduce(
     if show_list:
         _print_plans(plans)
     else:
-        _run_plans(plans, jobs, executor, deadline_s)
+        _run_plans(plans, jobs, by, deadline_s)
+
+
+def _executor(name: str, slurm: list[str] | None) -> "str | RunsGrid":
+    """Find by whom runs are made.
+
+    Raises:
+        UserError: where there is nobody of that name, or an option of SLURM is none.
+    """
+    from cohear.runs.grid import EXECUTORS
+
+    _ = EXECUTORS[name]
+    if not slurm:
+        return name
+    if name != "slurm":
+        raise UserError("--slurm KEY=VALUE is for --executor slurm")
+    pairs = [text.partition("=") for text in slurm]
+    if wrong := [key for key, equals, _ in pairs if not key or not equals]:
+        raise UserError(f"--slurm {wrong[0]} is no KEY=VALUE, as partition=gpu")
+    from cohear.runs.slurm_executor import run_slurm
+
+    return partial(run_slurm, options={key: value for key, _, value in pairs})
 
 
 def _print_plans(plans: "Sequence[Plan]") -> None:
@@ -187,7 +215,7 @@ def _print_plans(plans: "Sequence[Plan]") -> None:
 
 
 def _run_plans(
-    plans: "Sequence[Plan]", n_jobs: int | None, executor: str = "local", deadline_s: float | None = None
+    plans: "Sequence[Plan]", n_jobs: int | None, executor: "str | RunsGrid" = "local", deadline_s: float | None = None
 ) -> None:
     """Run a grid with a progress bar, then print and write the comparison of what is finished.
 
@@ -211,14 +239,15 @@ def _run_plans(
         raise UserError("torchrun makes one run in several processes, by `cohear train`; for many runs use --jobs")
     check_places(plans)
     missing, out = [plan for plan in plans if not is_done(plan)], plans[0].parent
-    if n_jobs is None:
-        n_jobs = usual_jobs(plans) if missing else 1
-    check_memory(missing, n_jobs=n_jobs)
+    if executor == "local":
+        n_jobs = n_jobs or (usual_jobs(plans) if missing else 1)
+        check_memory(missing, n_jobs=n_jobs)
     for warning in dict.fromkeys(warning for plan in plans for warning in plan.warnings):
         say(f"WARNING: {warning}")
     n_before = len(plans) - len(missing)
     before = f", of which {n_before} were finished before" if n_before else ""
-    beside = f", {n_jobs} side by side" if n_jobs > 1 else ""
+    beside = f", {n_jobs} side by side" if (n_jobs or 1) > 1 else ""
+    beside += "" if executor == "local" else f", by {executor if isinstance(executor, str) else 'slurm'}"
     say(
         f"{counted(len(plans), 'run')} of {counted(plans[0].config.training.epochs, 'epoch')}{beside} -> {out}/{before}"
     )

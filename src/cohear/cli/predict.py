@@ -30,7 +30,9 @@ def predict(
     run: options.Run,
     files: Annotated[list[Path], typer.Argument(metavar="FILE_OR_FOLDER...")],
     top: Annotated[int | None, typer.Option(min=1, metavar="K")] = None,
-    hop_s: Annotated[float | None, typer.Option(metavar="SECONDS", show_default="a window")] = None,
+    hop_s: Annotated[
+        float | None, typer.Option(metavar="SECONDS", show_default="a window, of events half of it")
+    ] = None,
     events: Annotated[bool, typer.Option("--events")] = False,
     threshold: Annotated[float | None, typer.Option(min=0, max=1, metavar="P")] = None,
     format: Format = "csv",
@@ -42,24 +44,26 @@ def predict(
     """Print what is heard, window by window, as CSV: path,start_s,end_s,label,probability.
 
     Recordings may have any rate and length: they are heard in windows as long as the clips of the training, the last of
-    which ends with the recording, in memory that does not grow with them. A file that cannot be read is named and left
-    out, and of a damaged one what comes before the damage is kept; the status is then 2.
+    which ends with the recording. A table of windows is printed as they are heard, in memory that does not grow with
+    recordings; events are kept to the end, and a label track until it is written. A file that cannot be read is named
+    and left out, and of a damaged one what comes before the damage is kept; the status is then 2.
 
     --events joins windows in which the same label is heard into one row, whose probability is that of the surest
-    window. A label counts from its own threshold on: the run has fitted it on its validation clips, so that most
-    answers above it are right. The background is no event. A table on stderr says at the end how many events of each
-    label there are, and what its threshold rests on.
+    window; windows begin every half of one, so that no sound lies between two. A label counts from its own threshold
+    on: the run has fitted it on its validation clips, so that most answers above it are right. The background is no
+    event. A table on stderr says at the end how many events of each label there are, and what its threshold rests on.
 
     Label tracks (--format audacity or raven) lie in DIR under the names of the recordings: beside the recordings they
-    can be opened with them, corrected, and trained on.
+    can be opened with them, corrected, and trained on. Where nothing is heard there is none, as an empty one would say
+    that somebody has listened.
 
     cohear predict runs/my-run street.wav > street.csv
 
-    cohear predict runs/my-run 'site*/*.flac' --hop-s 1 --events
+    cohear predict runs/my-run 'site*/*.flac' --hop-s 0.5 --events
 
     cohear predict runs/my-run pond/ --events --threshold 0.8 --format audacity --out pond/
 
-    cohear predict runs/my-run night/ --hop-s 1 --events --html night.html > night.csv
+    cohear predict runs/my-run night/ --events --html night.html > night.csv
 
     --review N picks the N windows of which it is least sure, or of which it says something else when it hears them at
     another pitch or in another room, and writes them to DIR, as clips and a table with an empty column for their label:
@@ -102,6 +106,7 @@ def predict(
 
     classifier = load(run)
     reporting = classifier.reporting(top, threshold, events)
+    hop_s = classifier.usual_hop_s(events) if hop_s is None else hop_s
     recordings = find_recordings(files)
     tracks = output_paths(out, recordings, TRACK_ENDINGS[format]) if out else None
     kept = output_paths(embeddings, recordings, ".npy") if embeddings else None
@@ -112,7 +117,7 @@ def predict(
     scrolls = tracks is None and stdout.isatty()  # rows run over the terminal, where a bar would be in the way
     errors: list[UserError] = []
     tally = _Tally()
-    is_header_due = True
+    is_header_due, n_without_track = True, 0
 
     def fail(error: UserError, what: str) -> None:
         errors.append(error)
@@ -144,16 +149,20 @@ def predict(
                     windows = followed(chain([first], heard), stream, index)
                     windows = keep_embeddings(windows, kept[index]) if kept else windows
                     rows = (row for window in windows for row in reporting.report(window))
-                    rows = tally.count(join_windows(rows), recording.path) if events else rows
+                    rows = tally.keep(join_windows(rows), stream, classifier.shortest_s) if events else rows
                     _write(rows, stream, format, tracks[index] if tracks else stdout)
+                    n_without_track += tracks is not None and not tracks[index].exists()
             if stream.damage is not None:
                 fail(stream.damage, "left out" if first is None else "heard up to its damage")
             elif stream.shortfall_s:
                 say(f"{recording.path} is {stream.shortfall_s:.2f} s shorter than it declares")
-            if first is not None and stream.damage is None:
+            if first is not None and not events:
                 tally.note(stream, classifier.shortest_s)
     for line in tally.lines:
         say(line)
+    if n_without_track:
+        without = counted(n_without_track, "recording has", "recordings have")
+        say(f"{without} no label track, as nothing was heard there: an empty one would say that somebody has listened")
     if events and tally.events:
         table = tally.table(classifier, reporting, is_given=threshold is not None)
         say(to_text(table, shutil.get_terminal_size().columns))
@@ -189,7 +198,7 @@ def _review(run: Path, files: list[Path], n: int, hop_s: float | None, out: Path
 
 
 def _write(rows: "Iterable[Prediction]", stream: "AudioStream", format: Format, place: Any) -> None:
-    """Print the rows of a recording as they come; where the place is a path, write its label track at the end."""
+    """Print the rows of a recording as they come; where the place is a path, write its label track."""
     from cohear.inference.tables import audacity_track, csv_row, json_row, raven_table
     from cohear.runtime.files import explain_disk_errors, write_text
 
@@ -198,6 +207,8 @@ def _write(rows: "Iterable[Prediction]", stream: "AudioStream", format: Format, 
         for row in rows:
             place.write(as_text(stream.path, row))
         place.flush()
+        return
+    if not (rows := list(rows)):  # trained on, an empty track is a person's word that nothing is there
         return
     top_hz = min(stream.info.sample_rate, stream.sample_rate) / 2
     text = audacity_track(rows) if format == "audacity" else raven_table(rows, stream.path, top_hz)
@@ -220,19 +231,24 @@ def _write_page(html: Path, run: Path, classifier: "Classifier", tally: "_Tally"
         return classifier.log_mel(torch.from_numpy(waveform).to(device)).cpu().numpy()
 
     recordings = [
-        HeardRecording(path, tally.lengths_s.get(path, 0.0), tuple(Event(*event) for event in events))
+        HeardRecording(path, tally.lengths_s[path], tuple(Event(*event) for event in events))
         for path, events in tally.events.items()
     ]
     about = classifier.about.provenance
     name = about.dataset if about else run.resolve().name
     of = of_texts([about.identity if about else str(run), *map(str, tally.events)])
-    return write_heard(html, of, name, recordings, table, classifier.sample_rate, log_mel)
+    options, rate = classifier.about.front_end, classifier.sample_rate
+    band_edges_hz = None if options.filters == "kaldi" else (options.f_min, options.f_max or rate / 2)
+    return write_heard(html, of, name, recordings, table, rate, log_mel, band_edges_hz)
 
 
 def _say_that_every_window_gets_a_label(classifier: "Classifier") -> None:
     """Warn where answers mean less than they seem to."""
     if classifier.about.background is None and not classifier.task.gives_several:
         say("every window gets some label, as there is none for 'none of these'; --threshold P leaves some out")
+
+
+_DAMAGED = "damaged in places"
 
 
 @dataclass
@@ -242,15 +258,17 @@ class _Tally:
     events: dict[Path, list["Prediction"]] = field(default_factory=dict)
     """Of each recording that was heard."""
     lengths_s: dict[Path, float] = field(default_factory=dict)
-    """Of each recording."""
+    """Of each recording, as far as it was heard."""
     flawed: dict[str, list[str]] = field(default_factory=dict)
     """Recordings that could not be judged well, by what is the matter with them."""
     n_blank: int = 0
     """Windows in which all samples are equal."""
 
-    def note(self, stream: "AudioStream", shortest_s: float) -> None:
-        """Note what is the matter with a recording that was heard to its end, and how long it is."""
+    def note(self, stream: "AudioStream", shortest_s: float) -> bool:
+        """Note how much of a recording was heard, and what is the matter with it; whether events in it are none."""
         self.lengths_s[stream.path] = stream.duration_s
+        if stream.damage is not None:
+            return False
         from cohear.data.audio_decoding import LOUD, cancels
 
         matters = {
@@ -258,12 +276,13 @@ class _Tally:
             "louder than full scale": stream.loudest_channel > LOUD,
             "silent once mixed to mono, as the channels cancel": cancels(stream.loudest, stream.loudest_channel),
             f"shorter than {shortest_s:.2f} s, the least that the network takes in": stream.duration_s < shortest_s,
-            "damaged in places": stream.n_damaged > 0,
+            _DAMAGED: stream.n_damaged > 0,
         }
         for what, is_so in matters.items():
             if is_so:
-                places = f" ({stream.n_damaged})" if what.startswith("damaged") else ""
+                places = f" ({stream.n_damaged})" if what == _DAMAGED else ""
                 self.flawed.setdefault(what, []).append(f"{stream.path}{places}")
+        return any(is_so for what, is_so in matters.items() if what != _DAMAGED)
 
     @property
     def lines(self) -> list[str]:
@@ -276,12 +295,11 @@ class _Tally:
             lines.append(f"{counted(self.n_blank, 'window')} without any sound: no event is in them")
         return lines
 
-    def count(self, events: "Iterable[Prediction]", path: Path) -> "Iterator[Prediction]":
-        """Pass the events of a recording on."""
-        its = self.events.setdefault(path, [])
-        for event in events:
-            its.append(event)
-            yield event
+    def keep(self, events: "Iterable[Prediction]", stream: "AudioStream", shortest_s: float) -> "list[Prediction]":
+        """Hear a recording to its end, and return its events: none where it cannot be judged."""
+        heard = list(events)
+        self.events[stream.path] = kept = [] if self.note(stream, shortest_s) else heard
+        return kept
 
     def table(self, classifier: "Classifier", reporting: "Reporting", *, is_given: bool) -> "Table":
         """Say of each label how often it was heard, from which probability on, and how that was found."""
@@ -298,12 +316,22 @@ class _Tally:
             threshold, durations_s = calibration.thresholds.get(label), of_label.get(label, [])
             rests_on = "as given" if is_given else "default: no validation clips"
             if not is_given and calibration.is_fitted:
-                rests_on = "none: its validation answers are too often wrong"
+                rests_on = "none: most of its validation answers are wrong"
                 if threshold is not None:
-                    n_answers = counted(threshold.n_answers, "answer")
-                    rests_on = n_answers if threshold.is_fitted else f"default: {n_answers}, {FEWEST_ANSWERS} needed"
+                    rests_on = counted(threshold.n_answers, "answer")
+                    if not threshold.is_fitted:
+                        is_short = threshold.n_answers < FEWEST_ANSWERS
+                        why = f"{FEWEST_ANSWERS} needed" if is_short else "too many wrong for better"
+                        rests_on = f"default: {rests_on}, {why}"
             shown = f"{least:.3f}" if isfinite(least) else "-"
             rows.append((label, str(len(durations_s)), format_s(sum(durations_s)), shown, rests_on))
-        note = "A threshold rests on validation answers; --threshold P gives one to all."
+        notes = [] if is_given else ["A threshold rests on validation answers; --threshold P gives one to all."]
+        if not is_given and any("default" in rests_on for *_, rests_on in rows):
+            notes.append("Where it is a default, too much may be let through: try --threshold 0.9.")
+        if classifier.about.background is None and not classifier.task.gives_several:
+            notes.append(
+                "Whatever else is heard is taken for one of these, as there is no label for 'none of these': record "
+                "that, train with --background NAME, or try --threshold 0.9."
+            )
         header = ("Label", "Events", "Time", "Threshold", "Rests on")
-        return Table("Events", header, tuple(rows), () if is_given else (note,))
+        return Table("Events", header, tuple(rows), tuple(notes))

@@ -135,7 +135,8 @@ def evaluate(
         write_json(json_file, evaluation_values(judged))
     print_verdict(found)
     if len(judged) == 1:
-        print(f"{accuracy_sentence(judged[0])}\n")
+        print_wrapped(accuracy_sentence(judged[0]))
+        print()
     print_tables(tables)
     say(f"report: {place}")
 
@@ -158,10 +159,14 @@ def print_comparison(
 
 def print_verdict(verdict: "Verdict") -> None:
     """Print how good answers are, and what to do next."""
-    width = shutil.get_terminal_size().columns
-    for text in (verdict.result, f"Next: {verdict.next_step}"):
-        print(textwrap.fill(text, width, break_on_hyphens=False))
+    print_wrapped(verdict.result)
+    print_wrapped(f"Next: {verdict.next_step}")
     print()
+
+
+def print_wrapped(sentence: str) -> None:
+    """Print a sentence in lines as long as the terminal is wide."""
+    print(textwrap.fill(sentence, shutil.get_terminal_size().columns, break_on_hyphens=False))
 
 
 def print_tables(tables: "Iterable[Table]", *, markdown: bool = False) -> None:

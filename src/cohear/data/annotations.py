@@ -36,13 +36,19 @@ def is_audacity(path: Path) -> bool:
     return bool(_AUDACITY_LINE.match(_first_line(path)))
 
 
-def read_raven(path: Path, sounds: Path | None = None, bad: BadLines | None = None) -> list[Clip]:
+def read_raven(
+    path: Path,
+    sounds: Path | None = None,
+    bad: BadLines | None = None,
+    beside: Mapping[str, str] | None = None,
+) -> list[Clip]:
     """Read the clips of a Raven selection table.
 
     Args:
         path: the table.
         sounds: the folder of the recordings; None is the table's own.
         bad: takes lines that cannot be used; None refuses them.
+        beside: the sound files of that folder by their stems, from `by_stem`; None looks for them.
 
     Raises:
         UserError: where a column or value is missing or wrong, the recording is not there, a path leads out of the
@@ -60,29 +66,29 @@ def read_raven(path: Path, sounds: Path | None = None, bad: BadLines | None = No
             offset_s = row.number(_RAVEN_OFFSET)
             if offset_s is not None:
                 start_s, end_s, has_offsets = offset_s, offset_s + (end_s or 0.0) - (start_s or 0.0), True
-            recording = _raven_recording(folder, row)
+            recording = _raven_recording(folder, row, beside)
             found.append((f"{path}, line {row.line}", Clip(recording, (label,), start_s=start_s, end_s=end_s)))
-    if bad is None:
-        noted.settle()
     if not has_offsets and _run_on(folder.root, [clip for _, clip in found]):
         raise UserError(
             f"{path} is of several recordings, and its times run on from one to the next: export it again with the "
             "column File Offset (s)."
         )
-    # Raven lists a selection once for each of its views, waveform and spectrogram.
-    return one_label_each(found)
+    clips = one_label_each(found, noted)  # Raven lists a selection once for each of its views, waveform and spectrogram
+    if bad is None:
+        noted.settle()
+    return clips
 
 
 def _run_on(root: Path, clips: Sequence[Clip]) -> bool:
     """Tell whether each recording's times begin only after the lengths of all recordings before it.
 
-    Of two recordings that may be chance, unless a time lies beyond the end of its own.
+    That may be chance, unless a time lies beyond the end of its own.
     """
     spans: dict[str, tuple[float, float]] = {}
     for clip in clips:
         first_s, last_s = spans.get(clip.path, (math.inf, 0.0))
         spans[clip.path] = min(clip.start_s or 0.0, first_s), max(clip.start_s or 0.0, last_s)
-    before_s, is_beyond = 0.0, len(spans) > 2
+    before_s, is_beyond = 0.0, False
     for path, (first_s, last_s) in sorted(spans.items(), key=lambda item: item[1]):
         if first_s < before_s:
             return False
@@ -94,19 +100,25 @@ def _run_on(root: Path, clips: Sequence[Clip]) -> bool:
     return len(spans) > 1 and is_beyond
 
 
-def read_audacity(path: Path, sounds: Path | None = None, bad: BadLines | None = None) -> list[Clip]:
+def read_audacity(
+    path: Path,
+    sounds: Path | None = None,
+    bad: BadLines | None = None,
+    beside: Mapping[str, str] | None = None,
+) -> list[Clip]:
     """Read the clips of an Audacity label track.
 
     Args:
         path: the track.
         sounds: the folder of its recording; None is the track's own.
         bad: takes lines that cannot be used; None refuses them.
+        beside: as for `read_raven`.
 
     Raises:
         UserError: where a line is wrong or the recording is not there.
     """
     folder, noted = SoundFolder(path, sounds).root, bad or BadLines()
-    recording = _recording(folder, path.stem)
+    recording = _recording(folder, path.stem, beside)
     if recording is None:
         raise UserError(
             f"{path} labels a recording {path.stem}.wav (or .flac, .mp3, ...), which is not in {folder}: give the "
@@ -120,21 +132,30 @@ def read_audacity(path: Path, sounds: Path | None = None, bad: BadLines | None =
         with noted.noted():
             start_s, end_s = row.segment(needed=True)
             found.append((f"{path}, line {line}", Clip(recording, (row.text("label"),), start_s=start_s, end_s=end_s)))
+    clips = one_label_each(found, noted)
     if bad is None:
         noted.settle()
-    return one_label_each(found)
+    return clips
 
 
-def reviewed_recording(path: Path) -> str | None:
+def reviewed_recording(path: Path, beside: Mapping[str, str]) -> str | None:
     """Return the recording of a label file without labels, which says that somebody listened and heard nothing.
 
     That is a Raven table of a header alone, or an empty text, by the name of the recording beside it.
+
+    Args:
+        path: whatever a folder holds; what is no file that can be read says nothing.
+        beside: names of the sound files beside it, by their stems.
     """
     if is_raven(path):
         is_empty = not any(True for _ in csv_rows(path, _RAVEN_TIMES))
-        return _recording(path.parent, _RAVEN_NAME.sub("", path.stem)) if is_empty else None
-    is_empty = path.stat().st_size < _BLANK_BYTES and not path.read_bytes().strip(b"\xef\xbb\xbf \t\r\n")
-    return _recording(path.parent, path.stem) if is_empty else None
+        return beside.get(_RAVEN_NAME.sub("", path.stem)) if is_empty else None
+    try:
+        is_small = path.is_file() and path.stat().st_size < _BLANK_BYTES
+        is_empty = is_small and not path.read_bytes().strip(b"\xef\xbb\xbf \t\r\n")
+    except OSError:
+        return None
+    return beside.get(path.stem) if is_empty else None
 
 
 def why_no_track(path: Path, sounds: Mapping[str, str]) -> str | None:
@@ -158,21 +179,25 @@ def why_no_track(path: Path, sounds: Mapping[str, str]) -> str | None:
     return f"{likeness} there is no recording {path.stem}.wav (or .flac, .mp3, ...) beside it{rename}"
 
 
-def one_label_each(found: Iterable[tuple[str, Clip]]) -> list[Clip]:
+def one_label_each(found: Iterable[tuple[str, Clip]], bad: BadLines) -> list[Clip]:
     """Return segments, each once.
 
     Args:
         found: segments, each with where it is listed.
-
-    Raises:
-        UserError: where one has two labels.
+        bad: takes lines that give a segment another label than one before.
     """
     clips: dict[str, Clip] = {}
     for where, clip in found:
         if (other := clips.setdefault(clip.id, clip)) != clip:
-            marked = f"{clip.id} is marked '{clip.label}' and '{other.label}'"
-            raise UserError(f"{where}: {marked}; a clip has one label, so delete one of the two.")
+            with bad.noted():
+                raise UserError(f"{where}: {clip.id} is marked '{clip.label}' and '{other.label}', and has one label")
     return list(clips.values())
+
+
+def by_stem(names: Iterable[str]) -> dict[str, str]:
+    """Return the names of the sound files among those of a folder by their stems; of several alike the first."""
+    sounds = filter(is_audio, map(Path, sorted(names, reverse=True)))
+    return {sound.stem: sound.name for sound in sounds}
 
 
 def _first_line(path: Path) -> str:
@@ -186,14 +211,14 @@ def _first_line(path: Path) -> str:
         return ""
 
 
-def _raven_recording(folder: SoundFolder, row: Row) -> str:
+def _raven_recording(folder: SoundFolder, row: Row, beside: Mapping[str, str] | None) -> str:
     """Find the recording of a selection: by `Begin File`, by `Begin Path`, or by the table's own name."""
     full_path = row.texts.get("begin path", "")
     # Raven often runs on Windows, and the table then travels with the sounds to another machine.
     name = row.texts.get("begin file") or PureWindowsPath(full_path).name
     if not name:
         stem = _RAVEN_NAME.sub("", row.table.stem)
-        if found := _recording(folder.root, stem):
+        if found := _recording(folder.root, stem, beside):
             return found
         raise row.refused(f"there is no 'Begin File', nor a recording {stem}.wav (.flac, .mp3, ...) beside the table")
     for there in (name, full_path) if full_path.startswith("/") else (name,):
@@ -202,6 +227,6 @@ def _raven_recording(folder: SoundFolder, row: Row) -> str:
     raise row.refused(f"{name} is not in {folder.root}: {WAY_OUT}", "Begin File")
 
 
-def _recording(root: Path, stem: str) -> str | None:
+def _recording(root: Path, stem: str, beside: Mapping[str, str] | None) -> str | None:
     """Return the name of the sound file in a folder that has this stem."""
-    return next((p.name for p in sorted(root.iterdir()) if p.stem == stem and is_audio(p)), None)
+    return (by_stem(os.listdir(root)) if beside is None else beside).get(stem)

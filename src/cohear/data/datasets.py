@@ -1,6 +1,7 @@
 """What is in the data that a user names: a folder of classes, a table, ESC-50, annotated recordings.
 
-Reading a data set looks at names and tables only; no sound is decoded.
+Reading a data set looks at names and tables, and at headers of recordings where times of a table may run on from one to
+the next; no sound is decoded.
 """
 
 import dataclasses
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from cohear.data.annotations import (
+    by_stem,
     is_audacity,
     is_raven,
     one_label_each,
@@ -39,7 +41,11 @@ _NO_CLASS = re.compile(
     r"([ ._-]?(set|data|audio|clips|sounds|soundscapes|\d+))?|(fold|set|part|split|cv)[ _-]?\d+"
 )
 """Sub-folders that say how data are divided."""
-_DATE = re.compile(r"(19|20)\d\d[-_. ]?\d\d[-_. ]?\d\d")
+_DATE_OR_PLACE = re.compile(
+    r"(19|20)\d\d[-_. ]?\d\d[-_. ]?\d\d"
+    r"|(day|night|week|session|visit|site|station|plot|place|location|recorder|device|logger|sensor)s?[ ._-]?\d+"
+)
+"""Sub-folders that may say when and where something was recorded, and not what."""
 _ESC50_COLUMNS = ("filename", "fold", "category", "esc10", "src_file")
 _NOT_OURS = re.compile(
     r"__MACOSX|[@#](eaDir|Recycle|snapshot|Recently-Snapshot)|\$RECYCLE\.BIN|System Volume Information|lost\+found"
@@ -302,44 +308,51 @@ def _read_folder(path: Path, bad: BadLines) -> Dataset:
     if all(_NO_CLASS.fullmatch(name.lower()) for name in classes):
         remedy = "give one of them, or write a table with the columns path, label and fold"
         raise UserError(f"the sub-folders of {path} are {some(sorted(classes))}, which are no classes: {remedy}.")
-    folders = {entry.name for entry in path.iterdir() if entry.is_dir() and _counts(entry.name)}
+    folders = {entry.name for entry in path.iterdir() if entry.is_dir() and is_walked(entry.name)}
     left_out = {
         "folders without sounds": sorted(folders - classes),
         "sounds outside the class folders": [file.name for file in sounds if len(file.parts) == 1],
         "other files": [file.as_posix() for file in files if not is_audio(file)],
     }
     notes = [f"{what} left out ({len(names)}): {some(names)}" for what, names in left_out.items() if names]
-    if all(map(_DATE.fullmatch, classes)):
-        notes.append("the sub-folders, which are taken for labels, are named like dates")
+    if all(_DATE_OR_PLACE.fullmatch(name.lower()) for name in classes):
+        notes.append("the sub-folders, which are taken for labels, are named like dates or places")
     return Dataset(path.name, path, clips, "folder", tuple(notes))
 
 
 def _unusable_tracks(path: Path, sounds: Sequence[Path], files: Iterable[Path]) -> list[str]:
     """Name the first of the files that look like label tracks and are none that can be used, with the reason."""
-    beside: dict[Path, dict[str, str]] = defaultdict(dict)
-    for sound in sounds:
-        beside[sound.parent][sound.stem] = sound.name
-    tracks = [file for file in files if file.suffix.lower() in _LABEL_FILES]
+    beside, tracks = _beside(sounds), [file for file in files if file.suffix.lower() in _LABEL_FILES]
     reasons = [f"{file} {why}" for file in tracks if (why := why_no_track(path / file, beside[file.parent]))]
     return [f"{reasons[0]}{f' (and {len(reasons) - 1} more)' if len(reasons) > 1 else ''}"] if reasons else []
+
+
+def _beside(sounds: Iterable[Path]) -> dict[Path, dict[str, str]]:
+    """Return the names of the sound files of each folder by their stems."""
+    names: dict[Path, list[str]] = defaultdict(list)
+    for sound in sounds:
+        names[sound.parent].append(sound.name)
+    return defaultdict(dict, {folder: by_stem(its) for folder, its in names.items()})
 
 
 def _read_annotations(
     path: Path, sounds: Sequence[Path], labeled: Sequence[Path], files: Sequence[Path], bad: BadLines
 ) -> Dataset:
     """Read every label file of a folder; their paths become relative to it."""
+    beside = _beside(sounds)
 
     def found() -> Iterator[tuple[str, Clip]]:
         for file in labeled:
-            for clip in (read_raven if is_raven(path / file) else read_audacity)(path / file, bad=bad):
+            read = read_raven if is_raven(path / file) else read_audacity
+            for clip in read(path / file, bad=bad, beside=beside[file.parent]):
                 there = normalized((file.parent / clip.path).as_posix())
                 yield str(path / file), dataclasses.replace(clip, path=there)
 
-    clips = one_label_each(found())
+    clips = one_label_each(found(), bad)
     reviewed = {
         normalized((text.parent / recording).as_posix())
         for text in files
-        if text.suffix.lower() == ".txt" and (recording := reviewed_recording(path / text))
+        if text.suffix.lower() == ".txt" and (recording := reviewed_recording(path / text, beside[text.parent]))
     }
     left_out = sorted({file.as_posix() for file in sounds} - {clip.path for clip in clips} - reviewed)
     notes = [f"{counted(len(left_out), 'recording')} without labels left out: {some(left_out)}"] if left_out else []
@@ -359,11 +372,12 @@ def visible_files(path: Path) -> Iterator[Path]:
         inside = [(os.path.islink(place := os.path.join(folder, n)), n, os.path.realpath(place)) for n in folders]
         folders.clear()
         for _, name, real in sorted(inside):  # what is a folder itself before links to it
-            if _counts(name) and real not in seen:
+            if is_walked(name) and real not in seen:
                 seen.add(real)
                 folders.append(name)
         yield from (Path(folder, name).relative_to(path) for name in files if not name.startswith("."))
 
 
-def _counts(folder: str) -> bool:
+def is_walked(folder: str) -> bool:
+    """Tell by its name whether a folder within a data set is looked into: no hidden one, and none of a system."""
     return not folder.startswith(".") and not _NOT_OURS.fullmatch(folder)

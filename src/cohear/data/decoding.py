@@ -201,11 +201,9 @@ def _rows(clip: Clip, audio: DecodedAudio, settings: StoreSettings) -> DecodedCl
     waveform = resample(audio.waveform, audio.sample_rate, settings.sample_rate)
     n_samples, offset_s = settings.n_samples, clip.start_s or 0.0
     starts = window_starts(len(waveform), n_samples)
-    if settings.windows == "sounding" and not clip.is_segment and len(waveform) > n_samples:
+    if settings.windows == "sounding" and not clip.is_segment:
         begin, end = (round(place * settings.sample_rate) for place in sounding(waveform, settings.sample_rate))
-        middle = np.clip((begin + end) // 2 - n_samples // 2, 0, len(waveform) - n_samples)
-        starts = np.clip(begin + window_starts(end - begin, n_samples), 0, len(waveform) - n_samples)
-        starts = np.unique(starts) if end - begin > n_samples else np.array([middle])
+        starts = sounding_starts(len(waveform), n_samples, begin, end)
     ends = np.minimum(starts + n_samples, len(waveform))
     rows = [
         quantize(fit(waveform[start:end], n_samples, settings.short)) for start, end in zip(starts, ends, strict=True)
@@ -226,6 +224,21 @@ def _rows(clip: Clip, audio: DecodedAudio, settings: StoreSettings) -> DecodedCl
             n_damaged=audio.n_damaged,
         ),
     )
+
+
+def sounding_starts(n_samples: int, clip_samples: int, begin: int, end: int) -> Int64[np.ndarray, " window"]:
+    """Say where the clips begin that are cut from where a recording sounds: one about its middle, or several.
+
+    Args:
+        n_samples: of the recording.
+        clip_samples: of a clip.
+        begin: where it begins to sound.
+        end: where it ends, > begin.
+    """
+    last = max(0, n_samples - clip_samples)
+    if end - begin <= clip_samples:
+        return np.clip(np.array([(begin + end) // 2 - clip_samples // 2]), 0, last)
+    return np.unique(np.clip(begin + window_starts(end - begin, clip_samples), 0, last))
 
 
 def window_starts(n_samples: int, clip_samples: int) -> Int64[np.ndarray, " window"]:

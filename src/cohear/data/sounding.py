@@ -7,7 +7,7 @@ silence, which no recording has.
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float32, Float64
 
 from cohear.data.audio_decoding import decode
 from cohear.data.audio_files import AudioInfo
@@ -36,23 +36,45 @@ def sounding(waveform: Float32[np.ndarray, " time"], sample_rate: int) -> tuple[
         >>> sounding(quiet, 8000), sounding(quiet[4000:8000], 8000)
         ((0.5, 1.0), (0.0, 0.5))
     """
-    n_samples, length_s = max(1, round(_FRAME_S * sample_rate)), len(waveform) / sample_rate
-    n_frames = len(waveform) // n_samples
-    if n_frames < 2:
-        return 0.0, length_s
-    power = np.square(waveform[: n_frames * n_samples].reshape(n_frames, n_samples), dtype=np.float64).mean(axis=1)
-    level_db = 10 * np.log10(power + 1e-12)
-    least_db = max(np.quantile(level_db, 0.1) + _ABOVE_QUIET_DB, level_db.max() - _BELOW_LOUDEST_DB)
-    frames = np.flatnonzero(level_db >= least_db)
-    if not len(frames):
-        return 0.0, length_s
-    return int(frames[0]) * n_samples / sample_rate, int(frames[-1] + 1) * n_samples / sample_rate
+    levels = Levels(sample_rate)
+    levels.add(waveform)
+    return levels.sounding() or (0.0, len(waveform) / sample_rate)
+
+
+class Levels:
+    """The level of a waveform that goes by in blocks.
+
+    Args:
+        sample_rate: Hz.
+    """
+
+    def __init__(self, sample_rate: int) -> None:
+        self._frame, self._sample_rate = max(1, round(_FRAME_S * sample_rate)), sample_rate
+        self._rest = np.empty(0, np.float32)
+        self._power: list[Float64[np.ndarray, " frame"]] = [np.empty(0)]
+
+    def add(self, waveform: Float32[np.ndarray, " time"]) -> None:
+        """Measure the next block; full scale is [-1, 1]."""
+        waveform = np.concatenate((self._rest, waveform)) if len(self._rest) else waveform
+        n_frames = len(waveform) // self._frame
+        whole, self._rest = waveform[: n_frames * self._frame], waveform[n_frames * self._frame :]
+        self._power.append(np.square(whole.reshape(n_frames, self._frame), dtype=np.float64).mean(axis=1))
+
+    def sounding(self) -> tuple[float, float] | None:
+        """Return where it begins to sound and where it ends, seconds; None where the level stays alike."""
+        level_db = 10 * np.log10(np.concatenate(self._power) + 1e-12)
+        if len(level_db) < 2:
+            return None
+        least_db = max(np.quantile(level_db, 0.1) + _ABOVE_QUIET_DB, level_db.max() - _BELOW_LOUDEST_DB)
+        frames, frame_s = np.flatnonzero(level_db >= least_db), self._frame / self._sample_rate
+        return (int(frames[0]) * frame_s, int(frames[-1] + 1) * frame_s) if len(frames) else None
 
 
 def listen_for_lengths(dataset: Dataset, files: Mapping[str, AudioInfo]) -> list[float]:
-    """Return how long the sounds of some clips last, seconds; clips that cannot be decoded are passed over.
+    """Return how long the sounds of some clips last, seconds.
 
-    Segments are as long as whoever marked them says, and recordings of more than a minute are no clips.
+    Passed over are clips that cannot be decoded, and those whose level stays alike: of rain, any part is rain. Segments
+    are as long as whoever marked them says, and recordings of more than a minute are no clips.
 
     Args:
         dataset: its clips.
@@ -72,8 +94,10 @@ def _length_s(dataset: Dataset, clip: Clip) -> float | None:
         audio = decode(dataset.root / clip.path)
     except UserError:  # told where it is decoded
         return None
-    begin_s, end_s = sounding(audio.waveform, audio.sample_rate)
-    return end_s - begin_s
+    levels = Levels(audio.sample_rate)
+    levels.add(audio.waveform)
+    found = levels.sounding()
+    return None if found is None else found[1] - found[0]
 
 
 def choose_clip_s(durations_s: Sequence[float], sounding_s: Sequence[float] = ()) -> tuple[float, bool]:

@@ -176,11 +176,11 @@ class SoundFolder:
     def _spelled(self, within: str) -> str | None:
         r"""Return the one path that is there and has this name but for case, kind of accents, or `\` for `/`."""
         place = ""
-        for part in within.replace("\\", "/").split("/"):
-            names = self._names(os.path.join(self.root, place)).get(_loosely(part), ())
-            if len(names) != 1:
+        for part in posixpath.normpath(within.replace("\\", "/")).split("/"):
+            names = self._names(os.path.join(self.root, place)).get(_loosely(part), [])
+            if part not in names and len(names) != 1:
                 return None
-            place = posixpath.join(place, names[0])
+            place = posixpath.join(place, part if part in names else names[0])
         return place
 
 

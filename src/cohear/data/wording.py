@@ -3,9 +3,9 @@
 import re
 from collections.abc import Sequence
 
-MARKUP_OF_SENTENCES = re.compile(r"[*\[\]]|<(?=[A-Za-z/!?])|&(?=[#A-Za-z])")
+_MARKUP_OF_SENTENCES = re.compile(r"[*\[\]]|<(?=[A-Za-z/!?])|&(?=[#A-Za-z])")
 """What begins Markdown or HTML within a sentence; code in ours is without any of these."""
-_MARKUP = re.compile(rf"[\\`~|]|(?<![^\W_])_|_(?![^\W_])|{MARKUP_OF_SENTENCES.pattern}")
+_MARKUP = re.compile(rf"[\\`~|]|(?<![^\W_])_|_(?![^\W_])|{_MARKUP_OF_SENTENCES.pattern}")
 
 
 def counted(n: int, one: str, many: str = "") -> str:
@@ -47,6 +47,16 @@ def no_markdown(text: str) -> str:
         a \| \*b\* \<i>, p < 0.05
     """
     return _MARKUP.sub(r"\\\g<0>", " ".join(text.split()))
+
+
+def sentence_markdown(text: str) -> str:
+    r"""Write a sentence of ours, so that nothing but its code is Markdown or HTML.
+
+    Example:
+        >>> print(sentence_markdown("*All* of `cohear train`."))
+        \*All\* of `cohear train`.
+    """
+    return _MARKUP_OF_SENTENCES.sub(r"\\\g<0>", text)
 
 
 def duration_text(seconds: float) -> str:

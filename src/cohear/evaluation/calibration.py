@@ -29,7 +29,7 @@ class Calibration:
     temperature: float = 1.0
     """Logits are divided by it before the softmax or the sigmoid."""
     thresholds: Mapping[str, Threshold] = field(default_factory=dict)
-    """By label, fitted or a default; a label without one has many validation answers, too few of which are right."""
+    """By label, fitted or a default; a label without one has validation answers, most of which are wrong."""
     precision: float | None = None
     """The precision that thresholds were fitted for, 0 to 1; None where none were fitted."""
     n_clips: int = 0
@@ -75,13 +75,18 @@ class Calibration:
         try:
             thresholds = {str(label): Threshold(**given) for label, given in values["thresholds"].items()}
             calibration = cls(**{**values, "thresholds": thresholds})
-            shares = [s for t in thresholds.values() for s in (t.probability, t.precision, t.recall)]
-            are_shares = all(share is None or 0 <= share <= 1 for share in [*shares, calibration.precision])
+            fitted = [calibration.precision, *(s for t in thresholds.values() for s in (t.precision, t.recall))]
+            shares = [*(t.probability for t in thresholds.values()), *(share for share in fitted if share is not None)]
+            are_shares = all(0 <= share <= 1 for share in shares)
+            counts = [calibration.n_clips, *(t.n_answers for t in thresholds.values())]
+            are_counts = all(type(count) is int and count >= 0 for count in counts)
             is_temperature = math.isfinite(calibration.temperature) and calibration.temperature > 0
         except (TypeError, AttributeError) as error:
             raise ValueError(f"a calibration has other values ({error})") from error
-        if not (are_shares and is_temperature and calibration.n_clips >= 0):
-            raise ValueError("a calibration's temperature is above 0, and its shares are between 0 and 1")
+        if not (are_shares and are_counts and is_temperature):
+            raise ValueError(
+                "a calibration's temperature is above 0, its shares are 0 to 1, its counts are whole numbers"
+            )
         return calibration
 
 
@@ -99,6 +104,7 @@ def calibrate(
     precision: float,
     default: Float[np.ndarray, " label"] | float = DEFAULT_THRESHOLD,
     background: str | None = None,
+    clips: Sequence[str] | None = None,
 ) -> Calibration:
     """Fit temperature and thresholds to the answers to validation clips.
 
@@ -116,11 +122,13 @@ def calibrate(
         precision: wanted share of right answers at or above a threshold, above 0, at most 1.
         default: thresholds where answers are too few to fit one.
         background: the label that means 'none of these' and needs no threshold.
+        clips: the identity of each clip, where several runs answered the same: these count once.
 
     Returns:
         `UNFITTED` where there are no clips.
     """
-    n_clips, n_classes = log_probabilities.shape
+    n_answers, n_classes = log_probabilities.shape
+    n_clips = n_answers if clips is None else len(set(clips))
     if n_clips == 0:
         return UNFITTED
     logits, truth, temperature = task.logits(log_probabilities), task.truth(targets, n_classes), 1.0
@@ -129,7 +137,8 @@ def calibrate(
         if (decisions == targets).all():
             temperature = max(temperature, 1.0)
     shown = task.probabilities(logits, temperature)
-    thresholds = fit_thresholds(classes, shown, task.answers(decisions, n_classes), truth, precision, default)
+    answers = task.answers(decisions, n_classes)
+    thresholds = fit_thresholds(classes, shown, answers, truth, precision, default, clips=clips)
     thresholds.pop(background or "", None)
     return Calibration(temperature, thresholds, precision, n_clips)
 

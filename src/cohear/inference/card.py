@@ -10,10 +10,10 @@ from typing import Any
 
 import jinja2
 
-from cohear.data.wording import no_markdown
+from cohear.data.wording import no_markdown, sentence_markdown
 from cohear.errors import UserError
 from cohear.evaluation.measure import N_VIEWS
-from cohear.judging.verdict import Verdict, verdict_on
+from cohear.judging.verdict import Verdict, answered_in, verdict_on
 from cohear.metrics.calibration import calibration_error_by_chance, expected_calibration_error
 from cohear.metrics.tasks import TASKS
 from cohear.models.onnx_files import open_file
@@ -120,12 +120,10 @@ def _tested(model: Description, predictions: Predictions) -> dict[str, Any]:
 
     The share of the commonest label is None for several labels per clip, the mean average precision for one.
     """
-    n_classes, task = len(model.classes), predictions.task
-    truth, answered = (task.truth(part, n_classes) for part in (predictions.labels, predictions.predicted))
-    logits = task.logits(predictions.log_probabilities)
-    answers = task.answers(predictions.predicted, n_classes)
-    sure = task.probabilities(logits, model.calibration.temperature)[answers]
-    n_clips, n_answers, n_right = (its.sum(axis=0).tolist() for its in (truth, answered, truth & answered))
+    said = answered_in([predictions])
+    task, truth, answers = said.task, said.truth, said.task.answers(said.decisions, len(model.classes))
+    sure = task.probabilities(said.logits, model.calibration.temperature)[answers]
+    n_clips, n_answers, n_right = (its.tolist() for its in said.label_counts)
     rows = [
         {
             "label": label,
@@ -140,7 +138,7 @@ def _tested(model: Description, predictions: Predictions) -> dict[str, Any]:
     return {
         "rows": rows,
         "commonest": max(n_clips) / len(truth) if not task.gives_several else None,
-        "mean_average_precision": task.scores(logits, truth).get("mean_average_precision"),
+        "mean_average_precision": task.scores(said.logits, truth).get("mean_average_precision"),
         "calibration_error": expected_calibration_error(sure, truth[answers]),
         "error_by_chance": calibration_error_by_chance(sure),
     }
@@ -165,4 +163,10 @@ _TEMPLATES = jinja2.Environment(
     lstrip_blocks=True,
     keep_trailing_newline=True,
 )
-_TEMPLATES.filters |= {"name": _name, "text": no_markdown, "percent": "{:.1%}".format, "share": _share}
+_TEMPLATES.filters |= {
+    "name": _name,
+    "text": no_markdown,
+    "sentence": sentence_markdown,
+    "percent": "{:.1%}".format,
+    "share": _share,
+}

@@ -84,7 +84,8 @@ class Classifier:
             sample_rate: Hz, 100 to 1 000 000, of waveforms, and of nothing else: a file says it itself.
             top: labels per window, >= 1; None is one, and for a multi-label classifier all that reach their thresholds
                 (0.5 where a label has none).
-            hop_s: seconds from the beginning of a window to that of the next, 0.01 to `clip_s`; None is `clip_s`.
+            hop_s: seconds from the beginning of a window to that of the next, 0.01 to `clip_s`; None is `clip_s`, and
+                half of it for events.
             threshold: the probability below which no label is reported, 0 to 1, in place of the fitted thresholds.
             events: whether windows become events, as `join_windows` makes them. A label takes part from its threshold
                 on; one without a threshold, and the background, take no part.
@@ -98,6 +99,7 @@ class Classifier:
                 thresholds for events, or the network's answers are no numbers.
         """
         reporting = self.reporting(top, threshold, events)
+        hop_s = self.usual_hop_s(events) if hop_s is None else hop_s
 
         def tabulate(heard: Iterable[Heard]) -> list[Prediction]:
             rows = (row for window in heard for row in reporting.report(window))
@@ -187,7 +189,9 @@ class Classifier:
         """What people see of a sound: what the network hears, unless an encoder hears for it."""
         if isinstance(self.front_end, LogMel):
             return self.front_end
-        return LogMel(self.sample_rate, **self.about.front_end.model_dump()).to(self.front_end.device)
+        return LogMel(self.sample_rate, **self.about.front_end.model_dump(exclude={"filters"})).to(
+            self.front_end.device
+        )
 
     @property
     def task(self) -> Task:
@@ -218,6 +222,10 @@ class Classifier:
     def shortest_s(self) -> float:
         """Seconds of the shortest sound that fills the network's smallest input; shorter ones are filled up."""
         return self.front_end.least_samples(self.network.body.input.min_frames) / self.sample_rate
+
+    def usual_hop_s(self, events: bool) -> float:
+        """Return how often windows begin, seconds: each is heard once, or half of it twice, so that no event is cut."""
+        return max(_SHORTEST_HOP_S, self.clip_s / 2) if events else self.clip_s
 
     def hop_samples(self, hop_s: float | None) -> int:
         """Return the samples from the beginning of a window to that of the next.
@@ -267,9 +275,10 @@ class Classifier:
         while batch := list(islice(waiting, n_at_once)):
             waveforms = np.stack([fit(window.waveform, self.n_samples, self.about.short) for window in batch])
             for window, probabilities, embedding in zip(batch, *self._answer(waveforms), strict=True):
-                start_s, length_s = window.start / self.sample_rate, len(window.waveform) / self.sample_rate
+                end = window.start + len(window.waveform)  # samples: a sum of seconds may fall short of the next start
+                start_s, end_s = window.start / self.sample_rate, end / self.sample_rate
                 is_blank = bool(np.ptp(window.waveform) == 0)
-                yield Heard(start_s, start_s + length_s, probabilities, embedding, is_blank)
+                yield Heard(start_s, end_s, probabilities, embedding, is_blank)
 
     @torch.inference_mode()
     def _answer(

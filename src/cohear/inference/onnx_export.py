@@ -24,7 +24,6 @@ from cohear.errors import UserError, in_one_line
 from cohear.inference.classifier import Classifier
 from cohear.inference.recordings import run_dataset
 from cohear.models.encoder import Encoder
-from cohear.models.log_mel import POWER_FLOOR
 from cohear.models.onnx_files import model_with_output
 from cohear.objectives import LIKELIHOODS
 
@@ -72,12 +71,10 @@ def to_onnx(classifier: Classifier) -> bytes:
     if isinstance(front_end, Encoder):
         model = _with_encoder(front_end, classifier)
     else:
-        model = _export(
-            _Exported(classifier),
-            {INPUT: torch.zeros(2, max(2 * classifier.n_samples, 3 * classifier.log_mel.n_fft))},
-            OUTPUTS,
-            name,
-        )
+        log_mel, most_frames = classifier.log_mel, classifier.network.body.input.most_frames
+        n_samples = max(2 * classifier.n_samples, 3 * log_mel.n_fft)
+        n_samples = n_samples if most_frames is None else min(n_samples, log_mel.least_samples(most_frames))
+        model = _export(_Exported(classifier), {INPUT: torch.zeros(2, n_samples)}, OUTPUTS, name)
     for node in (*model.graph.node, *(node for function in model.functions for node in function.node)):
         node.ClearField("metadata_props")  # places in the source, with the folders of whoever exports
         node.ClearField("doc_string")
@@ -202,18 +199,15 @@ class _Judged(nn.Module):
 class _Exported(nn.Module):
     """All of a classifier in operations that ONNX has: real numbers, and no loop over clips as in `LogMel`."""
 
-    window: Tensor
     filters: Tensor
 
     def __init__(self, classifier: Classifier) -> None:
         super().__init__()
-        front_end, self.network = classifier.log_mel, classifier.network
-        self.hop_length, self.n_fft = front_end.hop_length, front_end.n_fft
+        self.front_end, self.network = classifier.log_mel, classifier.network
         self.temperature = classifier.about.calibration.temperature
         self.likelihood = LIKELIHOODS[classifier.task.likelihood]
-        self.least_samples = (self.network.body.input.min_frames - 1) * self.hop_length
-        self.register_buffer("window", front_end.window)
-        self.register_buffer("filters", front_end.single_filters.mT.contiguous())
+        self.least_samples = self.front_end.least_samples(self.network.body.input.min_frames)
+        self.register_buffer("filters", self.front_end.single_filters.mT.contiguous())
 
     def forward(self, waveforms: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         embeddings = self.network.embed(self.log_mels(waveforms))
@@ -224,13 +218,11 @@ class _Exported(nn.Module):
     def log_mels(self, waveforms: Tensor) -> Tensor:
         """Compute what `LogMel` does, and as it does in float64 up to the spectrum."""
         missing = cast(int, torch.sym_max(self.least_samples - waveforms.shape[1], 0))
-        n_samples = waveforms.shape[1] + missing
-        half = self.n_fft // 2
-        padded = nn.functional.pad(waveforms, (half, self.n_fft - half + missing)).double()
-        frames = padded.unfold(-1, self.n_fft, self.hop_length)[:, : 1 + n_samples // self.hop_length]
-        parts = torch.view_as_real(torch.fft.rfft(frames * self.window)).float()
+        frames = self.front_end.frames(nn.functional.pad(waveforms, (0, missing)).double())
+        frames = nn.functional.pad(frames, (0, self.front_end.fft_length - frames.shape[-1]))
+        parts = torch.view_as_real(torch.fft.rfft(frames)).float()
         power = (parts * parts).sum(-1)
-        return ((power @ self.filters).clamp(min=POWER_FLOOR).log10() * 10.0).mT
+        return ((power @ self.filters).clamp(min=self.front_end.power_floor).log10() * 10.0).mT
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cohear.data.audio_files import is_audio
-from cohear.data.datasets import Dataset, read_dataset, visible_files
+from cohear.data.datasets import Dataset, is_walked, read_dataset, visible_files
 from cohear.data.tables import has_table_name
 from cohear.errors import UserError
 from cohear.runs.run import Run
@@ -87,7 +87,8 @@ def _meant_by(path: Path) -> Iterator[HeardFile]:
         reason = f"'{path}' holds no sound files"
     elif _is_pattern(path):
         base = _fixed_part(path)
-        found = [sound for match in glob.glob(str(path), recursive=True) for sound in _in_folder(Path(match), base)]
+        matches = [match for match in map(Path, glob.glob(str(path), recursive=True)) if _is_walked_to(match, base)]
+        found = [sound for match in matches for sound in _in_folder(match, base)]
         reason = f"no sound file matches '{path}'"
     elif has_table_name(path):
         raise UserError(f"'{path}' is a table, and predict listens to sounds; give the files or folders it lists")
@@ -103,6 +104,12 @@ def _in_folder(path: Path, base: Path) -> list[HeardFile]:
     """List a sound file, or the sound files in a folder and below it."""
     paths = [path / within for within in visible_files(path)] if path.is_dir() else [path]
     return [HeardFile(each, each.relative_to(base)) for each in paths if is_audio(each)]
+
+
+def _is_walked_to(match: Path, base: Path) -> bool:
+    """Tell whether a walk through a folder would come to what a pattern matched in it."""
+    within = match.relative_to(base)
+    return all(map(is_walked, within.parts if match.is_dir() else within.parent.parts))
 
 
 def _is_pattern(path: Path) -> bool:

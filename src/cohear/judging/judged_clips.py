@@ -15,8 +15,9 @@ from cohear.data.store import Store, StoreSettings, open_store
 from cohear.data.store_files import MISSING, content_hashes
 from cohear.data.wording import counted, quoted, some
 from cohear.errors import UserError, nearest
+from cohear.runs.finding import find_sounds
 from cohear.runs.plan import OnProgress, list_again
-from cohear.runs.run import Run
+from cohear.runs.run import WARNING, Run
 from cohear.runtime.files import cache_folder
 
 JudgedFold = int | Literal["own", "all"]
@@ -38,6 +39,8 @@ class JudgedClips:
     """What was left out, as sentences."""
     warnings: tuple[str, ...]
     """What makes the numbers better than they would be elsewhere, as sentences."""
+    n_trained: int = 0
+    """Clips that the run was trained on, or by which its weights and thresholds were chosen."""
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -79,7 +82,7 @@ def choose_clips(
         UserError: where the data cannot be used, or nothing is left to judge by.
     """
     dataset, store = _open(run, path, sounds, skip_bad, on_progress)
-    trained, which, notes = _trained_clips(run, path, dataset, store)
+    trained, which, notes = _trained_clips(run, path, dataset, store, on_progress)
     if fold == "own" and not (_is_same_place(path, run) or _is_own(store, run)):
         raise UserError(
             f"--fold own is the test part of '{run.record.data_path}', and '{path}' is other data; leave it out"
@@ -92,10 +95,9 @@ def choose_clips(
                 f"'{run.folder}' was trained on every clip of '{path}'; give other sounds, or --fold all to see how "
                 "well it learned these"
             )
-        if len(rows) < len(store) and not notes and not _is_own(store, run):
-            notes.append(
-                f"{counted(len(store) - len(rows), 'clip')} left out, which it was trained on (--fold all takes them)"
-            )
+        if len(rows) < len(store) and not _is_own(store, run):
+            n_left_out, how = counted(len(store) - len(rows), "clip"), "may have been" if notes else "was"
+            notes.append(f"{n_left_out} left out, which it {how} trained on (--fold all takes them)")
     else:
         rows, which = np.arange(len(store)), "of all folds"
         if fold != "all":
@@ -116,14 +118,16 @@ def choose_clips(
         )
     is_known, truth = _known_labels(rows, store, run, path, notes)
     kept = f"{int(is_known.sum())} of " if not is_known.all() else ""
+    said = (*dataset.notes, *store.report.lines, *notes)
     return JudgedClips(
         dataset=dataset.name,
         store=store,
         rows=rows[is_known],
         truth=truth,
         description=f"{kept}{counted(len(rows), 'clip')} {which}",
-        notes=(*dataset.notes, *store.report.lines, *notes),
-        warnings=tuple(warnings),
+        notes=tuple(note for note in said if not note.startswith(WARNING)),
+        warnings=(*(note.removeprefix(WARNING) for note in said if note.startswith(WARNING)), *warnings),
+        n_trained=int(trained[rows[is_known]].sum()),
     )
 
 
@@ -148,30 +152,49 @@ def _open(
 
 
 def _trained_clips(
-    run: Run, path: Path, dataset: Dataset, store: Store
+    run: Run, path: Path, dataset: Dataset, store: Store, on_progress: OnProgress | None
 ) -> tuple[Bool[np.ndarray, " clip"], str, list[str]]:
     """Say which clips the run was trained on, what the others are, and how that is known where it is not obvious.
 
-    Of the run's own data the folds say it. Where these have changed since, only what was tested then is safe. Of other
-    data clips were trained on that lie in a file with the bytes of one of the run's.
+    Of the run's own data the folds say it. Where these have changed since, other folds are made of them, and only what
+    was tested then is safe. Of other data clips were trained on that lie in a file with the bytes of one of the run's.
     """
     own = run.config.fold
     if _is_own(store, run):
         return store.folds != own, f"of fold {own}, which it was not trained on", []
     if _is_same_place(path, run):
-        tested = set(run.predictions.paths) if run.is_tested else set()
+        tested = _tested_then(run)
         note = f"'{path}' has changed since the run was trained there: only clips that it was tested on then are judged"
         return np.array([clip.id not in tested for clip in store.clips]), "that it was tested on before", [note]
-    which = f"of {dataset.name}, which it was not trained on"
     try:
-        its = list_again(Path(run.record.data_path), run.config).dataset
+        listing = list_again(find_sounds(run), run.config)
     except UserError:
-        gone = f"whether it was trained on some of these could not be seen, since '{run.record.data_path}' is gone"
-        return np.zeros(len(store), bool), f"of {dataset.name}", [gone]
-    files = [clip.path for clip in its.clips if clip.fold != own]
+        unseen = (
+            f"it cannot be seen whether it was trained on some of these, as its own sounds, '{run.record.data_path}',"
+        )
+        return np.zeros(len(store), bool), f"of {dataset.name}", [f"{unseen} cannot be read from here"]
+    its, notes, is_unchanged = listing.dataset, list[str](), False
+    with suppress(UserError):  # a sound of them can no longer be used
+        is_unchanged = _is_own(listing.decode(on_progress).store, run)
+    if is_unchanged:
+        files = [clip.path for clip in its.clips if clip.fold != own]
+    else:
+        tested = _tested_then(run)
+        files = [clip.path for clip in its.clips if clip.id not in tested]
+        notes.append(
+            f"'{run.record.data_path}' has changed since the run was trained there: of what lies there now, only clips "
+            "that it was tested on then count as new to it, and what was taken away since cannot be known again"
+        )
     trained = set(content_hashes(its.root, files, cache_folder()).values()) - {MISSING}
     contents = content_hashes(dataset.root, [clip.path for clip in store.clips], cache_folder())
-    return np.array([contents[clip.path] in trained for clip in store.clips], bool), which, []
+    is_trained = np.array([contents[clip.path] in trained for clip in store.clips], bool)
+    return is_trained, f"of {dataset.name}, which it was not trained on", notes
+
+
+def _tested_then(run: Run) -> set[str]:
+    """Return the identities of the clips that a run was tested on; of windows of a clip that of the clip too."""
+    paths = run.predictions.paths if run.is_tested else ()
+    return {*paths, *(path.rpartition("#")[0] for path in paths)}
 
 
 def _known_labels(
@@ -218,4 +241,4 @@ def _is_own(store: Store, run: Run) -> bool:
 
 
 def _is_same_place(path: Path, run: Run) -> bool:
-    return path.resolve() == Path(run.record.data_path).resolve()
+    return path.resolve() == find_sounds(run).resolve()

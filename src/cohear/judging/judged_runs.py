@@ -49,7 +49,8 @@ class JudgedRun:
         task, clips = self.run.task, self.clips
         recordings = [group or path for group, path in zip(clips.groups, clips.paths, strict=True)]
         classes = self.run.record.classes
-        return Answered(task, classes, self.logits, task.decide(self.logits), clips.truth, recordings)
+        decisions = task.decide(self.logits)
+        return Answered(task, classes, self.logits, decisions, clips.truth, clips.paths, recordings, clips.n_trained)
 
 
 def judge_runs(

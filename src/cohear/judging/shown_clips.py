@@ -1,7 +1,6 @@
 """What a report shows of a few clips: each view's sound, its log-mel and what the classifier says of it."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -15,6 +14,7 @@ from cohear.metrics.tasks import Task
 from cohear.models import LogMel
 from cohear.objectives import LIKELIHOODS
 from cohear.runs.build import build_log_mel, build_view_maker, shown_recipe
+from cohear.runs.finding import find_sounds
 from cohear.runs.plan import Plan, list_again
 from cohear.runs.run import Run
 from cohear.runs.trained_model import load_network
@@ -133,7 +133,7 @@ def find_plan(run: Run) -> Plan:
     record = run.record
     config = record.config
     try:
-        data = list_again(Path(record.data_path), config).decode()
+        data = list_again(find_sounds(run), config).decode()
         plan = Plan(config, data, record.track, record.model, run.folder)
         if data.store.fingerprint != record.data_fingerprint:
             raise UserError(f"'{record.data_path}' no longer holds what the run was trained on")

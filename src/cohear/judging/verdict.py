@@ -1,5 +1,6 @@
 """Is it good, and what next? What every result opens with: one number, what guessing gives, and one step to take."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -10,7 +11,7 @@ from jaxtyping import Bool, Float, Int64
 from cohear.data.wording import counted
 from cohear.metrics.accuracy import by_chance
 from cohear.metrics.tasks import Decisions, Task
-from cohear.runs.predictions import join_predictions
+from cohear.runs.predictions import Predictions, join_predictions
 from cohear.runs.run import Run
 
 SIGNIFICANCE = 0.05
@@ -25,6 +26,7 @@ _LONG = 200
 """Epochs, of which more will hardly help."""
 _N_DRAWS = {False: 999, True: 199}
 """To tell chance; of several labels each takes longer."""
+_PerLabel = Int64[np.ndarray, " label"]
 _FEW_CLIPS = 10
 _FEW = 0.5
 """Of the clips of the median label: a label with fewer has few."""
@@ -39,7 +41,7 @@ class Verdict:
     guessing: float
     """What answers that have nothing to do with the clips have, 0 to 1."""
     is_real: bool
-    """Whether so much is more than chance, at 5 %."""
+    """Whether so much is more than chance, at 5 %, of clips that were not trained on."""
     result: str
     """Both numbers as a sentence."""
     next_step: str
@@ -48,27 +50,43 @@ class Verdict:
 
 @dataclass(frozen=True, eq=False)
 class Answered:
-    """Answers to some clips, by one run or by several that each answered others."""
+    """Answers to some clips, by one run or by several: each other clips, or the same under other seeds."""
 
     task: Task
     classes: tuple[str, ...]
     logits: Float[np.ndarray, "clip label"]
     decisions: Decisions
     truth: Bool[np.ndarray, "clip label"]
+    clips: Sequence[str]
+    """What was answered, by identity; the same clip once for each run that answered it."""
     recordings: Sequence[str]
     """The source of each clip."""
+    n_trained: int = 0
+    """Answers to clips that were trained on, or kept to choose by: these tell nothing of others."""
+
+    @property
+    def n_clips(self) -> int:
+        """Number of clips, however many runs answered each."""
+        return len(set(self.clips))
 
     @property
     def answered(self) -> Bool[np.ndarray, "clip label"]:
         """Which labels were given to each clip."""
         return self.task.truth(self.decisions, len(self.classes))
 
+    @property
+    def label_counts(self) -> tuple[_PerLabel, _PerLabel, _PerLabel]:
+        """How many clips have each label, were given it, and were given it rightly."""
+        truth, answered = self.truth, self.answered
+        return truth.sum(axis=0), answered.sum(axis=0), (truth & answered).sum(axis=0)
+
 
 def join_answers(parts: Sequence[Answered]) -> Answered:
     """Put answers of the same task and classes one after the other."""
     arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _ARRAYS}
-    recordings = [recording for part in parts for recording in part.recordings]
-    return Answered(parts[0].task, parts[0].classes, **arrays, recordings=recordings)
+    clips, recordings = ([one for part in parts for one in getattr(part, name)] for name in ("clips", "recordings"))
+    n_trained = sum(part.n_trained for part in parts)
+    return Answered(parts[0].task, parts[0].classes, **arrays, clips=clips, recordings=recordings, n_trained=n_trained)
 
 
 def answered_by(runs: Sequence[Run]) -> Answered:
@@ -77,10 +95,16 @@ def answered_by(runs: Sequence[Run]) -> Answered:
     Raises:
         UserError: where a run's answers are missing or damaged.
     """
-    joined = join_predictions([run.predictions for run in runs])
+    return answered_in([run.predictions for run in runs])
+
+
+def answered_in(parts: Sequence[Predictions]) -> Answered:
+    """Put answers to clips that are of the same classes one after the other."""
+    joined = join_predictions(parts)
     task, recordings = joined.task, [group or path for group, path in zip(joined.groups, joined.paths, strict=True)]
     truth = task.truth(joined.labels, len(joined.classes))
-    return Answered(task, joined.classes, task.logits(joined.log_probabilities), joined.predicted, truth, recordings)
+    logits = task.logits(joined.log_probabilities)
+    return Answered(task, joined.classes, logits, joined.predicted, truth, joined.paths, recordings)
 
 
 @lru_cache(maxsize=1)  # the page of a training and the terminal ask for the same
@@ -93,7 +117,7 @@ def verdict_on(run: Run) -> Verdict:
     return verdict(answered_by([run]), [run])
 
 
-def verdict(answers: Answered, runs: Sequence[Run], *, is_own: bool = True, name: str = "") -> Verdict:
+def verdict(answers: Answered, runs: Sequence[Run], *, is_own: bool = True, name: str = "", among: int = 1) -> Verdict:
     """Say how good answers are, and what to do next.
 
     Args:
@@ -101,9 +125,10 @@ def verdict(answers: Answered, runs: Sequence[Run], *, is_own: bool = True, name
         runs: whose they are; how these were trained decides what comes next.
         is_own: whether the clips are the test parts of the runs' own data.
         name: of the runs, where there are others.
+        among: of how many experiments these are the best: chance had so many tries, and p is multiplied by them.
     """
     task, truth = answers.task, answers.truth
-    n_labels, n_clips = int(truth.any(axis=0).sum()), len(truth)
+    n_labels, n_clips = int(truth.any(axis=0).sum()), answers.n_clips
     if not n_labels:
         return Verdict(0.0, 0.0, False, f"None of {counted(n_clips, 'clip')} has a label.", "Judge it on others too.")
     quality = task.quality(answers.logits, answers.decisions, truth)
@@ -113,19 +138,25 @@ def verdict(answers: Answered, runs: Sequence[Run], *, is_own: bool = True, name
 
     # Clips of one recording with the same label are no independent evidence: they change places together.
     alike = [(recording, its.tobytes()) for recording, its in zip(answers.recordings, truth, strict=True)]
-    guessing, p = by_chance(dealt, alike, n_draws=_N_DRAWS[task.gives_several])
+    n_draws = max(_N_DRAWS[task.gives_several], math.ceil(2 * among / SIGNIFICANCE))  # so that p can be small enough
+    guessing, p = by_chance(dealt, alike, n_draws=n_draws)
     how = "Guessing"
     if not task.gives_several:
         guessing, how = 1 / n_labels, f"Always answering '{answers.classes[truth.sum(axis=0).argmax()]}'"
-    is_real = quality > guessing and p < SIGNIFICANCE
+    is_real = quality > guessing and p * among < SIGNIFICANCE and not answers.n_trained
+    trained_on = f"{answers.n_trained} of these answers are to clips that it was trained on or chosen by"
+    trained_on = trained_on if answers.n_trained else ""
     if n_labels == 1:
         label = answers.classes[truth.any(axis=0).argmax()]
-        result = f"{quality:.0%} of {counted(n_clips, 'clip')} of '{label}' found"
+        result = f"{quality:.0%} of {counted(n_clips, 'clip')} of '{label}' found" + (trained_on and f"; {trained_on}")
     else:
         n_recordings = len(set(answers.recordings))
         of = counted(n_clips, "clip") + (f" of {n_recordings} recordings" if n_recordings < n_clips else "")
+        of += f", {counted(len(truth), 'answer')}" if len(truth) > n_clips else ""
         what = "this is better" if is_real else "this is no better"
-        if quality > guessing and not is_real:
+        if trained_on:
+            what = trained_on
+        elif quality > guessing and not is_real:
             what = "of so few recordings this may be chance"
         result = f"{quality:.0%} {task.words.quality}: {n_labels} labels, {of}. {how} would give {guessing:.0%}; {what}"
     result = f"{name}: {result}." if name else f"{result}."
@@ -136,6 +167,8 @@ def _next_step(answers: Answered, runs: Sequence[Run], *, is_real: bool, is_own:
     """Find the first thing that stands in the way of better answers."""
     config, classes, epochs = runs[0].config, answers.classes, runs[0].config.training.epochs
     n_clips, n_given = answers.truth.sum(axis=0), answers.answered.any(axis=0).sum()
+    if answers.n_trained:
+        return "Judge it on clips that it was not trained on: leave --fold out, or give other sounds."
     if (n_clips > 0).sum() == 1:
         return "Judge it on clips of other labels too, which it may take for this one."
     counts = [n for n in (_training_clips(runs) or dict(zip(classes, n_clips.tolist(), strict=True))).values() if n]
@@ -158,7 +191,8 @@ def _next_step(answers: Answered, runs: Sequence[Run], *, is_real: bool, is_own:
         return "Record more clips, of other recordings, and train again."
     if not is_own:
         return "Try it on whole recordings by `cohear predict --events --html`."
-    return "`cohear train --fold all` trains the classifier to keep; try it on a recording by `cohear predict`."
+    keep = "`cohear train --fold all` with the same options trains the classifier to keep"
+    return f"{keep}; try it on a recording by `cohear predict`."
 
 
 def _training_clips(runs: Sequence[Run]) -> dict[str, int]:
@@ -178,19 +212,20 @@ def _weakest_label(answers: Answered, runs: Sequence[Run]) -> str | None:
     worst = int(shares.argmax())
     if shares[worst] < _OFTEN:
         return None
-    label, missed = classes[worst], f"{n_missed[worst]} of {n_clips[worst]} clips of '{classes[worst]}'"
+    label, of = classes[worst], f"{n_clips[worst]} {'clips' if answers.n_clips == len(truth) else 'answers'}"
+    missed = f"'{label}' is missed in {n_missed[worst]} of {of}: listen to them, are their labels right?"
     counts = _training_clips(runs)
     if counts and counts[label] < max(_FEW_CLIPS, _FEW * np.median([*counts.values()])):
         few = counted(counts[label], "clip")
         return f"{few} of '{label}' to learn from {'is' if counts[label] == 1 else 'are'} too few: record more."
     if answers.task.gives_several:
-        return f"{missed} are missed: listen to them, are their labels right? Or lower its threshold."
+        return f"{missed} Or lower its threshold."
     mistaken = (truth[:, worst : worst + 1] & answered).sum(axis=0)
     mistaken[worst] = 0
     other = int(mistaken.argmax())
     if mistaken[other] < _FEWEST:
-        return f"{missed} are missed: listen to them, are their labels right?"
+        return missed
     return (
-        f"{mistaken[other]} of {n_clips[worst]} clips of '{label}' are taken for '{classes[other]}': listen to them, "
-        "are their labels right? Else record more of both."
+        f"'{label}' is taken for '{classes[other]}' in {mistaken[other]} of {of}: listen to them, are their labels "
+        "right? Else record more of both."
     )

@@ -3,20 +3,22 @@
 Conventions:
     Probabilities are those that a classifier shows, after its temperature. Which labels of a clip are answers, its task
     says: the likeliest one, or each for itself. An answer counts where its probability is at or above the label's
-    threshold. A threshold is fitted to ten answers or more; where there are fewer it is a default.
+    threshold. A threshold is fitted to answers to ten clips or more; where there are fewer it is a default.
+    Answers of several runs to one clip are no more evidence than one: clips are counted, not answers.
 
 Functions:
     default_thresholds: one half, where labels were more or less frequent in training than they are.
     fit_thresholds: for each label the smallest probability at or above which a wanted precision is reached.
     detections: which labels of which clips count.
-    false_alarms_per_hour: how often something is heard in background sound.
+    false_alarms: in how many clips of background something counts.
+    false_alarms_per_hour: how often that is.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Float64
+from jaxtyping import Bool, Float, Float64, Int64
 
 FEWEST_ANSWERS = 10
 """At or above a threshold that is fitted. Where nine of ten were right, 60 to 98 % of others may be."""
@@ -37,11 +39,11 @@ class Threshold:
     recall: float | None
     """Share of the label's validation clips that were found at or above it, 0 to 1; None: it was not fitted."""
     n_answers: int
-    """Validation answers at or above it."""
+    """Validation clips with an answer at or above it."""
 
     @property
     def is_fitted(self) -> bool:
-        """Whether enough answers were there to fit it to."""
+        """Whether there were answers enough to fit it to, and the precision was reached; else it is a default."""
         return self.precision is not None
 
 
@@ -70,6 +72,7 @@ def fit_threshold(
     n_true: int,
     precision: float,
     fewest: int = FEWEST_ANSWERS,
+    clips: Int64[np.ndarray, " answer"] | None = None,
 ) -> Threshold | None:
     """Find the smallest probability at or above which answers of one label are right often enough.
 
@@ -82,12 +85,13 @@ def fit_threshold(
     Args:
         probabilities: of the label's answers, in [0, 1].
         right: whether each was right.
-        n_true: clips that have the label, found or not.
+        n_true: clips that have the label, found or not, each as often as it was answered.
         precision: wanted share of right answers, above 0, at most 1.
-        fewest: answers at or above it.
+        fewest: clips with an answer at or above it.
+        clips: the number of the clip that each is an answer to; None: each to another.
 
     Returns:
-        None where the precision is not reached at any probability with so many answers.
+        None where the precision is not reached at any probability with so many clips.
 
     Example:
         >>> fit_threshold(np.array([0.9, 0.75, 0.25]), np.array([True, True, False]), n_true=4, precision=0.9, fewest=2)
@@ -96,15 +100,22 @@ def fit_threshold(
     order = np.argsort(-probabilities, kind="stable")
     falling, n_right = probabilities[order].astype(np.float64), np.cumsum(right[order])
     n_answers = np.arange(1, len(falling) + 1)
+    n_clips = n_answers if clips is None else _n_different(clips[order])
     margin = falling * (_NOISE - _ROUNDING * np.log(np.maximum(falling, np.finfo(np.float64).tiny)))
     below = np.append(falling[1:], -np.inf)[: len(falling)]
-    reached = np.flatnonzero((falling - below > margin) & (n_right / n_answers >= precision) & (n_answers >= fewest))
+    reached = np.flatnonzero((falling - below > margin) & (n_right / n_answers >= precision) & (n_clips >= fewest))
     if not len(reached):
         return None
     last = reached[-1]
-    n_found, n_counted = int(n_right[last]), int(n_answers[last])
     next_lower = below[last] if last + 1 < len(falling) else falling[last] - margin[last]  # nothing is known below
-    return Threshold(float((falling[last] + next_lower) / 2), n_found / n_counted, n_found / n_true, n_counted)
+    shares = (float(n_right[last] / n_answers[last]), float(n_right[last] / n_true))
+    return Threshold(float((falling[last] + next_lower) / 2), *shares, int(n_clips[last]))
+
+
+def _n_different(names: Int64[np.ndarray, " place"]) -> Int64[np.ndarray, " place"]:
+    """Count the different ones up to each place."""
+    first = np.unique(names, return_index=True)[1]
+    return np.cumsum(np.isin(np.arange(len(names)), first))
 
 
 def fit_thresholds(
@@ -115,11 +126,12 @@ def fit_thresholds(
     precision: float,
     default: Float[np.ndarray, " label"] | float = DEFAULT_THRESHOLD,
     fewest: int = FEWEST_ANSWERS,
+    clips: Sequence[Hashable] | None = None,
 ) -> dict[str, Threshold]:
     """Fit a threshold to each label.
 
-    Where none can be fitted, since fewer answers than are needed reach the default, it is that one, unless most of
-    these are wrong.
+    Where none can be fitted, since there are too few answers or too few of them are right, it is the default, unless
+    most answers at or above that are wrong.
 
     Args:
         classes: the names of the labels.
@@ -128,19 +140,20 @@ def fit_thresholds(
         truth: which labels are true of a clip.
         precision: wanted share of right answers, above 0, at most 1.
         default: of each label, from `default_thresholds`.
-        fewest: answers at or above a threshold that is fitted.
+        fewest: clips with an answer at or above a threshold that is fitted.
+        clips: the identity of each row, where several are answers to one clip.
 
     Returns:
-        By name; a label whose answers are not right often enough is left out.
+        By name; a label most of whose answers are wrong is left out.
     """
     thresholds, defaults = {}, np.broadcast_to(default, len(classes))
+    names = np.arange(len(truth)) if clips is None else np.unique(np.asarray(clips), return_inverse=True)[1]
     for k, label in enumerate(classes):
-        rows, n_true = answers[:, k], int(truth[:, k].sum())
-        threshold = fit_threshold(probabilities[rows, k], truth[rows, k], n_true, precision, fewest)
-        likely_right = truth[rows, k][probabilities[rows, k] >= defaults[k]]
-        n_likely = len(likely_right)
-        if threshold is None and n_likely < fewest and 2 * int(likely_right.sum()) >= n_likely:
-            threshold = Threshold(float(defaults[k]), None, None, n_likely)
+        rows, n_true = np.flatnonzero(answers[:, k]), int(truth[:, k].sum())
+        threshold = fit_threshold(probabilities[rows, k], truth[rows, k], n_true, precision, fewest, names[rows])
+        likely = rows[probabilities[rows, k] >= defaults[k]]
+        if threshold is None and 2 * int(truth[likely, k].sum()) >= len(likely):
+            threshold = Threshold(float(defaults[k]), None, None, len(np.unique(names[likely])))
         if threshold is not None:
             thresholds[label] = threshold
     return thresholds
@@ -166,6 +179,30 @@ def detections(
     """
     least = np.array([thresholds[label].probability if label in thresholds else np.inf for label in classes])
     return answers & (probabilities >= least)
+
+
+def false_alarms(
+    counted: Bool[np.ndarray, "clip label"],
+    truth: Bool[np.ndarray, "clip label"],
+    classes: Sequence[str],
+    background: str | None,
+) -> tuple[int, int]:
+    """Count the clips of background in which something counts, and all clips of background.
+
+    Args:
+        counted: from `detections`.
+        truth: which labels are true of a clip; clips without any are background.
+        classes: the names of the labels.
+        background: the label of 'none of these', which is no alarm; None where there is none.
+
+    Example:
+        >>> counted = truth = np.array([[True, False], [False, True], [False, False]])
+        >>> false_alarms(counted, truth, ("frog", "rain"), "rain")
+        (0, 2)
+    """
+    is_it = np.array([name == background for name in classes])
+    is_background = truth[:, is_it].any(axis=1) | ~truth.any(axis=1)
+    return int(counted[is_background][:, ~is_it].any(axis=1).sum()), int(is_background.sum())
 
 
 def false_alarms_per_hour(n_alarms: int, n_clips: int, clip_s: float) -> float:

@@ -4,4 +4,13 @@ from cohear.models.log_mel import LogMel
 from cohear.models.network import NETWORKS, FrontEnd, LogMelInput, Network, NetworkWithHead, build_network
 from cohear.models.vgg import VGG
 
-__all__ = ["NETWORKS", "VGG", "FrontEnd", "LogMel", "LogMelInput", "Network", "NetworkWithHead", "build_network"]
+__all__ = [
+    "NETWORKS",
+    "VGG",
+    "FrontEnd",
+    "LogMel",
+    "LogMelInput",
+    "Network",
+    "NetworkWithHead",
+    "build_network",
+]

@@ -7,7 +7,7 @@ mel filters on Slaney's scale with unit area, and decibels. The same as `librosa
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int16
+from jaxtyping import Float, Float64, Int16
 from torch import Tensor, nn
 
 from cohear.errors import UserError
@@ -27,7 +27,8 @@ _BANDS_AT_ONCE = 16
 class LogMel(nn.Module):
     """Compute log-mel spectrograms.
 
-    It has no trainable parameters and nothing in its state dict.
+    It has no trainable parameters and nothing in its state dict. `KaldiLogMel` is another, by another window, other
+    filters and another floor.
 
     Args:
         sample_rate: Hz, > 0.
@@ -45,6 +46,9 @@ class LogMel(nn.Module):
     window: Tensor
     filters: Tensor
     single_filters: Tensor
+    power_floor = POWER_FLOOR
+    bands_may_be_empty = False
+    """Whether a band may hold no frequency bin."""
 
     def __init__(
         self,
@@ -63,9 +67,9 @@ class LogMel(nn.Module):
                 f"choose 0 <= f_min < f_max <= {sample_rate / 2:g}"
             )
         self.sample_rate, self.n_fft, self.hop_length, self.n_mels = sample_rate, n_fft, hop_length, n_mels
-        filters_MF = mel_filters(sample_rate, n_fft, n_mels, f_min, f_max)
+        filters_MF = self._make_filters(f_min, f_max)
         empty = np.flatnonzero(filters_MF.sum(1) == 0)
-        if len(empty):
+        if len(empty) and not self.bands_may_be_empty:
             raise UserError(
                 f"{len(empty)} of {n_mels} mel bands hold no frequency bin (the first is band {empty[0]}) at "
                 f"{sample_rate} Hz with n_fft {n_fft}; use fewer bands or a larger n_fft"
@@ -74,12 +78,12 @@ class LogMel(nn.Module):
         # bins that they reach are a third of the work.
         groups = [slice(first, first + _BANDS_AT_ONCE) for first in range(0, n_mels, _BANDS_AT_ONCE)]
         self._groups = [(bands, _reached(filters_MF[bands])) for bands in groups]
-        self.register_buffer("window", torch.hann_window(n_fft, dtype=torch.float64), persistent=False)
+        self.register_buffer("window", self._make_window(), persistent=False)
         self.register_buffer("filters", torch.from_numpy(filters_MF), persistent=False)
         self.register_buffer("single_filters", torch.from_numpy(filters_MF).float(), persistent=False)
 
     def forward(self, waveforms: Float[Tensor, "*batch time"]) -> Float[Tensor, "*batch band frame"]:
-        """Return dB, `frame` = 1 + time // hop_length; at least -100; float64 for float64 input, else float32."""
+        """Return dB, at least those of `power_floor`; float64 for float64 input, else float32."""
         with torch.autocast(waveforms.device.type, enabled=False):
             flat = waveforms.reshape(-1, waveforms.shape[-1])
             if flat.device.type == "cpu" and len(flat):  # one clip at a time stays in the cache: twice as fast
@@ -94,14 +98,28 @@ class LogMel(nn.Module):
         Frames are float64 before they meet the window, since a product of mixed types is ten times as slow.
         """
         dtype = torch.float64 if waveforms.dtype == torch.float64 else torch.float32
-        half = self.n_fft // 2
-        padded = torch.nn.functional.pad(waveforms.to(torch.float64), (half, self.n_fft - half))
-        frames = padded.unfold(-1, self.n_fft, self.hop_length)[..., : self.n_frames(waveforms.shape[-1]), :]
-        spectrum = torch.fft.rfft(frames * self.window).to(dtype.to_complex())
+        spectrum = torch.fft.rfft(self.frames(waveforms.to(torch.float64)), self.fft_length).to(dtype.to_complex())
         power = spectrum.real.square().addcmul_(spectrum.imag, spectrum.imag).mT
         filters = self.filters if dtype == torch.float64 else self.single_filters
         mel_power = torch.cat([filters[bands, bins] @ power[..., bins, :] for bands, bins in self._groups], dim=-2)
-        return mel_power.clamp(min=POWER_FLOOR).log10() * 10.0
+        return mel_power.clamp(min=self.power_floor).log10() * 10.0
+
+    def frames(self, waveforms: Float64[Tensor, "*batch time"]) -> Float64[Tensor, "*batch frame sample"]:
+        """Cut waveforms into windowed frames."""
+        half, n_frames = self.n_fft // 2, 1 + waveforms.shape[-1] // self.hop_length
+        padded = torch.nn.functional.pad(waveforms, (half, self.n_fft - half))
+        return padded.unfold(-1, self.n_fft, self.hop_length)[..., :n_frames, :] * self.window
+
+    @property
+    def fft_length(self) -> int:
+        """Samples of the Fourier transform of a frame."""
+        return self.n_fft
+
+    def _make_window(self) -> Float64[Tensor, " sample"]:
+        return torch.hann_window(self.n_fft, dtype=torch.float64)
+
+    def _make_filters(self, f_min: float, f_max: float | None) -> Float64[np.ndarray, "band bin"]:
+        return mel_filters(self.sample_rate, self.n_fft, self.n_mels, f_min, f_max)
 
     @property
     def device(self) -> torch.device:
@@ -158,6 +176,8 @@ def mel_filters(
 def _reached(filters_MF: Float[np.ndarray, "band bin"]) -> slice:
     """Return the bins from the first to the last that some filter weighs."""
     bins = np.flatnonzero(filters_MF.any(axis=0))
+    if not len(bins):
+        return slice(0, 0)
     return slice(int(bins[0]), int(bins[-1]) + 1)
 
 

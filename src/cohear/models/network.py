@@ -9,7 +9,8 @@ A name may go on after a colon, `timm:resnet10t`: what follows is the builder's 
 
 import functools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
@@ -31,13 +32,23 @@ class LogMelInput:
     min_bands: int = 1
     min_frames: int = 1
     """Fewer are more than the network's pooling survives."""
+    most_bands: int | None = None
+    most_frames: int | None = None
+    """More than a transformer has places for; None: any number."""
 
     def check(self, n_bands: int | torch.SymInt, n_frames: int | torch.SymInt) -> None:
-        """Make sure that spectrograms are large enough.
+        """Make sure that spectrograms are large enough, and not too large.
 
         Raises:
-            UserError: where they have too few bands or frames.
+            UserError: where they have too few or too many bands or frames.
         """
+        if self.most_bands is not None and n_bands > self.most_bands:
+            raise UserError(f"the network hears {self.most_bands} bands, and not {n_bands} (front_end.n_mels)")
+        if self.most_frames is not None and n_frames > self.most_frames:
+            raise UserError(
+                f"the network hears at most {self.most_frames} frames, and a clip has {n_frames}; use shorter clips "
+                "(data.clip_s)"
+            )
         remedies = []
         if n_bands < self.min_bands:
             remedies.append("more bands (front_end.n_mels)")
@@ -94,7 +105,11 @@ class FrontEnd(Protocol):
 
 @runtime_checkable
 class Network(Protocol):
-    """An `nn.Module` with these: whatever has them can be trained, used, packed and exported."""
+    """An `nn.Module` with these: whatever has them can be trained, used, packed and exported.
+
+    A network that also has `parameter_blocks()`, the names of its parameters in groups from the input to the features,
+    can be trained in its last blocks only, and at rates that fall towards the input.
+    """
 
     n_features: int
     input: LogMelInput
@@ -141,6 +156,47 @@ class NetworkWithHead(nn.Module):
         features = self.body.embed(folded) if self._program is None else self._program(self.body, folded)
         return features.reshape(*batch, self.body.n_features)
 
+    def train(self, mode: bool = True) -> "NetworkWithHead":
+        """Set what is trained, and not what is frozen, to training."""
+        super().train(mode)
+        for module in self.modules():
+            its = list(module.parameters())
+            if mode and its and not any(parameter.requires_grad for parameter in its):
+                module.eval()
+        return self
+
+    def parameter_blocks(self) -> list[list[str]]:
+        """Return the names of all parameters in groups from the input to the logits.
+
+        The last group is the head, and with it what the body names in no block, as the norm of its input: that is of
+        the sounds that are trained on, whatever the other weights come from.
+        """
+        body: Any = self.body
+        of_body = (
+            body.parameter_blocks()
+            if hasattr(body, "parameter_blocks")
+            else [[name for name, _ in body.named_parameters()]]
+        )
+        named = [[f"body.{name}" for name in block] for block in of_body if block]
+        known = {name for block in named for name in block}
+        return [*named, [name for name, _ in self.named_parameters() if name not in known]]
+
+    def train_last(self, n_blocks: int) -> None:
+        """Keep all weights and statistics as they are, but those of the last blocks of the body and of the head.
+
+        Raises:
+            UserError: where the body has fewer.
+        """
+        *of_body, _ = self.parameter_blocks()
+        if n_blocks > len(of_body):
+            raise UserError(
+                f"the network has {len(of_body)} blocks, and {n_blocks} of them were to be trained; lower "
+                "network.trained_blocks, or leave it out for all"
+            )
+        parameters = dict(self.named_parameters())
+        for name in (name for block in of_body[: len(of_body) - n_blocks] for name in block):
+            parameters[name].requires_grad_(False)
+
     def classify(self, embeddings: Float[Tensor, "*batch feature"]) -> Float[Tensor, "*batch label"]:
         """Return the logits of embeddings."""
         with torch.autocast(embeddings.device.type, enabled=False):
@@ -162,6 +218,46 @@ class NetworkWithHead(nn.Module):
 def _compile(embed: Callable[[Any, Tensor], Tensor], backend: str) -> Callable[[Any, Tensor], Tensor]:
     """Compile what every network of a class runs: one program per shape, which belongs to no network."""
     return torch.compile(embed, dynamic=False, backend=backend)
+
+
+def blocks_of(network: nn.Module, blocks: Iterable[Iterable[nn.Module]]) -> list[list[str]]:
+    """Return the names of a network's parameters by block; the norm of its input is left out.
+
+    Args:
+        network: all of it.
+        blocks: the modules of each; what lies in none of them comes before the first.
+    """
+    block_of = {id(p): at for at, block in enumerate(blocks, 1) for module in block for p in module.parameters()}
+    names: list[list[str]] = [[] for _ in range(1 + max(block_of.values(), default=0))]
+    for name, parameter in network.named_parameters():
+        if not name.startswith("input_norm."):
+            names[block_of.get(id(parameter), 0)].append(name)
+    return names
+
+
+def parameter_groups(network: nn.Module, layer_decay: float = 1.0) -> list[dict[str, Any]]:
+    """Return what an optimizer trains of a network: `params`, and `rate`, the factor of their learning rate.
+
+    Args:
+        network: of which what is frozen is left out.
+        layer_decay: the rate of a block is that of the block after it times this; above 0, at most 1.
+    """
+    if layer_decay == 1 or not isinstance(network, NetworkWithHead):
+        return [{"params": [p for p in network.parameters() if p.requires_grad], "rate": 1.0}]
+    parameters, groups = dict(network.named_parameters()), list[dict[str, Any]]()
+    for depth, block in enumerate(reversed(network.parameter_blocks())):
+        trained = [parameters[name] for name in block if parameters[name].requires_grad]
+        groups += [{"params": trained, "rate": layer_decay**depth}] if trained else []
+    return groups
+
+
+@contextmanager
+def drawn_with(generator: torch.Generator | None) -> Iterator[None]:
+    """Let a library that draws weights by torch's default generator draw those of another's next number."""
+    seed = int(torch.randint(2**62, (), generator=generator, device="cpu"))
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)  # and not that of every GPU, as `torch.manual_seed` does
+        yield
 
 
 class Builder(Protocol):
@@ -189,6 +285,7 @@ NETWORKS: Registry[Builder] = Registry(
         "vgg": "cohear.models.vgg:build_vgg",
         "timm": "cohear.models.timm_features:build_timm",
         "encoder": "cohear.models.probe:build_probe",
+        "transformers": "cohear.models.audio_transformers:build_transformer",
     },
 )
 """Builders by name."""

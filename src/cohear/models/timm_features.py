@@ -1,10 +1,11 @@
 """Convolutional networks for pictures from timm (PyTorch Image Models), which hear a spectrogram as one gray picture.
 
-Their weights are drawn: pretrained ones are of another issue.
+Their weights are drawn; those of a folder come from `cohear.models.pretrained`.
 """
 
 import importlib.abc
 import importlib.machinery
+import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,8 +17,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from cohear.errors import UserError, nearest
-from cohear.models.network import LogMelInput, Network
+from cohear.models.network import LogMelInput, Network, drawn_with
 
+NOT_OF_A_NETWORK = frozenset(
+    ("pretrained", "pretrained_cfg", "pretrained_cfg_overlay", "checkpoint_path", "cache_dir", "features_only")
+) | {"out_indices", "scriptable", "exportable", "no_jit", "num_classes", "in_chans", "global_pool"}
+"""Arguments of timm's builder that name files, or that are ours to choose."""
 _SIDES = (16, 32, 64, 128)
 """Fewest bands and frames that are tried."""
 
@@ -44,30 +49,42 @@ class TimmFeatures(nn.Module):
         """Return what the trunk pools over all bands and frames."""
         return self.trunk(self.input_norm(inputs[:, None]))
 
+    def parameter_blocks(self) -> list[list[str]]:
+        """Return the names of the parameters by block, as timm groups them for rates by layer; else all in one."""
+        from timm.models import group_parameters  # pyright: ignore[reportMissingImports]
+
+        trunk: Any = self.trunk
+        if not hasattr(trunk, "group_matcher"):
+            return [[f"trunk.{name}" for name, _ in trunk.named_parameters()]]
+        by_layer = group_parameters(trunk, trunk.group_matcher(coarse=False))
+        return [[f"trunk.{name}" for name in by_layer[layer]] for layer in sorted(by_layer)]
+
 
 def build_timm(argument: str, settings: Mapping[str, Any], generator: torch.Generator | None) -> Network:
     """Make a network of timm with drawn weights.
 
     Args:
         argument: its name there, as `resnet10t`.
-        settings: `global_pooling` and `normalize_input` count; the others are of the VGG.
+        settings: `global_pooling` and `normalize_input` count, and `architecture`, arguments of its builder as JSON.
         generator: its next number seeds the weights.
 
     Raises:
         UserError: where timm is not installed, has no such network, or it is not one for pictures of any size.
     """
-    timm = _import_timm()
+    timm = import_timm()
     if not argument or not timm.is_model(argument):
         known = nearest(argument, timm.list_models())
         raise UserError(f"timm has no network '{argument}'{known}; name one of its list_models(), as 'timm:resnet10t'")
     pooling = {"average": "avg", "max": "max"}[settings["global_pooling"]]
-    seed = int(torch.randint(2**62, (), generator=generator, device="cpu"))
     try:
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(seed)  # and not that of every GPU, as `torch.manual_seed` does
-            trunk = timm.create_model(argument, pretrained=False, in_chans=1, num_classes=0, global_pool=pooling)
+        more = json.loads(settings.get("architecture") or "{}")
+        if foreign := sorted(more.keys() & NOT_OF_A_NETWORK):
+            raise ValueError(f"{foreign[0]} is no part of it")
+        with drawn_with(generator):
+            arguments = {**more, "in_chans": 1, "num_classes": 0, "global_pool": pooling}
+            trunk = timm.create_model(argument, pretrained=False, **arguments)
         return TimmFeatures(trunk, settings["normalize_input"])
-    except (TypeError, ValueError, AssertionError) as error:
+    except Exception as error:  # each of its networks has its own way to refuse
         raise UserError(
             f"timm's '{argument}' cannot hear spectrograms ({error}); choose another, as 'timm:resnet10t'"
         ) from error
@@ -92,7 +109,12 @@ def _try_sizes(trunk: nn.Module) -> tuple[int, int]:
     raise ValueError(reason)
 
 
-def _import_timm() -> Any:
+def import_timm() -> Any:
+    """Import timm.
+
+    Raises:
+        UserError: where it is not installed.
+    """
     if "timm" in sys.modules:
         return sys.modules["timm"]
     try:

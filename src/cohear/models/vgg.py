@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from cohear.errors import UserError
-from cohear.models.network import LogMelInput, Network, NetworkWithHead
+from cohear.models.network import LogMelInput, Network, NetworkWithHead, blocks_of
 
 FEATURE_MAPS = (64, 128, 256, 512)
 """Feature maps of the four blocks at width 1."""
@@ -58,6 +58,10 @@ class VGGFeatures(nn.Module):
         """Return the pooled maps of the last block."""
         maps = self.blocks(self.input_norm(inputs[:, None]))
         return maps.mean((2, 3)) if self.global_pooling == "average" else maps.amax((2, 3))
+
+    def parameter_blocks(self) -> list[list[str]]:
+        """Return the names of the parameters by block."""
+        return blocks_of(self, [[block] for block in self.blocks])
 
 
 def build_vgg(argument: str, settings: Mapping[str, Any], generator: torch.Generator | None) -> Network:

@@ -11,9 +11,9 @@ from cohear.reports.pages import Table, picture
 def class_table(answers: Answered, title: str = "By label") -> Table:
     """Build the table of labels; a task has scores of its own, or else each label is mistaken for another."""
     task, classes, truth, answered = answers.task, answers.classes, answers.truth, answers.answered
-    n_clips, n_answers, n_right = (its.sum(axis=0) for its in (truth, answered, truth & answered))
+    n_clips, n_answers, n_right = answers.label_counts
     columns = {
-        "Clips": [str(n) for n in n_clips],
+        "Clips" if answers.n_clips == len(truth) else "Answers": [str(n) for n in n_clips],
         "Found": [share(*its) for its in zip(n_right, n_clips, strict=True)],
         "Right": [share(*its) for its in zip(n_right, n_answers, strict=True)],
     }
@@ -37,8 +37,9 @@ def confusions(answers: Answered) -> Markup | None:
     if answers.task.gives_several:
         return None
     counts = answers.truth.astype(np.int64).T @ answers.answered
-    drawn = plots.confusion_picture(counts, answers.classes)
-    return picture(drawn, "Confusions: labels in rows, answers in columns")
+    drawn = picture(plots.confusion_picture(counts, answers.classes), "Confusions: labels in rows, answers in columns")
+    frame = "figure" if len(answers.classes) <= plots.MOST_LARGE_CLASSES else "scroll whole"
+    return Markup('<div class="{}">{}</div>').format(frame, drawn)
 
 
 def share(n: int | np.integer, of: int | np.integer) -> str:

@@ -18,7 +18,7 @@ from cohear.reports import plots
 from cohear.reports.by_label import class_table, confusions
 from cohear.reports.experiments import Experiment, cell_of, closest, group_runs, mean, preset_text
 from cohear.reports.pages import WARNING, Table, count_text, nats_text, of_runs, picture, signed, write_page
-from cohear.reports.paired import compare_pairs, paired_table
+from cohear.reports.paired import Pair, compare_pairs, name_of_best, paired_table
 from cohear.runs.build import shown_recipe
 from cohear.runs.identity import ONE_READ
 from cohear.runs.run import Run
@@ -97,10 +97,14 @@ def comparison_tables(runs: Sequence[Run], error_over: ErrorOver = "folds") -> l
     if not runs:
         raise UserError("there is nothing to compare: give at least one finished run")
     experiments = group_runs(runs)
-    pairs, best = paired_table(compare_pairs(experiments)), _best(experiments)
+    return _tables(experiments, compare_pairs(experiments), error_over)
+
+
+def _tables(experiments: Sequence[Experiment], pairs: Sequence[Pair], error_over: ErrorOver) -> list[Table]:
+    best, tests = _best(experiments), paired_table(pairs)
     return [
-        _method_table(method_rows(experiments, error_over), runs, error_over),
-        *([pairs] if pairs else []),
+        _method_table(method_rows(experiments, error_over), error_over),
+        *([tests] if tests else []),
         class_table(answered_by(best.runs), named("By label", best, experiments)),
     ]
 
@@ -126,9 +130,10 @@ def write_comparison(
     Raises:
         UserError: as `comparison_tables`, or if the page cannot be written.
     """
-    tables, experiments = comparison_tables(runs, error_over), group_runs(runs)
-    rows, best = method_rows(experiments, error_over), _best(experiments)
-    found = verdict(answered_by(best.runs), best.runs, name=best.label if len(experiments) > 1 else "")
+    experiments = group_runs(runs)
+    rows, best, pairs = method_rows(experiments, error_over), _best(experiments), compare_pairs(experiments)
+    tables, name = _tables(experiments, pairs, error_over), name_of_best(best, experiments, pairs)
+    found = verdict(answered_by(best.runs), best.runs, name=name, among=len(experiments))
     place = write_page(
         out,
         "comparison.html",
@@ -170,7 +175,8 @@ def _figures(experiments: Sequence[Experiment]) -> Iterable[dict[str, Any]]:
         }
 
 
-def _method_table(rows: Sequence[MethodRow], runs: Sequence[Run], error_over: ErrorOver) -> Table:
+def _method_table(rows: Sequence[MethodRow], error_over: ErrorOver) -> Table:
+    runs = [run for row in rows for run in row.experiment.runs]
     header = ["Model", "Accuracy", "Improvement", "JSD, nats", "Runs"]
     cells = [
         [
@@ -227,7 +233,7 @@ def _notes(experiments: Sequence[Experiment], runs: Sequence[Run], error_over: E
             "Paper: Table 1 of Iqbal et al. 2021 (ESC-50, 5 folds, 72 epochs), which does not say over what "
             f"its standard error is; these runs: {presets}."
         )
-    yield from dict.fromkeys(WARNING + warning for run in runs for warning in run.metrics["warnings"])
+    yield from dict.fromkeys(WARNING + warning for run in runs for warning in run.warnings)
 
 
 def spread_text(experiments: Sequence[Experiment], error_over: ErrorOver = "folds") -> str:

@@ -10,7 +10,7 @@ from cohear.evaluation.robustness import error_rates, mean_corruption_error
 from cohear.judging.judged_runs import JudgedRun
 from cohear.reports.evaluation_report import judgement_of, mean_jsd, right_of
 
-SCHEMA = 1
+SCHEMA = 2
 """Raised when the meaning of a value in the JSON changes."""
 
 
@@ -22,6 +22,7 @@ def evaluation_values(judged: Sequence[JudgedRun]) -> dict[str, Any]:
 def _run_values(judged: JudgedRun) -> dict[str, Any]:
     record, clips, calibration = judged.run.record, judged.clips, judged.run.calibration
     right, corrupted = right_of(judged).tolist(), judged.right_when_corrupted
+    after = judgement_of(judged, calibration.temperature) if calibration.has_temperature else None
     values: dict[str, Any] = {
         "folder": str(judged.run.folder),
         "model": record.model,
@@ -34,7 +35,7 @@ def _run_values(judged: JudgedRun) -> dict[str, Any]:
         "warnings": list(clips.warnings),
         "calibration": calibration.to_json(),
         "as_trained": _judgement_values(judgement_of(judged)),
-        "after_temperature": _judgement_values(judgement_of(judged, calibration.temperature)),
+        "after_temperature": None if after is None else _judgement_values(after),
         "jsd": mean_jsd(judged.jsd),
         "agreement": [
             {

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Bool
 from markupsafe import Markup
 
+from cohear.data.wording import counted
 from cohear.evaluation.consistency import NAMES, UNITS, Perturbation
 from cohear.evaluation.corruptions import CORRUPTIONS, SEVERITIES
 from cohear.evaluation.judgement import Judgement, judge
@@ -15,7 +16,7 @@ from cohear.judging.judged_runs import JudgedRun
 from cohear.judging.verdict import Verdict, verdict
 from cohear.metrics.accuracy import wilson_interval
 from cohear.metrics.calibration import N_BINS
-from cohear.metrics.thresholds import FEWEST_ANSWERS, detections, false_alarms_per_hour
+from cohear.metrics.thresholds import FEWEST_ANSWERS, detections, false_alarms, false_alarms_per_hour
 from cohear.reports import plots
 from cohear.reports.by_label import class_table, confusions, share
 from cohear.reports.pages import Table, nats_text, of_runs, picture, write_page
@@ -110,7 +111,10 @@ def accuracy_sentence(judged: JudgedRun) -> str:
     made = judgement_of(judged)
     low, high = (100 * bound for bound in made.interval)
     count = f"{made.n_right} of {made.n_clips} {judged.run.task.words.clips_right} right"
-    return f"{count}: {made.accuracy:.2%}, 95% interval {low:.1f} to {high:.1f}%"
+    found = f"{count}: {made.accuracy:.2%}, 95% interval {low:.1f} to {high:.1f}%"
+    if (n_recordings := len({*judged.answered.recordings})) == made.n_clips:
+        return found
+    return f"{found} if the clips were independent, and they are of {counted(n_recordings, 'recording')}"
 
 
 def _probability_table(judged: JudgedRun) -> Table:
@@ -171,22 +175,19 @@ def _threshold_notes(judged: JudgedRun, counted: Bool[np.ndarray, "clip label"])
     yield (
         f"An answer at or above its label's threshold counts. Then: on {calibration.n_clips} validation clips, where "
         f"{calibration.precision:.0%} of the answers that count were to be right; of fewer than {FEWEST_ANSWERS} such "
-        "answers none is fitted, and it is a default. Here: on these clips."
+        "answers, or where too few are right, it is a default. Here: on these clips."
     )
-    is_background = ~judged.clips.truth.any(axis=1)
-    if background in judged.run.record.classes:
-        is_background |= judged.clips.truth[:, judged.run.record.classes.index(background)]
-    n_clips, clip_s = int(is_background.sum()), judged.clips.clip_s
+    n_alarms, n_clips = false_alarms(counted, judged.clips.truth, judged.run.record.classes, background)
+    clip_s = judged.clips.clip_s
     if n_clips == 0:
         yield "None of these clips is background, so nothing can be said of false alarms."
         return
-    n_alarms = int(counted[is_background].any(axis=1).sum())
     rates = [false_alarms_per_hour(n_alarms, n_clips, clip_s)]
     rates += [bound * 3600 / clip_s for bound in wilson_interval(n_alarms, n_clips)]
     rate, low, high = (f"{its:.0f}" if its >= 100 else f"{its:.2g}" for its in rates)
     yield (
         f"False alarms: {rate} per hour of background, 95% interval {low} to {high} ({n_alarms} of {n_clips} clips of "
-        f"{clip_s:g} s)."
+        f"{clip_s:g} s, taken as independent)."
     )
 
 

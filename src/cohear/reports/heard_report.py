@@ -13,6 +13,7 @@ from jaxtyping import Float32
 
 from cohear.data.audio_decoding import decode, resample
 from cohear.data.wording import counted
+from cohear.errors import UserError
 from cohear.reports import plots
 from cohear.reports.pages import Table, data_uri, mp3_bytes, picture, write_page
 
@@ -52,9 +53,9 @@ class HeardRecording:
         return None
 
     def hour_of(self, event: Event) -> str:
-        """Name the hour in which an event begins, by the clock or else of the recording; in the order of time."""
+        """Name the hour in which an event begins, by the clock or else of the recording."""
         if self.began is None:
-            return f"hour {int(event.start_s // 3600) + 1:2}"
+            return f"hour {int(event.start_s // 3600) + 1}"
         return f"{self.began + timedelta(seconds=event.start_s):%Y-%m-%d %H:00}"
 
 
@@ -66,6 +67,7 @@ def write_heard(
     labels: Table,
     sample_rate: int,
     log_mel: Callable[[Float32[np.ndarray, " time"]], Float32[np.ndarray, "band frame"]],
+    band_edges_hz: tuple[float, float] | None = None,
 ) -> Path:
     """Write the page.
 
@@ -77,12 +79,13 @@ def write_heard(
         labels: how many events each label has, and on what its threshold rests.
         sample_rate: Hz, at which the classifier hears.
         log_mel: what the classifier sees of a waveform, dB.
+        band_edges_hz: the lowest and the highest frequency of its bands, to write beside pictures; None: nothing is.
 
     Returns:
         Where the page lies.
 
     Raises:
-        UserError: where a recording can no longer be read, or the page cannot be written.
+        UserError: where the page cannot be written.
     """
     counts = Counter(event.label for recording in recordings for event in recording.events)
     n_events, length_s = counts.total(), sum(recording.duration_s for recording in recordings)
@@ -101,6 +104,7 @@ def write_heard(
         timelines=[_timeline(recording, names) for recording in drawn if recording.events],
         n_not_drawn=sum(bool(recording.events) for recording in recordings if recording not in drawn),
         n_without=sum(not recording.events for recording in recordings),
+        khz=plots.khz_marks(*band_edges_hz) if band_edges_hz else (),
         heard=_cards([label for label in names if counts[label]], recordings, sample_rate, log_mel),
     )
 
@@ -113,7 +117,8 @@ def _hours(recordings: Sequence[HeardRecording], labels: Sequence[str]) -> Table
             by_hour.setdefault(recording.hour_of(event), Counter())[event.label] += 1
     if len(by_hour) < 2:
         return None
-    rows = tuple((hour, *(str(by_hour[hour][label]) for label in labels)) for hour in sorted(by_hour))
+    in_order = sorted(by_hour, key=lambda hour: (len(hour), hour))  # hour 9 before hour 10
+    rows = tuple((hour, *(str(by_hour[hour][label]) for label in labels)) for hour in in_order)
     return Table("Events by hour", ("Hour", *labels), rows, ())
 
 
@@ -159,18 +164,24 @@ def _cards(
     sample_rate: int,
     log_mel: Callable[[Float32[np.ndarray, " time"]], Float32[np.ndarray, "band frame"]],
 ) -> list[Mapping[str, Any]]:
-    """Make the pictures and sounds of some events of each label; all pictures have the same colors."""
+    """Make the pictures and sounds of some events of each label; all pictures have the same colors.
+
+    An event that cannot be decoded again has none: its recording is damaged or gone, and the rest is worth a page.
+    """
     made = []
     for label in labels:
         for kind, event, recording in _chosen(label, recordings):
             end_s = min(event.end_s, event.start_s + _LONGEST_S, recording.duration_s)
-            audio = decode(recording.path, event.start_s, end_s)
+            try:
+                audio = decode(recording.path, event.start_s, end_s)
+            except UserError:
+                continue
             waveform = resample(audio.waveform, audio.sample_rate, sample_rate)
             made.append((label, kind, event, recording, waveform, log_mel(waveform)))
     loudest_db = max((float(seen.max()) for *_, seen in made), default=0.0)
-    cards: dict[str, list[dict[str, Any]]] = {label: [] for label in labels}
+    cards: dict[str, list[dict[str, Any]]] = {}
     for label, kind, event, recording, waveform, seen in made:
-        cards[label].append(
+        cards.setdefault(label, []).append(
             {
                 "kind": kind,
                 "where": f"{recording.path.name}, {_clock(event.start_s)}",

@@ -20,7 +20,7 @@ import soxr
 from jaxtyping import Float
 from markupsafe import Markup, escape
 
-from cohear.data.wording import MARKUP_OF_SENTENCES, duration_text, no_markdown
+from cohear.data.wording import duration_text, no_markdown, sentence_markdown
 from cohear.runs.run import Run
 from cohear.runtime.files import explain_disk_errors, write_text
 
@@ -75,7 +75,7 @@ def count_text(counts: Iterable[int], noun: str) -> str:
 def to_text(table: Table, width: int = 80) -> str:
     """Render a table for a terminal, names and notes wrapped so that lines fit in `width`.
 
-    Words are never torn: a table whose numbers leave less than the longest word of a name is wider than `width`.
+    Words are never torn: where the numbers leave less than the longest word of a name, each has a line of its own.
 
     Example:
         >>> print(to_text(Table("Clips", ("Class", "n"), (("dog", "8"), ("rain", "12")), ("Made up.",))))
@@ -93,6 +93,19 @@ def to_text(table: Table, width: int = 80) -> str:
     room = width - sum(widths[1:]) - 2 * len(widths[1:])
     longest_word = max(len(word) for line in lines for word in line[0].split() or [""])
     widths[0] = min(widths[0], max(room, longest_word))
+    notes = [line for note in table.notes for line in textwrap.wrap(note, width, break_on_hyphens=False)]
+    end = ["", *notes] if notes else []
+    if longest_word > room:
+        named = max(map(len, table.header[1:]), default=0)
+        stacked = [
+            line
+            for name, *cells in table.rows
+            for line in (
+                name,
+                *(f"  {what:<{named}}  {its}" for what, its in zip(table.header[1:], cells, strict=True)),
+            )
+        ]
+        return "\n".join([table.title, "", *stacked, *end])
 
     def render(cells: tuple[str, ...]) -> list[str]:
         first, *more = textwrap.wrap(cells[0], widths[0] or 1, break_long_words=False, break_on_hyphens=False) or [""]
@@ -101,8 +114,7 @@ def to_text(table: Table, width: int = 80) -> str:
 
     body = [text for row in table.rows for text in render(row)]
     rule = "-" * (sum(widths) + 2 * len(widths[1:]))
-    notes = [line for note in table.notes for line in textwrap.wrap(note, width, break_on_hyphens=False)]
-    return "\n".join([table.title, "", *render(table.header), rule, *body, *([""] if notes else []), *notes])
+    return "\n".join([table.title, "", *render(table.header), rule, *body, *end])
 
 
 def to_markdown(table: Table) -> str:
@@ -113,8 +125,8 @@ def to_markdown(table: Table) -> str:
 
     rule = "|---|" + "---:|" * (len(table.header) - 1)
     rows = [render(table.header), rule, *(render(row) for row in table.rows)]
-    notes = (MARKUP_OF_SENTENCES.sub(r"\\\g<0>", note) for note in table.notes)
-    return "\n".join([f"**{no_markdown(table.title)}**", "", *rows, *(text for note in notes for text in ("", note))])
+    notes = (text for note in table.notes for text in ("", sentence_markdown(note)))
+    return "\n".join([f"**{no_markdown(table.title)}**", "", *rows, *notes])
 
 
 def to_html(table: Table) -> Markup:

@@ -115,15 +115,36 @@ def compare_pairs(
 
 def paired_table(pairs: Sequence[Pair], title: str = "Paired tests") -> Table | None:
     """Build the table of tests; None where there are no pairs."""
-    tested = [(pair, pair.comparison) for pair in pairs if pair.comparison]
-    corrected = holm([comparison.test.p_value for _, comparison in tested])
-    rows = tuple(
-        _cells(pair.name, comparison, float(p), len(tested))
-        for (pair, comparison), p in zip(tested, corrected, strict=True)
-    )
-    significant = [pair.name for (pair, _), p in zip(tested, corrected, strict=True) if p < SIGNIFICANCE]
+    tested = _tested(pairs)
+    rows = tuple(_cells(pair.name, comparison, p, len(tested)) for pair, comparison, p in tested)
+    significant = [pair.name for pair, _, p in tested if p < SIGNIFICANCE]
     header = ("Pair", "Points", "95% interval", "p", "Holm p", "Detectable", "n")
     return Table(title, header, rows, tuple(_notes(pairs, significant))) if pairs else None
+
+
+def name_of_best(best: Experiment, experiments: Sequence[Experiment], pairs: Sequence[Pair]) -> str:
+    """Name the experiment with the best number, and say so where tests did not find it better than every other.
+
+    Args:
+        best: the experiment.
+        experiments: it and the others; where there are none, the name is empty.
+        pairs: what was tested.
+    """
+    if len(experiments) == 1:
+        return ""
+    worse = {
+        pair.b if comparison.test.difference > 0 else pair.a
+        for pair, comparison, p in _tested(pairs)
+        if p < SIGNIFICANCE and best is (pair.a if comparison.test.difference > 0 else pair.b)
+    }
+    return best.label if len(worse) == len(experiments) - 1 else f"{best.label}, whose lead may be chance"
+
+
+def _tested(pairs: Sequence[Pair]) -> list[tuple[Pair, Comparison, float]]:
+    """Return the pairs that were tested, each with its p-value corrected for their number."""
+    tested = [(pair, pair.comparison) for pair in pairs if pair.comparison]
+    corrected = holm([comparison.test.p_value for _, comparison in tested])
+    return [(*both, float(p)) for both, p in zip(tested, corrected, strict=True)]
 
 
 def _pairs(experiments: Sequence[Experiment]) -> Iterable[tuple[Experiment, Experiment]]:

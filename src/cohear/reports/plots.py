@@ -24,19 +24,21 @@ from cohear.evaluation.consistency import NAMES, PERTURBATIONS, UNITS
 from cohear.evaluation.corruptions import CORRUPTIONS, SEVERITIES
 from cohear.metrics.accuracy import wilson_interval
 from cohear.metrics.calibration import ReliabilityBin
-from cohear.models.log_mel import POWER_FLOOR
+from cohear.models.log_mel import POWER_FLOOR, hz_to_mel, mel_to_hz
 from cohear.reports.experiments import Experiment
 from cohear.runs.run import Run
 
 Part = Literal["train", "test"]
 
-WIDTH_IN = 5.4
-"""So wide that the text can be read when a page shows a picture across the width of a phone."""
+WIDTH_IN = 5.0
+"""So wide that the text can be read when a page shows a picture across a phone, or three side by side."""
 STYLE: dict[Any, Any] = {
     # A `matplotlibrc` where a command is given may be somebody else's: it chooses fonts, and above all sets no TeX.
     **{name: value for name, value in mpl.rcParamsDefault.items() if not name.startswith(("backend", "font."))},
     "text.parse_math": False,  # labels are other people's, and no formulas
     "font.size": 12.5,
+    "figure.labelsize": "medium",
+    "axes.titlesize": "medium",
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
@@ -67,12 +69,14 @@ _METHOD_STYLES = {
 _MORE_COLORS = ("#cc79a7", "#56b4e9", "#b8860b", "#000000")
 """For a second experiment of the same method."""
 _LONGEST_LINE = 36
-"""Letters of a name in a picture."""
-_SHORT_LINE = 18
-"""Letters of a name of which two stand side by side."""
-_MOST_ANNOTATED_CLASSES = 12
+"""Letters across a picture."""
+_SHORT_LINE = 24
+"""Letters of a name beside a plot."""
+_PANEL_LINE = 22
+"""Letters above one of two panels."""
+MOST_LARGE_CLASSES = 12
+"""Of a matrix that a phone shows whole, with its counts."""
 _COLUMNS = 2
-_SMALL = {**STYLE, "font.size": 12, "legend.fontsize": 12, "axes.titlesize": 11.5}
 
 
 class Line(NamedTuple):
@@ -110,7 +114,7 @@ Points = dict[int, float]
 def svg(figure: Figure) -> bytes:
     """Write a figure as SVG, the same bytes for the same figure."""
     output = io.StringIO()
-    figure.savefig(output, format="svg", metadata={"Date": None, "Creator": None})
+    figure.savefig(output, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     return _NOT_XML.sub("?", output.getvalue()).encode()
 
 
@@ -119,7 +123,7 @@ def training_curves(run: Run) -> bytes:
     parts = (
         ("loss", Line("total", "#000000", "-")),
         ("classification", Line("classification", "#0072b2", "--")),
-        ("consistency", Line("consistency (unweighted)", "#d55e00", "-.")),
+        ("consistency", Line("consistency, unweighted", "#d55e00", "-.")),
     )
     with mpl.rc_context(STYLE):
         figure = Figure((WIDTH_IN, 4.6), layout="constrained")
@@ -128,7 +132,7 @@ def training_curves(run: Run) -> bytes:
         upper.set(ylabel="training loss, nats", xlabel=None)
         _draw_curves(lower, [(Line("_", "#d55e00", "-"), [_points(run, "consistency_weight")])])  # without a legend
         lower.set(ylabel="weight")
-        return svg(figure)
+        return _with_legend(figure, upper)
 
 
 def tracked_curves(run: Run, quantity: Literal["accuracy", "jsd"]) -> bytes:
@@ -168,20 +172,21 @@ def experiment_lines(experiments: Sequence[Experiment]) -> list[Line]:
     more, used, lines = iter(_MORE_COLORS * len(experiments)), set(), []
     for experiment in experiments:
         color, dashes = _METHOD_STYLES[experiment.method]
-        lines.append(Line(_wrapped(experiment.label), next(more) if experiment.method in used else color, dashes))
+        name = _wrapped(experiment.label, _LONGEST_LINE)
+        lines.append(Line(name, next(more) if experiment.method in used else color, dashes))
         used.add(experiment.method)
     return lines
 
 
-def _wrapped(label: str) -> str:
-    """Break a long name, as one of settings, into lines that leave room for the picture."""
-    return "\n".join(textwrap.wrap(label, _LONGEST_LINE))
+def _wrapped(label: str, width: int) -> str:
+    """Break a long name, as one of settings, into lines of so many letters, which leave room for the picture."""
+    return "\n".join(textwrap.wrap(label, width, break_on_hyphens=False))
 
 
 def accuracy_by_model(rows: Sequence[tuple[Experiment, float | None]]) -> bytes:
     """Draw each model's mean accuracy with its standard error, in [0, 1], and its folds as dots (SVG)."""
     with mpl.rc_context(STYLE):
-        labels = [_wrapped(experiment.label) for experiment, _ in rows]
+        labels = [_wrapped(experiment.label, _SHORT_LINE) for experiment, _ in rows]
         n_lines = sum(1 + label.count("\n") for label in labels)
         figure = Figure((WIDTH_IN, 1.0 + 0.34 * n_lines), layout="constrained")
         axes = figure.subplots()
@@ -201,17 +206,18 @@ def accuracy_by_model(rows: Sequence[tuple[Experiment, float | None]]) -> bytes:
 def confusion_picture(counts: Int64[np.ndarray, "label label"], classes: Sequence[str]) -> bytes:
     """Draw a confusion matrix, each row as shares of its class, with counts where there is room (SVG)."""
     n_classes = len(classes)
+    is_large = n_classes <= MOST_LARGE_CLASSES
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    size = min(max(WIDTH_IN, 0.17 * n_classes), 9.0)
-    with mpl.rc_context({**STYLE, "axes.grid": False, "font.size": 11 if n_classes <= 12 else 7}):
+    size = max(WIDTH_IN, 0.19 * n_classes)
+    framed: dict[Any, Any] = {"axes.grid": False, "axes.spines.top": True, "axes.spines.right": True}
+    with mpl.rc_context({**STYLE, **framed, "font.size": STYLE["font.size"] if is_large else 8.5}):
         figure = Figure((size, size), layout="constrained")
         axes = figure.subplots()
-        axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, interpolation="nearest")
-        if n_classes <= _MOST_ANNOTATED_CLASSES:
-            for row, column in zip(*np.nonzero(counts), strict=True):
-                ink = "white" if shares[row, column] > 0.55 else "black"
-                text = str(counts[row, column])
-                axes.text(column, row, text, ha="center", va="center", color=ink, fontsize=11)
+        seen = np.where(counts > 0, shares, np.nan)  # nothing is the page's own color, by day and by night
+        axes.imshow(seen, cmap="Blues", vmin=0, vmax=1, interpolation="nearest")
+        for row, column in zip(*np.nonzero(counts), strict=True) if is_large else ():
+            ink = "white" if shares[row, column] > 0.55 else "black"
+            axes.text(column, row, str(counts[row, column]), ha="center", va="center", color=ink)
         axes.set_xticks(range(n_classes), classes, rotation=90)
         axes.set_yticks(range(n_classes), classes)
         axes.set(xlabel="answered", ylabel="label")
@@ -232,6 +238,17 @@ def log_mel_png(log_mel: Float[np.ndarray, "band frame"], loudest_db: float) -> 
     return output.getvalue()
 
 
+def khz_marks(f_min: float, f_max: float) -> tuple[str, str, str]:
+    """Return kHz to write beside a picture of mel bands: at its top, its middle and its bottom.
+
+    Args:
+        f_min: the lowest frequency of the lowest band, Hz.
+        f_max: the highest of the highest, Hz.
+    """
+    top, middle, bottom = mel_to_hz(np.linspace(hz_to_mel(f_max), hz_to_mel(f_min), 3)) / 1000
+    return f"{top:.3g} kHz", f"{middle:.3g}", f"{bottom:.3g}"
+
+
 def reliability_diagram(lines: Sequence[tuple[Line, Sequence[ReliabilityBin]]]) -> bytes:
     """Draw shares of right answers over their probabilities; of one or two lines with 95 % intervals (Wilson)."""
     with mpl.rc_context(STYLE):
@@ -245,13 +262,13 @@ def reliability_diagram(lines: Sequence[tuple[Line, Sequence[ReliabilityBin]]]) 
             bars = np.abs(100 * np.array(ends).T - y) if len(lines) <= 2 else None
             axes.errorbar(x, y, bars, elinewidth=0.8, capsize=2, **_style(line))
         axes.set(xlim=(0, 100), ylim=(0, 102), xlabel="probability, %", ylabel="right, %", aspect="equal")
-        return _with_legend(figure, axes, len(lines) + 1)
+        return _with_legend(figure, axes)
 
 
 def corruption_panels(models: Sequence[Robustness]) -> bytes:
     """Draw the accuracy under each corruption over its severity, one small plot for each, and last their mean."""
     n_rows = -(-(len(CORRUPTIONS) + 1) // _COLUMNS)
-    with mpl.rc_context(_SMALL):
+    with mpl.rc_context(STYLE):
         figure = Figure((WIDTH_IN, 0.5 + 1.8 * n_rows), layout="constrained")
         panels = figure.subplots(n_rows, _COLUMNS, sharex=True, sharey=True).ravel()
         for place, axes in enumerate(panels[: len(CORRUPTIONS) + 1]):
@@ -266,19 +283,19 @@ def corruption_panels(models: Sequence[Robustness]) -> bytes:
             title = "mean of all"
             if not is_mean:
                 its = CORRUPTIONS[place]
-                title = f"{its.name}\n{its.levels[0]:g} to {its.levels[-1]:g} {its.unit}"
+                title = f"{its.name}\n" + _wrapped(f"{its.levels[0]:g} to {its.levels[-1]:g} {its.unit}", _PANEL_LINE)
             axes.set_title(title, loc="left")
             axes.set(xlim=(-0.2, len(SEVERITIES) + 0.2), ylim=(0, 100), xticks=range(len(SEVERITIES) + 1))
         for axes in panels[len(CORRUPTIONS) + 1 :]:
             axes.set_axis_off()
-        figure.supxlabel("severity (0: clean)", fontsize=11)
-        figure.supylabel("accuracy, %", fontsize=11)
-        return _with_legend(figure, panels[0], len(models))
+        figure.supxlabel("severity (0: clean)")
+        figure.supylabel("accuracy, %")
+        return _with_legend(figure, panels[0])
 
 
 def agreement_panels(models: Sequence[Agreements]) -> bytes:
     """Draw divergence and flips over the strength of each transform."""
-    with mpl.rc_context(_SMALL):
+    with mpl.rc_context(STYLE):
         figure = Figure((WIDTH_IN, 4.4), layout="constrained")
         panels = figure.subplots(2, len(NAMES), sharex="col", sharey="row", squeeze=False)
         for column, (kind, title) in enumerate(NAMES.items()):
@@ -288,18 +305,22 @@ def agreement_panels(models: Sequence[Agreements]) -> bytes:
                 for row, values in enumerate((model.jsd, 100 * model.flipped)):
                     panels[row, column].plot(strengths, values[places], **_style(model.line))
             panels[0, column].set_title(title, loc="left")
-            panels[1, column].set_xlabel(UNITS[kind])
+            panels[1, column].set_xlabel(_wrapped(UNITS[kind], _PANEL_LINE // 2))
+            panels[1, column].set_xticks([*strengths[:1], *strengths[-1:]])
         for row, label in enumerate(("JSD, nats", "flips, %")):
             panels[row, 0].set_ylabel(label)
             panels[row, 0].set_ylim(bottom=0)
-        return _with_legend(figure, panels[0, 0], len(models))
+        return _with_legend(figure, panels[0, 0])
 
 
-def _with_legend(figure: Figure, axes: Axes, n_lines: int) -> bytes:
-    if n_lines > 1:
-        handles, labels = axes.get_legend_handles_labels()
-        is_short = all(len(line) <= _SHORT_LINE for label in labels for line in label.split("\n"))
-        figure.legend(handles, labels, loc="outside upper left", ncols=1 + is_short)
+def _with_legend(figure: Figure, axes: Axes) -> bytes:
+    """Name the lines above everything, where names have the whole width; two in a row if they fit."""
+    handles, labels = axes.get_legend_handles_labels()
+    if handles:
+        longest = [max(map(len, label.split("\n"))) for label in labels]
+        half = -(-len(labels) // 2)
+        fits = max(longest[:half]) + max(longest[half:], default=0) <= _LONGEST_LINE
+        figure.legend(handles, labels, loc="outside upper left", ncols=1 + fits)
     return svg(figure)
 
 
@@ -315,7 +336,7 @@ def _curves(curves: Sequence[tuple[Line, Sequence[Points]]], y_label: str) -> by
         axes = figure.subplots()
         _draw_curves(axes, curves)
         axes.set_ylabel(y_label)
-        return svg(figure)
+        return _with_legend(figure, axes)
 
 
 def _points(run: Run, key: str, scale: float = 1.0) -> Points:
@@ -338,6 +359,3 @@ def _draw_curves(axes: Axes, curves: Sequence[tuple[Line, Sequence[Points]]]) ->
     axes.set_xlabel("epochs trained")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.set_ylim(bottom=0)
-    if axes.get_legend_handles_labels()[0]:  # above the curves, which leave no corner free for sure
-        is_long = any("\n" in label for label in axes.get_legend_handles_labels()[1])
-        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=1 if is_long else 2)

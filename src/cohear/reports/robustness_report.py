@@ -32,7 +32,7 @@ from cohear.reports.evaluation_report import (
 )
 from cohear.reports.experiments import Experiment, cell_of, group_runs
 from cohear.reports.pages import WARNING, Table, of_runs, picture, write_page
-from cohear.reports.paired import Answer, Answers, Pair, compare_pairs, paired_table
+from cohear.reports.paired import Answer, Answers, Pair, compare_pairs, name_of_best, paired_table
 from cohear.reports.plots import Line, Robustness
 
 
@@ -145,11 +145,13 @@ def write_robustness(judged: Sequence[JudgedRun], out: Path) -> tuple[Path, Verd
         UserError: where two runs are the same, or the page cannot be written.
     """
     experiments = judged_experiments(judged)
-    best = _best(experiments)
-    name = best.label if len(experiments) > 1 else ""
-    found = verdict(best.answered, best.experiment.runs, is_own=best.judged[0].is_own, name=name)
+    best, tested = _best(experiments), _tested_pairs(experiments)
+    name = name_of_best(best.experiment, [its.experiment for its in experiments], tested["clean"])
+    found = verdict(
+        best.answered, best.experiment.runs, is_own=best.judged[0].is_own, name=name, among=len(experiments)
+    )
     pairs = list(zip(plots.experiment_lines([its.experiment for its in experiments]), experiments, strict=True))
-    tables = comparison_tables(experiments)
+    tables = _tables(experiments, tested)
     place = write_page(
         out,
         "robustness.html",
@@ -173,7 +175,11 @@ def write_robustness(judged: Sequence[JudgedRun], out: Path) -> tuple[Path, Verd
 
 def comparison_tables(experiments: Sequence[JudgedExperiment]) -> list[Table]:
     """Return the tables of several runs, in the order in which they are read, last the best one's labels."""
-    paired = [paired_table(pairs, f"Paired tests, {kind} clips") for kind, pairs in _tested_pairs(experiments).items()]
+    return _tables(experiments, _tested_pairs(experiments))
+
+
+def _tables(experiments: Sequence[JudgedExperiment], tested: dict[str, list[Pair]]) -> list[Table]:
+    paired = [paired_table(pairs, f"Paired tests, {kind} clips") for kind, pairs in tested.items()]
     by_corruption = [_corruptions_table(experiments)] if experiments[0].is_corrupted else []
     best = _best(experiments)
     by_label = class_table(best.answered, named("By label", best.experiment, [its.experiment for its in experiments]))

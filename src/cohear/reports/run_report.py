@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 from markupsafe import Markup
 
 from cohear.evaluation.measure import N_VIEWS
@@ -16,7 +17,6 @@ from cohear.judging.shown_clips import ShownClip, ShownView
 from cohear.judging.verdict import answered_by, verdict_on
 from cohear.metrics.accuracy import wilson_interval
 from cohear.metrics.thresholds import FEWEST_ANSWERS
-from cohear.models.log_mel import hz_to_mel, mel_to_hz
 from cohear.objectives import largest_divergence
 from cohear.reports import plots
 from cohear.reports.by_label import class_table, confusions
@@ -25,6 +25,8 @@ from cohear.runs.config import setting_values
 from cohear.runs.run import Run
 
 _N_ANSWERS = 3
+_SILENCE = 1e-5
+"""Of full scale, up to which nothing is heard."""
 
 
 def write_run_report(run: Run, strips: Sequence[ShownClip] = ()) -> Path:
@@ -62,9 +64,11 @@ def write_run_report(run: Run, strips: Sequence[ShownClip] = ()) -> Path:
     )
 
 
-def _band_edges(run: Run) -> tuple[float, float]:
+def _band_edges(run: Run) -> tuple[float, float] | None:
     """Return the lowest and the highest frequency that a run hears, Hz."""
     front_end = run.config.front_end
+    if front_end.filters == "kaldi":  # another scale
+        return None
     return front_end.f_min, front_end.f_max or run.config.data.sample_rate / 2
 
 
@@ -93,7 +97,7 @@ def _content(run: Run) -> dict[str, Any]:
     return {
         "run": run,
         "trained": how_trained(run),
-        "data_notes": [note.rstrip(".") for note in run.metrics["data_notes"]],
+        "data_notes": [note.rstrip(".") for note in run.data_notes],
         "curves": _curves(run),
         "calibration": calibration,
         "fewest_answers": FEWEST_ANSWERS,
@@ -122,20 +126,20 @@ def _curves(run: Run) -> dict[str, Markup]:
     return drawn
 
 
-def _khz_marks(f_min: float, f_max: float) -> list[tuple[str, int]]:
-    """Choose kHz to write on a picture of mel bands, each with its height in percent of the picture."""
-    marked_hz = mel_to_hz(np.linspace(hz_to_mel(f_min), hz_to_mel(f_max), 3)).tolist()
-    return [(f"{hz / 1000:.3g}", at) for hz, at in zip(marked_hz, (2, 46, 86), strict=True)]  # text is a tenth high
+def _silent_percent(waveform: Float[np.ndarray, " time"]) -> float:
+    """Say how much of a waveform's end is nothing at all, as where a short clip is filled up."""
+    sounding = np.flatnonzero(np.abs(waveform) > _SILENCE)
+    return 100 - 100 * (int(sounding[-1]) + 1 if len(sounding) else 0) / len(waveform)
 
 
-def _strip(clip: ShownClip, n_choices: int, hz: tuple[float, float]) -> dict[str, Any]:
+def _strip(clip: ShownClip, n_choices: int, hz: tuple[float, float] | None) -> dict[str, Any]:
     loudest_db = max(float(view.log_mel.max()) for view in clip.views)
     return {
         "path": clip.path,
         "label": ", ".join(clip.labels) or "none of the labels",
         "jsd": clip.jsd,
         "largest_jsd": largest_divergence(len(clip.views), n_choices),
-        "khz": _khz_marks(*hz),
+        "khz": plots.khz_marks(*hz) if hz else (),
         "views": [_card(clip, view, loudest_db) for view in clip.views],
     }
 
@@ -145,6 +149,7 @@ def _card(clip: ShownClip, view: ShownView, loudest_db: float) -> dict[str, Any]
     shown = order[:_N_ANSWERS] + [k for k in order[_N_ANSWERS:] if clip.classes[k] in clip.labels]
     return {
         "description": view.description,
+        "silent_percent": _silent_percent(view.waveform),
         "picture": picture(plots.log_mel_png(view.log_mel, loudest_db), f"Log-mel spectrogram, {view.description}"),
         "sound": data_uri(mp3_bytes(view.waveform, clip.sample_rate), "audio/mpeg"),
         "answers": [

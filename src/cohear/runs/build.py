@@ -97,7 +97,10 @@ def build_log_mel(config: Config) -> LogMel:
     Raises:
         UserError: where its mel bands cannot be made.
     """
-    return LogMel(config.data.sample_rate, **config.front_end.model_dump())
+    kind, options = LogMel, config.front_end.model_dump(exclude={"filters"})
+    if config.front_end.filters == "kaldi":
+        from cohear.models.kaldi_log_mel import KaldiLogMel as kind  # few networks hear so
+    return kind(config.data.sample_rate, **options)
 
 
 def build_transform(config: Config, recipe: str | None = None) -> Transform | None:
@@ -200,7 +203,10 @@ def build_network(config: Config, n_classes: int) -> NetworkWithHead:
     generator = torch.Generator().manual_seed(int(keys.key(config.seed, "weights") >> 1))
     options = config.network
     settings = {**options.model_dump(exclude={"name"}), "n_bands": n_bands(config)}
-    return build_by_name(options.name, settings, n_classes, generator)
+    network = build_by_name(options.name, settings, n_classes, generator)
+    if options.trained_blocks is not None:
+        network.train_last(options.trained_blocks)
+    return network
 
 
 def n_bands(config: Config) -> int:
@@ -262,6 +268,7 @@ def build_schedule(
             offset=options.ramp_offset,
         ),
         weight_decay=optimizer.weight_decay,
+        layer_decay=optimizer.layer_decay,
         averaging_epochs=optimizer.averaging_epochs,
         mixup=training.mixup,
         draws_classes_equally=training.balance == "sampling",

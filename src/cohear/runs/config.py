@@ -157,9 +157,14 @@ class FrontEndConfig(_Section):
     """Hz, lower edge of the lowest band."""
     f_max: Annotated[PositiveFloat | None, _PICTURED] = None
     """Hz, upper edge of the highest band; unset: half the sample rate."""
+    filters: Annotated[Literal["slaney", "kaldi"], _PICTURED] = "slaney"
+    """The bands: `slaney` as librosa's, or `kaldi` with frames and pre-emphasis as Kaldi's, which AST hears."""
 
 
-_ON_ENCODER = Setting(not_of=("vgg", "timm"))
+_OTHERS = ("timm", "encoder", "transformers")
+HEAR_SPECTROGRAMS = ("vgg", "timm", "transformers")
+"""Networks that hear spectrograms."""
+_ON_ENCODER = Setting(not_of=HEAR_SPECTROGRAMS)
 
 
 class EncoderConfig(_Section):
@@ -183,7 +188,7 @@ class EncoderConfig(_Section):
     """What the loudest sample of a window is scaled to, its mean being zero; unset: windows are left as they are."""
     pooling: Annotated[Literal["mean", "max"], _ON_ENCODER] = "mean"
     """How the embeddings of a clip's windows become one."""
-    n_views: Annotated[Positive, Setting(methods=("standard", "bda", "consistency"), not_of=("vgg", "timm"))] = 8
+    n_views: Annotated[Positive, Setting(methods=("standard", "bda", "consistency"), not_of=HEAR_SPECTROGRAMS)] = 8
     """Transformed views that are made of each clip, once; epochs draw theirs from these."""
 
     def heard_by(self) -> dict[str, Any]:
@@ -199,17 +204,24 @@ class NetworkConfig(_Section):
     """What hears the spectrograms, or stands on an encoder."""
 
     name: Annotated[str, Field(min_length=1), Setting()] = "vgg"
-    """`vgg`, `timm:MODEL` (of PyTorch Image Models, as `timm:resnet10t`), `encoder` (what stands on one), or what an
-    installed package brings."""
-    hidden: Annotated[Count, Setting(not_of=("vgg", "timm"))] = 0
+    """`vgg`, `timm:MODEL` (of PyTorch Image Models, as `timm:resnet10t`), `encoder` (what stands on one), what an
+    installed package brings, or with pretrained weights `transformers:FOLDER` (AST, CLAP) or `timm:local-dir:FOLDER`.
+    """
+    folder: Annotated[str | None, Setting("shown")] = None
+    """Where its pretrained weights came from; unset: from the name, or drawn."""
+    architecture: Annotated[str | None, Setting(not_of=("vgg", "encoder"))] = None
+    """What it is, as JSON; unset: as its folder says."""
+    trained_blocks: Annotated[Count | None, Setting()] = None
+    """Train its last blocks only; 0: only the linear layer after it; unset: all."""
+    hidden: Annotated[Count, Setting(not_of=HEAR_SPECTROGRAMS)] = 0
     """Units of a hidden layer between an encoder and the linear layer; 0: there is none."""
-    width: Annotated[float, Field(gt=0, le=64), Setting(not_of=("timm", "encoder"))] = 1.0
+    width: Annotated[float, Field(gt=0, le=64), Setting(not_of=_OTHERS)] = 1.0
     """Factor on the feature maps 64, 128, 256, 512; of the VGG alone."""
-    pooling: Annotated[Literal["max", "average"], Setting(not_of=("timm", "encoder"))] = "max"
+    pooling: Annotated[Literal["max", "average"], Setting(not_of=_OTHERS)] = "max"
     """Of 2x2 cells after each block; of the VGG alone."""
-    global_pooling: Annotated[Literal["max", "average"], Setting(not_of=("encoder",))] = "average"
+    global_pooling: Annotated[Literal["max", "average"], Setting(not_of=("encoder", "transformers"))] = "average"
     """Over bands and frames before the linear layer."""
-    normalize_input: Annotated[bool, Setting()] = True
+    normalize_input: Annotated[bool, Setting(not_of=("transformers",))] = True
     """A one-channel batch norm before the first convolution."""
 
 
@@ -254,6 +266,8 @@ class OptimizerConfig(_Section):
     """By steps the learning rate is multiplied by it ..."""
     decay_epochs: Annotated[PositiveFloat, Setting(is_schedule=True)] = 2.0
     """... after every so many epochs."""
+    layer_decay: Annotated[float, Field(gt=0, le=1), Setting()] = 1.0
+    """The learning rate of each block of the network is that of the block after it times this."""
     averaging_epochs: Annotated[float, Field(ge=0), Setting(is_schedule=True)] = 0.0
     """Measure and keep a moving average of the weights over about so many epochs; 0: the last ones."""
 

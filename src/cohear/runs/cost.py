@@ -164,8 +164,9 @@ def needed_bytes(plan: Plan, free: int | None = None) -> int:
     """
     config, n_classes, n_train = plan.config, len(plan.data.store.classes), len(plan.split.train)
     n_copies = bool(config.optimizer.averaging_epochs) + (config.training.patience is not None)
-    n_weights = sum(one.numel() for one in build_on_meta(config, n_classes).parameters())
-    weights = (_PER_WEIGHT + 4 * n_copies) * n_weights
+    weights = 0
+    for one in build_on_meta(config, n_classes).parameters():
+        weights += ((_PER_WEIGHT if one.requires_grad else 4) + 4 * n_copies) * one.numel()
     if free is not None and weights > free:
         return weights
     items = build_schedule(config).items

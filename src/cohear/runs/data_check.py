@@ -51,7 +51,9 @@ def check_data(
         check_settings(config)
         least = build_on_meta(config).body.input.min_frames
         shortest_s = build_front_end(config).least_samples(least) / rate
-    form = TrainingForm(rate, config.data.clip_s, shortest_s=shortest_s, short=config.data.short)
+    form = TrainingForm(
+        rate, config.data.clip_s, shortest_s=shortest_s, short=config.data.short, windows=config.data.windows
+    )
     found = survey(listing.dataset, on_progress)
     notes: tuple[str, ...] = ()
     with noted():

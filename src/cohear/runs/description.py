@@ -132,6 +132,8 @@ class Description(_Part):
         about, changes = self.provenance, dict[str, Any]()
         if self.encoder.file is not None:
             changes["encoder"] = self.encoder.model_copy(update={"file": Path(self.encoder.file).name})
+        if self.network.folder is not None:
+            changes["network"] = self.network.model_copy(update={"folder": Path(self.network.folder).name})
         if about is None:
             return self.model_copy(update=changes)
         recipe = parse_recipe(about.transform).text(names_sounds=False)

@@ -152,6 +152,8 @@ class _Execution:
         self.network = build_network(self.config, len(self.store.classes))
         if plan.data.listing.initial is not None:
             plan.data.listing.initial.begin(self.network, tuple(self.store.classes))
+        elif plan.data.listing.pretrained is not None:
+            plan.data.listing.pretrained.begin(self.network)
 
     def train(self, deadline_s: float | None, on_step: Callable[[int, int], None]) -> None:
         """Train, then write what is left of it."""
@@ -238,16 +240,19 @@ class _Execution:
             warnings: what training gave reason for.
         """
         from cohear.evaluation.calibration import UNFITTED, write_calibration  # late: weights need none of it
-        from cohear.runs.predictions import VALIDATION, fit_calibration, write_predictions
+        from cohear.runs.predictions import VALIDATION, fit_calibration, uncalibrated, write_predictions
 
         plan, folder, config, record = self.plan, self.run.folder, self.config, self.plan.record
         save_weights(self.run.weights_path, self.network, {"identity": record.identity})
+        targets = self.plan.data.targets[self.split.train]
         calibration = self.expected[1] if self.expected else UNFITTED
         if len(self.split.validation):
             validation = self.round(self.ask(COMMON_RECIPE, "validation", epoch), "validation")
             write_predictions(folder, validation, VALIDATION)
-            calibration = fit_calibration([validation], config, self.plan.data.targets[self.split.train])
-        if calibration.is_fitted:
+            calibration = fit_calibration([validation], config, targets)
+        if not calibration.is_fitted:
+            calibration = uncalibrated(self.run.task, record.classes, config, targets)
+        if calibration != UNFITTED:
             write_calibration(folder, calibration)
         self.run.write_metrics(
             {

@@ -8,7 +8,7 @@ from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context, parent_process
 from multiprocessing.process import BaseProcess
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 
@@ -22,13 +22,14 @@ OnProgress = Callable[[float, int], None]
 AfterRun = Callable[[Run, Plan], None]
 
 
+@runtime_checkable
 class Executor(Protocol):
     """Something that makes runs."""
 
     def __call__(
         self,
         plans: Sequence[Plan],
-        n_jobs: int,
+        n_jobs: int | None,
         on_progress: OnProgress,
         after_run: AfterRun,
         deadline_s: float | None,
@@ -37,7 +38,7 @@ class Executor(Protocol):
 
         Args:
             plans: of unfinished runs, at least one; a plan travels between processes by pickling.
-            n_jobs: runs side by side.
+            n_jobs: runs side by side; None: as many as there is room for.
             on_progress: to be called with the sum of the runs' shares done, 0 to their number, and the finished ones.
             after_run: to be called with each run that was finished and its plan, where the run was made.
             deadline_s: when to save and leave, on the clock of `time.time`; None: when all are finished.
@@ -52,15 +53,31 @@ class Executor(Protocol):
 
 
 def run_local(
-    plans: Sequence[Plan], n_jobs: int, on_progress: OnProgress, after_run: AfterRun, deadline_s: float | None
+    plans: Sequence[Plan], n_jobs: int | None, on_progress: OnProgress, after_run: AfterRun, deadline_s: float | None
 ) -> list[str]:
     """Make runs on this machine: one after the other here, or side by side, each with its share of the cores."""
+    if n_jobs is None:
+        from cohear.runs.cost import usual_jobs
+
+        n_jobs = usual_jobs(plans)
     if n_jobs == 1:
         return _run_here(plans, on_progress, after_run, deadline_s)
     return [] if is_over(deadline_s) else _run_in_processes(plans, n_jobs, on_progress, after_run, deadline_s)
 
 
-def _work(plan: Plan, on_share: Callable[[float], None], after_run: AfterRun, deadline_s: float | None) -> None:
+def make_run(plan: Plan, on_share: Callable[[float], None], after_run: AfterRun, deadline_s: float | None) -> None:
+    """Make one run's folder complete, in this process.
+
+    Args:
+        plan: of it.
+        on_share: called with the share that is done, 0 to 1.
+        after_run: as for `Executor`.
+        deadline_s: as for `Executor`.
+
+    Raises:
+        Interrupted: after a signal or at the deadline; it is saved.
+        UserError: where it fails.
+    """
     if is_over(deadline_s):
         raise Interrupted("not begun", None)
     run, was_made = execute(
@@ -70,7 +87,8 @@ def _work(plan: Plan, on_share: Callable[[float], None], after_run: AfterRun, de
         after_run(run, plan)
 
 
-def _failure(plan: Plan, error: UserError) -> str:
+def failure(plan: Plan, error: UserError) -> str:
+    """Word why a run failed."""
     return f"{plan.folder.name}: {error}"
 
 
@@ -84,9 +102,9 @@ def _run_here(
             on_progress(index + share, index - len(failures))
 
         try:
-            _work(plan, on_share, after_run, deadline_s)
+            make_run(plan, on_share, after_run, deadline_s)
         except UserError as error:
-            failures.append(_failure(plan, error))
+            failures.append(failure(plan, error))
         except Interrupted as stopped:
             if stopped.signal_number is not None:
                 raise
@@ -128,7 +146,7 @@ def _work_in_process(index: int, after_run: AfterRun, deadline_s: float | None) 
         if _stop.value:  # the parent's signal may have come when nothing listened
             signal.raise_signal(_stop.value)
 
-    _work(_plans[index], on_share, after_run, deadline_s)
+    make_run(_plans[index], on_share, after_run, deadline_s)
     _shares[index] = 1.0
 
 
@@ -175,7 +193,7 @@ def _watch(
             for future in done:
                 error = future.exception()
                 if isinstance(error, UserError):
-                    failures.append(_failure(plans[futures.index(future)], error))
+                    failures.append(failure(plans[futures.index(future)], error))
                 elif isinstance(error, Interrupted):  # somebody may have stopped a worker alone
                     request.signal_number = request.signal_number or error.signal_number
                 elif isinstance(error, BrokenProcessPool) and not request.signal_number:

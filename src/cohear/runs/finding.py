@@ -32,14 +32,15 @@ def find_finished(paths: Iterable[Path], *, tested: bool = True) -> tuple[list[R
     """Find finished runs, and the unfinished ones beside them.
 
     Args:
-        paths: as for `find_runs`; each must hold a finished run.
+        paths: as for `find_runs`; each must hold a finished run. Pages beside runs, as in `cv/*`, are passed over.
         tested: leave out runs on every clip, and refuse one that is given by its own path.
 
     Raises:
         UserError: where a path holds no finished run, or a run that was asked for by its path cannot be taken.
     """
     finished, unfinished = list[Run](), list[Run]()
-    for path in paths:
+    paths = list(paths)
+    for path in [path for path in paths if path.suffix != ".html" or path.is_dir()] or paths:
         found = find_runs([path])
         done = [run for run in found if run.is_finished and (run.is_tested or not tested)]
         if [run.folder for run in found] == [path] and not done:
@@ -51,6 +52,19 @@ def find_finished(paths: Iterable[Path], *, tested: bool = True) -> tuple[list[R
         finished += done
         unfinished += [run for run in found if not run.is_finished]
     return finished, unfinished
+
+
+def find_sounds(run: Run) -> Path:
+    """Say where a run's sounds lie: at their path as it was given, from here or else from a folder above the run's.
+
+    Runs know no absolute path, and most lie somewhere below the folder where training was started.
+
+    Returns:
+        The path as it was given where nothing lies at any of these.
+    """
+    given = Path(run.record.data_path)
+    places = [given, *(folder / given for folder in run.folder.resolve().parents)]
+    return next((place for place in places if place.exists() and not Run(place).is_begun), given)
 
 
 def find_readable(parent: Path, data_fingerprint: str) -> list[Run]:

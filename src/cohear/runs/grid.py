@@ -14,7 +14,11 @@ from cohear.runs.paper import FIGURE_FOLD, FOLLOWED, HEADLINE, GridModel, name_o
 from cohear.runs.plan import Plan, Prepared
 from cohear.runs.run import Run
 
-EXECUTORS: Registry[Executor] = Registry("executor", "cohear.executors", {"local": run_local})
+EXECUTORS: Registry[Executor] = Registry(
+    "executor",
+    "cohear.executors",
+    {"local": run_local, "ray": "cohear.runs.ray_executor:run_ray", "slurm": "cohear.runs.slurm_executor:run_slurm"},
+)
 """By whom a grid's runs are made."""
 
 
@@ -108,8 +112,8 @@ def check_places(plans: Sequence[Plan]) -> None:
 def run_grid(
     plans: Sequence[Plan],
     *,
-    executor: str = "local",
-    n_jobs: int = 1,
+    executor: str | Executor = "local",
+    n_jobs: int | None = 1,
     on_progress: Callable[[float, int], None] = lambda _share, _n_done: None,
     after_run: AfterRun = lambda _run, _plan: None,
     deadline_s: float | None = None,
@@ -118,8 +122,8 @@ def run_grid(
 
     Args:
         plans: what to run, at least one.
-        executor: by whom, a name of `EXECUTORS`.
-        n_jobs: runs side by side, each with its share of the cores.
+        executor: by whom, or a name of `EXECUTORS`.
+        n_jobs: runs side by side, each with its share of the cores; None: as many as there is room for.
         on_progress: called with the share of the whole grid that is done, 0 to 1, and the number of finished runs.
         after_run: called in the run's process with each run that was finished and its plan; importable by its name.
         deadline_s: when to save and leave, on the clock of `time.time`; None: when all are finished.
@@ -138,7 +142,8 @@ def run_grid(
         on_progress((n_done + share) / len(plans), n_done + n)
 
     on_missing(0.0, 0)
-    failures = EXECUTORS[executor](missing, n_jobs, on_missing, after_run, deadline_s) if missing else []
+    make = EXECUTORS[executor] if isinstance(executor, str) else executor
+    failures = make(missing, n_jobs, on_missing, after_run, deadline_s) if missing else []
     finished = [Run(plan.folder) for plan in plans if is_done(plan)]
     if failures:
         n_left = len(plans) - len(failures) - len(finished)

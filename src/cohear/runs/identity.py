@@ -101,14 +101,15 @@ def readable_name(config: Config, model: str, dataset: str) -> str:
     parts = [_short(dataset.lower()), _short(model.lower()), f"fold{config.fold}"]
     parts += [f"seed{config.seed}"] * (config.seed != 0) + [config.preset] * (config.preset != "paper")
     parts += [f"epochs={epochs}"] * (epochs != preset.training.epochs)
-    if config.encoder.file is not None:
-        parts.append(_short(Path(config.encoder.file).stem))
+    of_file = config.encoder.file or config.network.folder
+    parts += [] if of_file is None else [_short(Path(of_file).name.removesuffix(".onnx"))]
     scaled = min((preset, scale_schedules(preset, epochs)), key=lambda base: len(differences(config, base)))
     for name, value in differences(config, scaled).items():
         is_usual = name == "data.validation_share" and value == VALIDATION_SHARE  # nobody chose it
         is_settled = name == "training.precision" and preset.training.precision == "auto"
         is_settled |= name.startswith("front_end.") and config.data.sample_rate != preset.data.sample_rate
         is_settled |= name in ENCODER_SETTLED
+        is_settled |= config.network.folder is not None and name in ("network.name", "network.architecture")
         if name not in {*IN_NAME, "training.epochs", "data.background"} and not is_usual and not is_settled:
             parts.append(f"{name.split('.')[-1]}={_short(value)}")
     return "_".join(filter(None, parts))[:150]
@@ -127,6 +128,10 @@ def free_name(parent: Path, name: str, identity: str) -> Path:
 def _short(value: Any) -> str:
     text = f"{value:g}" if isinstance(value, float) else str(value)
     return re.sub(r"[^A-Za-z0-9.+]+", "-", text).strip("-")
+
+
+class InUseError(UserError):
+    """Another process is at work in a folder."""
 
 
 @contextmanager
@@ -235,7 +240,8 @@ def _lock(folder: Path) -> AbstractContextManager[object]:
         try:
             return FileLock(lock, timeout=0).acquire()
         except Timeout as error:
-            raise UserError(f"another process is working on '{folder}'; wait for it or choose another --out") from error
+            said = f"another process is working on '{folder}'; wait for it or choose another --out"
+            raise InUseError(said) from error
 
 
 def _otherwise(there: Record, now: Record) -> str:

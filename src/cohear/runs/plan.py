@@ -22,13 +22,22 @@ from cohear.data.store import Store, StoreSettings, open_store
 from cohear.errors import UserError
 from cohear.metrics.tasks import MULTI_LABEL, SINGLE_LABEL, Targets, Task
 from cohear.runs.build import build_front_end, build_on_meta, build_schedule, build_transform
-from cohear.runs.config import ENCODER_FACTS, EVERY_CLIP, VALIDATION_SHARE, Config, change
+from cohear.runs.config import (
+    ENCODER_FACTS,
+    EVERY_CLIP,
+    HEAR_SPECTROGRAMS,
+    VALIDATION_SHARE,
+    Config,
+    change,
+    setting_values,
+)
 from cohear.runs.identity import NUMERICS, free_name, identify, identify_experiment, model_name, readable_name
 from cohear.runs.run import Record
 from cohear.runtime.files import cache_folder
 from cohear.training.batches import items_per_batch
 
 if TYPE_CHECKING:
+    from cohear.models.pretrained import Pretrained
     from cohear.runs.trained_model import TrainedModel
 
 ESC50_CLIP_S = 5.0
@@ -51,6 +60,8 @@ class Listing:
     """What training begins with; None: drawn weights."""
     said: tuple[str, ...]
     """What was chosen, as sentences."""
+    pretrained: "Pretrained | None" = None
+    """A folder whose weights training begins with; None: there is none, or `initial` has them."""
 
     @property
     def clip_s(self) -> float:
@@ -161,7 +172,7 @@ class Plan:
     def record(self) -> Record:
         """What the run is, as its `config.json` tells it."""
         config, store = self.config, self.data.store
-        contents = _contents(config, self.data.listing.initial)
+        contents = _contents(config, self.data.listing)
         return Record(
             config=config,
             model=self.name,
@@ -233,7 +244,11 @@ def list_clips(
             initial = read_model(Path(config.training.initial_run).expanduser())
         changes |= {n: value for n, value in (initial.settings() if initial else {}).items() if n not in chosen}
         if initial is not None and config.encoder.file is None:
-            changes |= initial.encoder_settings()
+            changes |= initial.places()
+    pretrained = None
+    with attempt():
+        pretrained = None if is_settled or initial is not None else _pretrained(config)
+        changes |= {} if pretrained is None else _pretrained_settings(pretrained, config, chosen)
     has_encoder = (changes.get("encoder.file") or config.encoder.file) is not None
     if has_encoder and not is_settled:
         with attempt():
@@ -255,7 +270,7 @@ def list_clips(
                 changes["data.windows"] = "sounding"
             clip_s = max(clip_s, _encoder_window_s(change(config, changes)))
         rate = changes.get("data.sample_rate", options.sample_rate)
-        why = "as the encoder hears" if has_encoder else None
+        why = "as the encoder hears" if has_encoder else "as the network was trained" if pretrained else None
         said += [sample_rate_line(headers.sample_rates, rate, why), clip_s_line(durations_s, clip_s, sounding_s)]
         if not has_encoder and rate < options.sample_rate and "front_end.n_mels" not in {*chosen, *changes}:
             changes["front_end.n_mels"] = n_mels = _most_bands(change(config, changes))
@@ -288,7 +303,32 @@ def list_clips(
         dataset = with_folds(dataset, options.n_folds, seed=0)
     if "fold" not in chosen and config.fold != EVERY_CLIP and dataset.folds:
         config = change(config, {"fold": dataset.folds[0]})
-    return Listing(path, dataset, config, initial, tuple(said))
+    return Listing(path, dataset, config, initial, tuple(said), pretrained)
+
+
+def _pretrained(config: Config) -> "Pretrained | None":
+    """Find out what the folder of pretrained weights is that a network's name tells, where it tells one."""
+    if ":" not in config.network.name:
+        return None
+    from cohear.models.pretrained import is_pretrained, read_pretrained
+
+    return read_pretrained(config.network.name) if is_pretrained(config.network.name) else None
+
+
+def _pretrained_settings(pretrained: "Pretrained", config: Config, chosen: Collection[str]) -> dict[str, Any]:
+    """Return how pretrained weights want to hear.
+
+    Raises:
+        UserError: where somebody chose otherwise.
+    """
+    settings, now = pretrained.settings(), setting_values(config)
+    for name in sorted(settings.keys() & set(chosen) - {"network.name", "network.folder"}):
+        if now[name] != settings[name]:
+            raise UserError(
+                f"the network in '{pretrained.folder}' was trained with {name}={settings[name]}, and {now[name]} was "
+                "chosen now; leave that setting to it"
+            )
+    return settings
 
 
 def _encoder_settings(config: Config, chosen: Collection[str]) -> dict[str, Any]:
@@ -345,7 +385,7 @@ def check_settings(config: Config) -> None:
     """Refuse settings that do not go together; as `Listing.check`, but for the fold."""
     if config.network.name == "encoder" and config.encoder.file is None:
         raise UserError("the network 'encoder' stands on one; name its file by --encoder FILE.onnx")
-    if config.network.name.partition(":")[0] in ("vgg", "timm") and config.encoder.file is not None:
+    if config.network.name.partition(":")[0] in HEAR_SPECTROGRAMS and config.encoder.file is not None:
         raise UserError(
             f"the network '{config.network.name}' hears spectrograms, and --encoder gives embeddings; leave --preset "
             "out, or add --set network.name=encoder"
@@ -365,11 +405,13 @@ def check_settings(config: Config) -> None:
         )
 
 
-def _contents(config: Config, initial: "TrainedModel | None") -> dict[str, str]:
+def _contents(config: Config, listing: Listing) -> dict[str, str]:
     """Hash what settings name and do not tell."""
     transform, contents = build_transform(config), dict[str, str]()
     if transform is not None and (digest := transform.content_hash()) is not None:
         contents["views.transform"] = digest
-    if initial is not None:
-        contents["training.initial_run"] = initial.hash()
+    if listing.initial is not None:
+        contents["training.initial_run"] = listing.initial.hash()
+    if listing.pretrained is not None:
+        contents["network.folder"] = listing.pretrained.digest
     return contents

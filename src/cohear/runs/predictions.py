@@ -24,7 +24,14 @@ from cohear.data.clips import SEPARATOR
 from cohear.evaluation.calibration import UNFITTED, Calibration, calibrate
 from cohear.metrics.accuracy import standard_error
 from cohear.metrics.tasks import Decisions, Targets, Task, task_of
-from cohear.metrics.thresholds import default_thresholds, detections, false_alarms_per_hour
+from cohear.metrics.thresholds import (
+    DEFAULT_THRESHOLD,
+    Threshold,
+    default_thresholds,
+    detections,
+    false_alarms,
+    false_alarms_per_hour,
+)
 from cohear.runs.config import Config, change
 from cohear.runs.description import Expectation
 from cohear.runs.finding import find_readable
@@ -214,13 +221,6 @@ def fit_calibration(validation: Sequence[Predictions], config: Config, targets: 
         targets: of the training clips, whose frequencies tell a default threshold.
     """
     answers = join_predictions(validation)
-    truth = answers.task.truth(targets, len(answers.classes))
-    real = learned = truth.mean(axis=0)
-    if config.training.balance == "weights":
-        learned = answers.task.weighted_shares(truth)
-    elif config.training.balance == "sampling":
-        drawn_as = sampling_classes(targets)  # each of these equally often
-        learned = np.mean([truth[drawn_as == one].mean(axis=0) for one in np.unique(drawn_as)], axis=0)
     return calibrate(
         answers.task,
         answers.classes,
@@ -228,9 +228,37 @@ def fit_calibration(validation: Sequence[Predictions], config: Config, targets: 
         answers.predicted,
         answers.labels,
         precision=config.training.threshold_precision,
-        default=default_thresholds(learned, real),
+        default=_defaults(answers.task, len(answers.classes), config, targets),
         background=config.data.background,
+        clips=answers.paths,
     )
+
+
+def uncalibrated(task: Task, classes: Sequence[str], config: Config, targets: Targets) -> Calibration:
+    """Return what is known without validation clips: default thresholds, where balancing made them more than one half.
+
+    Args:
+        task: of the run.
+        classes: the names of the labels.
+        config: of the run.
+        targets: of the training clips.
+    """
+    named = zip(classes, _defaults(task, len(classes), config, targets).tolist(), strict=True)
+    thresholds = {name: Threshold(one, None, None, 0) for name, one in named if one > DEFAULT_THRESHOLD}
+    thresholds.pop(config.data.background or "", None)
+    return Calibration(thresholds=thresholds)
+
+
+def _defaults(task: Task, n_classes: int, config: Config, targets: Targets) -> Float[np.ndarray, " label"]:
+    """Compute a default threshold for each label from how often it was heard in training and how often it is there."""
+    truth = task.truth(targets, n_classes)
+    real = learned = truth.mean(axis=0)
+    if config.training.balance == "weights":
+        learned = task.weighted_shares(truth)
+    elif config.training.balance == "sampling":
+        drawn_as = sampling_classes(targets)  # each of these equally often
+        learned = np.mean([truth[drawn_as == one].mean(axis=0) for one in np.unique(drawn_as)], axis=0)
+    return default_thresholds(learned, real)
 
 
 def count_false_alarms(
@@ -247,15 +275,10 @@ def count_false_alarms(
     Returns:
         `false_alarms_per_hour`, None where there are no thresholds or no such clips, and `n_background_clips`.
     """
-    task, truth = test.task, test.task.truth(test.labels, len(test.classes))
-    of_background = [name == background for name in test.classes]
-    is_background = truth[:, of_background].any(axis=1) | ~truth.any(axis=1)
-    n_clips = int(is_background.sum())
-    if not calibration.is_fitted or not n_clips:
-        return {"false_alarms_per_hour": None, "n_background_clips": n_clips}
-    shown = task.probabilities(task.logits(test.log_probabilities[is_background]), calibration.temperature)
-    answers = task.answers(test.predicted[is_background], len(test.classes))
-    heard = detections(test.classes, shown, answers, calibration.thresholds)
-    heard[:, of_background] = False
-    rate = false_alarms_per_hour(int(heard.any(axis=1).sum()), n_clips, clip_s)
+    task, n_classes = test.task, len(test.classes)
+    shown = task.probabilities(task.logits(test.log_probabilities), calibration.temperature)
+    heard = detections(test.classes, shown, task.answers(test.predicted, n_classes), calibration.thresholds)
+    n_alarms, n_clips = false_alarms(heard, task.truth(test.labels, n_classes), test.classes, background)
+    is_known = calibration.is_fitted and n_clips
+    rate = false_alarms_per_hour(n_alarms, n_clips, clip_s) if is_known else None
     return {"false_alarms_per_hour": rate, "n_background_clips": n_clips}

@@ -42,13 +42,31 @@ def probe() -> Config:
     return scale_schedules(change(small(), changes), epochs=40)
 
 
+def finetune() -> Config:
+    """For pretrained networks from a folder: small steps, and smaller ones the nearer to the input.
+
+    Usual rates, not chosen by any data: a cosine after a warm-up, and rates that fall by 0.75 from layer to layer (He
+    et al. 2022, Masked Autoencoders Are Scalable Vision Learners, appendix A).
+    """
+    changes = {"preset": "finetune", "views.n_transformed": 1, "training.batch_size": 32, "training.precision": "auto"}
+    steps = {"optimizer.schedule": "cosine", "optimizer.learning_rate": 2e-4, "optimizer.warmup_epochs": 10.0}
+    changes |= {**steps, "optimizer.layer_decay": 0.75, "objective.consistency_weight": 1.0, "views.kept": True}
+    return scale_schedules(change(paper(), changes), epochs=24)
+
+
 def demo() -> Config:
     """For made-up sounds and little patience: `quarter` at 16 kHz, half its width, few epochs of large steps."""
     changes = {"data.sample_rate": 16000, "data.clip_s": 2.0, "network.width": 1 / 8, "training.batch_size": 24}
     return scale_schedules(change(quarter(), {"preset": "demo", **changes, "optimizer.learning_rate": 2e-3}), epochs=6)
 
 
-OFFERED: dict[str, Callable[[], Config]] = {"paper": paper, "quarter": quarter, "small": small, "probe": probe}
+OFFERED: dict[str, Callable[[], Config]] = {
+    "paper": paper,
+    "quarter": quarter,
+    "small": small,
+    "probe": probe,
+    "finetune": finetune,
+}
 """What people may choose."""
 PRESETS: dict[str, Callable[[], Config]] = {**OFFERED, "demo": demo}
 """Every preset by its name, that of `cohear demo` too."""
@@ -58,6 +76,12 @@ def default_preset(chosen: Mapping[str, Any]) -> tuple[str, str]:
     """Return the preset that suits what was chosen and this machine, and why."""
     if chosen.get("encoder.file") is not None:
         return "probe", "since there is an encoder"
+    if chosen.get("training.initial_run") is not None or ":" in str(chosen.get("network.name")):
+        from cohear.models.pretrained import is_pretrained
+        from cohear.runs.trained_model import begins_pretrained
+
+        if is_pretrained(str(chosen.get("network.name"))) or begins_pretrained(chosen.get("training.initial_run")):
+            return "finetune", "since the network is pretrained"
     import torch  # late, for the help of commands
 
     has_gpu = torch.cuda.is_available()

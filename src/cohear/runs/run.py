@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_config
 from typing_extensions import TypedDict
 
+from cohear.data.wording import some
 from cohear.errors import UserError
 from cohear.metrics.tasks import TASKS, Task
 from cohear.runs.config import EVERY_CLIP, Config, Count, Share
@@ -95,8 +96,10 @@ _CHANGES_LAST_BITS = {
     "gpu": "GPU",
 }
 """What of an environment a resumed run should have kept."""
-_NAMED = 4
-"""Labels in the title of a page."""
+_NAMED = 6
+"""Labels in the title of a page; of more one fewer is named, since one is never left out alone."""
+WARNING = "WARNING: "
+"""Notes on data that begin with it say what to beware of."""
 
 
 class Run:
@@ -257,9 +260,20 @@ class Run:
 
     @property
     def subject(self) -> str:
-        """Name its data and labels, as `street: bell, bird, engine and 4 more`."""
-        first, n_more = self.record.classes[:_NAMED], len(self.record.classes) - _NAMED
-        return f"{self.record.dataset}: {', '.join(first)}{f' and {n_more} more' if n_more > 0 else ''}"
+        """Name its data and labels, as `street: bell, bird, engine, rain, steps and 4 more`."""
+        classes = self.record.classes
+        return f"{self.record.dataset}: {some(classes, _NAMED if len(classes) <= _NAMED else _NAMED - 1)}"
+
+    @property
+    def data_notes(self) -> tuple[str, ...]:
+        """How its clips were made of the sounds, without what is to beware of."""
+        return tuple(note for note in self.metrics["data_notes"] if not note.startswith(WARNING))
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What to beware of, first in its sounds and then in its training."""
+        of_data = (note for note in self.metrics["data_notes"] if note.startswith(WARNING))
+        return (*(note.removeprefix(WARNING) for note in of_data), *self.metrics["warnings"])
 
     @property
     def title(self) -> str:

@@ -88,11 +88,12 @@ class TrainedModel:
         about = self.description
         parts = {name: getattr(about, name).model_dump() for name in ("front_end", "encoder", "network")}
         named = {f"{part}.{name}": value for part, values in parts.items() for name, value in values.items()}
-        elsewhere = {"encoder.file", "encoder.license", "encoder.n_views"}  # which are not how it hears
-        return {"data.sample_rate": about.sample_rate, **{n: v for n, v in named.items() if n not in elsewhere}}
+        elsewhere = {"encoder.file", "encoder.license", "encoder.n_views", "network.folder", "network.trained_blocks"}
+        how = {name: value for name, value in named.items() if name not in elsewhere}
+        return {"data.sample_rate": about.sample_rate, **how}
 
-    def encoder_settings(self) -> dict[str, str]:
-        """Return where its encoder lies, where it has one.
+    def places(self) -> dict[str, str]:
+        """Return where its encoder lies, where it has one, and whence its pretrained weights came.
 
         Raises:
             UserError: where that is inside.
@@ -100,7 +101,8 @@ class TrainedModel:
         file = self.description.encoder.file
         if file is not None and self.encoder is not None:
             raise UserError(f"the encoder '{file}' is inside the packed model; give its file by --encoder, too")
-        return {} if file is None else {"encoder.file": file}
+        found = {"encoder.file": file, "network.folder": self.description.network.folder}
+        return {name: place for name, place in found.items() if place is not None}
 
     def hash(self) -> str:
         """Identify weights and classes, wherever they lie; hexadecimal."""
@@ -183,6 +185,16 @@ def read_model(path: Path) -> TrainedModel:
     """
     is_packed = path.is_file() or (path.suffix == PACKED_SUFFIX and not path.is_dir())
     return read_packed(path) if is_packed else read_run(Run(path))
+
+
+def begins_pretrained(initial: str | None) -> bool:
+    """Whether a model that training is to begin with began with pretrained weights; one that cannot be read did not."""
+    if initial is None:
+        return False
+    try:
+        return read_model(Path(initial).expanduser()).description.network.folder is not None
+    except UserError:  # told where it is used
+        return False
 
 
 def read_packed(path: Path) -> TrainedModel:
@@ -276,7 +288,7 @@ def _describe(run: Run) -> Description:
         epochs=config.training.epochs,
         kept_epoch=metrics.get("kept_epoch"),
         precision=config.training.precision,
-        initial_weights=record.contents.get("training.initial_run"),
+        initial_weights=record.contents.get("training.initial_run") or record.contents.get("network.folder"),
         identity=record.identity,
         n_train_clips=metrics.get("n_train_clips"),
         n_test_clips=n_clips,

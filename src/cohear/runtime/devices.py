@@ -36,6 +36,8 @@ def make_fabric(precision: str) -> "Fabric":
         precision: `float32` (TF32 off) or `bf16` (autocast).
     """
     from lightning_fabric import Fabric
+    from lightning_fabric.plugins.environments.lightning import LightningEnvironment
+    from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 
     on_gpu = torch.cuda.is_available()
     torch.backends.cudnn.allow_tf32 = False
@@ -46,6 +48,8 @@ def make_fabric(precision: str) -> "Fabric":
         devices=int(os.environ.get("LOCAL_WORLD_SIZE", "1")),
         num_nodes=int(os.environ.get("GROUP_WORLD_SIZE", "1")),
         precision=_PRECISIONS[precision],  # type: ignore[arg-type]
+        # Else it would take a job of SLURM for one of several processes, and `srun` for a reason to warn.
+        plugins=TorchElasticEnvironment() if TorchElasticEnvironment.detect() else LightningEnvironment(),
     )
     fabric.launch()
     if fabric.world_size > 1:

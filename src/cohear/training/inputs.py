@@ -66,6 +66,8 @@ class Schedule:
     """Asked before each step: of its time in epochs, as 2.5 halfway through the third."""
     consistency_weight: Callable[[int], float]
     weight_decay: float
+    layer_decay: float = 1.0
+    """By which the learning rate of a block is that of the block after it times."""
     averaging_epochs: float = 0.0
     """Over which weights are averaged (`averaging`); 0: they are not."""
     mixup: float = 0.0

@@ -19,7 +19,9 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
+from cohear import keys
 from cohear.errors import UserError
+from cohear.models.network import parameter_groups
 from cohear.objectives import ClassificationObjective, Losses
 from cohear.runtime.interrupts import Interrupted
 from cohear.tensors import on_device
@@ -102,8 +104,10 @@ def train(
         UserError: where loss, gradients or weights are not finite, the disk is full, or no checkpoint can be used.
     """
     training = _Training(network, view_maker, clips, schedule, folder, fabric, watch, identity)
-    while training.goes_on():
-        training.make_epoch()
+    gpus = [fabric.device] if fabric.device.type == "cuda" else []
+    with torch.random.fork_rng(devices=gpus):  # of which each step draws dropout
+        while training.goes_on():
+            training.make_epoch()
     network.load_state_dict(training.best or training.kept_state())
     return training.progress.history
 
@@ -126,8 +130,9 @@ class _Training:
         self.view_maker.to(fabric.device)
         if fabric.world_size > 1 and fabric.device.type == "cuda":
             synchronize_batch_norm(network)
+        groups = parameter_groups(network, schedule.layer_decay)
         self.optimizer = torch.optim.AdamW(
-            network.parameters(), lr=schedule.learning_rate(0), weight_decay=schedule.weight_decay, fused=True
+            groups, lr=schedule.learning_rate(0), weight_decay=schedule.weight_decay, fused=True
         )
         self.step_module, self.step_optimizer = fabric.setup(_Step(network, schedule.objective), self.optimizer)
         restored = resume(self.folder, network, self.optimizer, self.identity, fabric)
@@ -138,6 +143,7 @@ class _Training:
         self.average = self._begin_average(restored.average if restored else {})
         self.classes = sampling_classes(clips.targets) if schedule.draws_classes_equally else None
         self.guessing = guessing_loss(schedule, clips.targets)
+        self.drops_out = any("Drop" in type(module).__name__ for module in network.modules())
         self.finite_steps = FiniteSteps(network, self.optimizer, schedule.drops_nonfinite, fabric)
         self.after_steps, self.clock = AfterSteps(fabric), CheckpointClock()
         self.step_module.train()
@@ -210,9 +216,12 @@ class _Training:
 
     def _make_step(self, batch: Batch) -> None:
         for group in self.optimizer.param_groups:
-            group["lr"] = self._learning_rate(self.progress.step)
+            group["lr"] = group["rate"] * self._learning_rate(self.progress.step)
         self.finite_steps.before_forward()
         schedule, epoch, mixture = self.schedule, self.progress.epoch, None
+        if self.drops_out:
+            place = keys.fold_in(keys.fold_in(keys.key(schedule.seed, "dropout"), epoch), self.progress.step)
+            torch.manual_seed(int(keys.fold_in(place, self.fabric.global_rank) >> np.uint64(1)))
         if schedule.mixup:
             from cohear.training.mixup import draw_mixture  # with scipy, which others need not wait for
 

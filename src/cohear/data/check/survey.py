@@ -19,7 +19,8 @@ from jaxtyping import Float32
 from cohear.data.audio_decoding import SILENT, DecodedAudio, FileBlocks, cancels, decode_segments, loudest
 from cohear.data.clips import Clip
 from cohear.data.datasets import Dataset
-from cohear.data.decoding import Short, in_order, window_starts
+from cohear.data.decoding import Short, Windows, in_order, sounding_starts, window_starts
+from cohear.data.sounding import Levels
 from cohear.errors import UserError
 
 Counts = tuple[tuple[str, int], ...]
@@ -57,6 +58,8 @@ class Sound:
     """
     cancels: bool = False
     """Whether the channels cancel each other when they are mixed, as training does."""
+    sounding_s: tuple[float, float] | None = None
+    """Where it begins to sound and where it ends; None where the level stays alike."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +116,8 @@ class TrainingForm:
     """Seconds of the shortest sound that fills the network's smallest input."""
     short: Short = "pad"
     """What fills a clip that is too short."""
+    windows: Windows = "all"
+    """Which windows of a longer one are taken."""
 
 
 @dataclass(frozen=True)
@@ -187,7 +192,7 @@ def listen(path: Path) -> Sound:
 
 def _measure(
     blocks: Iterable[Float32[np.ndarray, "channel time"]], sample_rate: int
-) -> tuple[float, bool, float, str | None, bool]:
+) -> tuple[float, bool, float, str | None, bool, tuple[float, float] | None]:
     """Measure the blocks of one sound as they go by, for the last fields of a `Sound`; memory does not grow.
 
     Args:
@@ -196,7 +201,7 @@ def _measure(
     """
     n_samples, n_clipped, loudest_mixed = 0, 0, 0.0
     highest, lowest = np.float32(-np.inf), np.float32(np.inf)  # of each channel, once there are any
-    content = hashlib.blake2b(f"{sample_rate} Hz".encode(), digest_size=16)
+    content, levels = hashlib.blake2b(f"{sample_rate} Hz".encode(), digest_size=16), Levels(sample_rate)
     for block in blocks:
         n_samples += block.shape[1]
         highest, lowest = np.maximum(highest, block.max(1)), np.minimum(lowest, block.min(1))
@@ -205,10 +210,12 @@ def _measure(
         loudest_mixed = max(loudest_mixed, loudest(mixed))
         steps = np.clip(np.rint(mixed * np.float32(_STEPS)), -_STEPS, _STEPS - 1).astype("<i2")
         content.update(steps.data)
+        levels.add(mixed)
     peak, is_silent = float(np.maximum(highest, -lowest).max()), bool(((highest - lowest) / 2 < SILENT).all())
     is_cancelled = cancels(loudest_mixed, peak)
     nothing = is_silent or loudest_mixed < SILENT
-    return peak, is_silent, n_clipped / max(n_samples, 1), None if nothing else content.hexdigest(), is_cancelled
+    named = None if nothing else content.hexdigest()
+    return peak, is_silent, n_clipped / max(n_samples, 1), named, is_cancelled, levels.sounding()
 
 
 def summarize(dataset: Dataset, heard: Sequence[HeardClip], form: TrainingForm) -> Overview:
@@ -250,8 +257,12 @@ def windows_of(one: HeardClip, form: TrainingForm) -> int:
     """Return how many clips training makes of one."""
     if form.clip_s is None:
         return 1
-    n_samples = max(1, round(one.sound.duration_s * form.sample_rate))
-    return len(window_starts(n_samples, round(form.clip_s * form.sample_rate)))
+    n_samples, clip_samples = (max(1, round(s * form.sample_rate)) for s in (one.sound.duration_s, form.clip_s))
+    if form.windows == "all" or one.clip.is_segment:
+        return len(window_starts(n_samples, clip_samples))
+    begin_s, end_s = one.sound.sounding_s or (0.0, one.sound.duration_s)
+    begin, end = round(begin_s * form.sample_rate), round(end_s * form.sample_rate)
+    return len(sounding_starts(n_samples, clip_samples, begin, end))
 
 
 def _outcomes(dataset: Dataset, clips: Sequence[Clip]) -> list[HeardClip | UnusableClip]:

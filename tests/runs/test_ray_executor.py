@@ -1,0 +1,81 @@
+"""Grids on a real Ray cluster of two nodes on this machine, one of which is killed."""
+
+import threading
+import time
+
+import pytest
+
+from cohear.errors import UserError
+from cohear.runs.grid import is_done, run_grid
+from cohear.runs.ray_executor import run_ray
+from cohear.runs.run import Run
+from runs.made_runs import NONE, make_plan, weights
+from tiny import write_tones
+
+ray = pytest.importorskip("ray")
+cluster_utils = pytest.importorskip("ray.cluster_utils")
+
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
+
+
+@pytest.fixture(scope="module")
+def tones(tmp_path_factory):
+    return write_tones(tmp_path_factory.mktemp("tones"))
+
+
+@pytest.fixture
+def cluster(monkeypatch):
+    """A head node without a core, so that all runs are on others."""
+    soon = {"health_check_initial_delay_ms": 0, "health_check_period_ms": 500, "health_check_failure_threshold": 4}
+    head = {"num_cpus": 0, "include_dashboard": False, "_system_config": soon}
+    cluster = cluster_utils.Cluster(initialize_head=True, head_node_args=head)
+    monkeypatch.setenv("RAY_ADDRESS", cluster.address)
+    yield cluster
+    ray.shutdown()
+    cluster.shutdown()
+
+
+def plans_in(tones, parent, epochs):
+    changes = [NONE, {"method": "standard"}, {"method": "bda"}]
+    return [
+        make_plan(tones, parent / str(i), {**its, "training.epochs": epochs}, "every") for i, its in enumerate(changes)
+    ]
+
+
+def test_a_node_that_dies_costs_no_run_and_changes_no_byte(cluster, tones, tmp_path):
+    doomed, _ = cluster.add_node(num_cpus=2), cluster.add_node(num_cpus=1)  # three runs, two of them on the first
+    epochs, killed = 60, []
+    plans = plans_in(tones, tmp_path / "ray", epochs)
+
+    def kill() -> None:
+        while not all((plan.folder / "history.jsonl").exists() and Run(plan.folder).history for plan in plans):
+            time.sleep(0.02)
+        killed.extend(is_done(plan) for plan in plans)
+        cluster.remove_node(doomed, allow_graceful=False)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    shares = []
+    runs = run_grid(plans, executor="ray", n_jobs=None, on_progress=lambda share, _n: shares.append(share))
+    killer.join()
+    assert killed == [False] * 3
+    assert shares[-1] == 1
+    local = run_grid(plans_in(tones, tmp_path / "local", epochs))
+    assert [weights(run) for run in runs] == [weights(run) for run in local]
+
+
+def test_what_fails_there_is_said_and_the_others_are_finished(cluster, tones, tmp_path):
+    cluster.add_node(num_cpus=1)
+    plans = plans_in(tones, tmp_path, 2)
+    plans[0].folder.mkdir(parents=True)
+    (plans[0].folder / "thesis.txt").write_text("mine")
+    with pytest.raises(UserError, match=r"1 of 3 runs failed.*thesis\.txt"):
+        run_grid(plans, executor="ray", n_jobs=1)
+    assert [is_done(plan) for plan in plans] == [False, True, True]
+
+
+def test_an_address_that_does_not_answer_is_one_sentence(monkeypatch, tones, tmp_path):
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
+    with pytest.raises(UserError, match="no Ray cluster answers"):
+        run_ray(plans_in(tones, tmp_path, 1), None, lambda *_: None, lambda *_: None, None)
+    assert not Run(tmp_path / "0").is_begun
