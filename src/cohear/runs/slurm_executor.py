@@ -1,7 +1,7 @@
 """Grids on SLURM, by submitit: one array, a run to a job; a job whose time is over is requeued and goes on.
 
 What the machines must share: `cohear.runs.elsewhere`. submitit keeps its files (scripts, logs, pickles of its own) in
-`.slurm` beside the run folders.
+a folder of its own for each call, below `.slurm` beside the run folders.
 """
 
 import shutil
@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import uuid4
 
 from cohear.errors import UserError, in_one_line
 from cohear.runs.elsewhere import POLL_S, Outcome, Task
@@ -97,7 +98,9 @@ def _submit(task: Task, n_jobs: int | None, options: dict[str, str]) -> list[Any
     if n_jobs is not None and cluster == "slurm":
         given["slurm_array_parallelism"] = n_jobs
     try:
-        executor = submitit.AutoExecutor(folder=task.plans[0].folder.parent / ".slurm", cluster=cluster)
+        # What submitit reads there it unpickles: so it is a folder of this call alone, in which nobody left anything.
+        folder = task.plans[0].folder.parent / ".slurm" / uuid4().hex
+        executor = submitit.AutoExecutor(folder=folder, cluster=cluster)
         executor.update_parameters(**given)
         return executor.map_array(_Job(task), list(range(len(task.plans))))
     except Exception as error:  # submitit's errors have no common class
