@@ -2,11 +2,11 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 
-.PHONY: demo test test-fast faults faults-quick browser check format bench clean
+.PHONY: demo test test-fast cluster faults faults-quick browser check format bench clean
 
 .venv/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[app,dev,media,onnx,ray,slurm,transformers]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[app,bulk,dev,media,onnx,ray,slurm,transformers]'
 	# timm asks for a torchvision that fits torch, which is not always to be had, and its networks do without.
 	$(BIN)/pip install --quiet --constraint constraints.txt --no-deps timm
 	# What the tests see others add to cohear.
@@ -21,6 +21,9 @@ test: .venv/.installed       ## every test, on both cores
 
 test-fast: .venv/.installed  ## the part that takes under a minute
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 -m "not slow"
+
+cluster: .venv/.installed    ## grids on a SLURM of this machine, about three minutes; Debian, as root
+	OMP_NUM_THREADS=1 tests/cluster/slurm.sh $(BIN)/pytest --quiet tests/cluster || [ $$? -eq 77 ]
 
 faults: .venv/.installed     ## kills, full disks, strangers' files, over an hour; FILE keeps the table as JSON
 	cd tests && PYTHONPATH=.. ../$(BIN)/python -m faults $(if $(FILE),--json $(abspath $(FILE)))

@@ -107,16 +107,17 @@ def extra_peak_mb(call: Callable[[], Any]) -> float:
         call: returns an array or a sequence of them.
     """
     try:
-        before = _status_bytes("VmRSS")
+        before = status_bytes("VmRSS")
         Path("/proc/self/clear_refs").write_text("5")
     except OSError:
         call()
         return math.nan
     result = call()
     size = sum(part.nbytes for part in ([result] if isinstance(result, np.ndarray) else result))
-    return max(0.0, _status_bytes("VmHWM") - before - size) / 1e6
+    return max(0.0, status_bytes("VmHWM") - before - size) / 1e6
 
 
-def _status_bytes(name: str) -> int:
+def status_bytes(name: str) -> int:
+    """Return one of the kernel's numbers of this process, bytes: `VmRSS` is its memory now, `VmHWM` at its peak."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(1024 * int(line.split()[1]) for line in lines if line.startswith(f"{name}:"))

@@ -29,7 +29,7 @@ from cohear.models import NetworkWithHead
 from cohear.runs.build import build_network, build_schedule, build_view_maker, is_compiled
 from cohear.runs.config import Config, change, parse_override
 from cohear.runs.presets import configure
-from cohear.runtime.devices import describe_environment, make_fabric, native_precision, wait_for
+from cohear.runtime.devices import describe_environment, faster_precision, make_fabric, wait_for
 from cohear.runtime.machine import keep_freed_memory
 from cohear.tensors import on_device
 from cohear.training.batches import Batch
@@ -198,7 +198,7 @@ def main() -> None:
     usual = {"training.batch_size": 120, "training.precision": "bf16"} if on_gpu else {"training.batch_size": 12}
     config = configure(usual, options.preset, settings=dict(map(parse_override, options.settings)))
     if config.training.precision == "auto":
-        config = change(config, {"training.precision": native_precision()[0]})
+        config = change(config, {"training.precision": faster_precision()[0]})
     text = render(measure(config, options.rounds, n_steps, lambda line: print(line, file=sys.stderr)))
     told, training = describe_environment(), config.training
     print(

@@ -83,6 +83,8 @@ def count(folder: Path, events: Path) -> str:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) < 2 or sys.argv[1].startswith("-"):
+        sys.exit(__doc__)
     place = Path(sys.argv[1])
     if len(sys.argv) > 2:
         print(count(place, Path(sys.argv[2])))

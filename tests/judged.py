@@ -9,7 +9,7 @@ import numpy as np
 
 from cohear.data.decoding import DecodingReport, StoreSettings
 from cohear.data.store import Store, StoredClip
-from cohear.data.store_files import RowFile
+from cohear.data.store_files import RowFile, RowFiles
 from cohear.evaluation.calibration import UNFITTED, Calibration
 from cohear.evaluation.consistency import PERTURBATIONS, Agreement
 from cohear.evaluation.corruptions import CORRUPTIONS, SEVERITIES
@@ -61,7 +61,7 @@ def judged_run(
     heard = StoreSettings(8000, clip_s)
     store = Store(
         clips=stored,
-        rows=RowFile(Path("/dev/null"), n_clips, heard.n_samples),
+        rows=RowFiles([RowFile(Path("/dev/null"), n_clips, heard.n_samples)]),
         scales=np.ones(n_clips, np.float32),
         settings=heard,
         contents="",

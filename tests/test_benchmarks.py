@@ -1,12 +1,13 @@
 """The benchmarks run at toy size, and their measures agree with signals of which the answer is known."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from benchmarks import __main__ as bench
-from benchmarks import children, contenders, page, training
+from benchmarks import children, contenders, large_sets, page, training
 from benchmarks import pitch_quality as quality
 from benchmarks.children import ChildError
 from benchmarks.peers import contenders as contenders_of
@@ -82,3 +83,21 @@ def test_a_training_step_is_timed_in_parts():
     assert [line.split(":")[0] for line in said] == ["warming up"] * 3 + ["round 1 of 1"] * 3
     assert times.overhead == pytest.approx(times.trainer_s / times.bare_s)
     assert "the trainer's step" in training.render(times)
+
+
+@pytest.mark.slow
+def test_the_steps_of_a_large_set_are_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("COHEAR_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(large_sets, "_FILE_S", 2)
+    monkeypatch.setattr(large_sets, "_N_LABELS", 2)
+    large_sets.write_sounds(tmp_path)
+    large_sets.write_table(tmp_path / "60.csv", 60)
+    monkeypatch.setitem(large_sets.STEPS, "train 20 steps", lambda table: large_sets.train(table, n_steps=1))
+    for step in large_sets.STEPS:
+        wall_s, cpu_s, _peak_mib, _kept_mib = large_sets.measure(tmp_path / "60.csv", step)
+        assert wall_s > 0
+        assert cpu_s > 0
+    said: list[str] = []
+    text = large_sets.measure_all(tmp_path, [60], ["read the table"], said.append)
+    assert len(said) == 1
+    assert "\n| 60 " in text

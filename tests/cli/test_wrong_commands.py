@@ -67,7 +67,6 @@ WRONG = [
     (("report", "{tones}"), ("tones.csv",)),
     (("predict", "{tmp}", "{tones}"), ("is no run",)),
     (("predict", "{trained}"), ("FILE_OR_FOLDER",)),
-    (("predict", "{trained}", "{tones}"), ("tones.csv", "table")),
     (("predict", "{trained}", "{tmp}/*.ogg"), ("*.ogg",)),
     *(
         ((*PREDICT, *words), culprits)

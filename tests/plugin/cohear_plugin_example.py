@@ -1,6 +1,6 @@
 """One of each that cohear lets others add: a transform, a divergence, a network and an executor."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any, ClassVar
@@ -14,9 +14,7 @@ from cohear.errors import UserError
 from cohear.keys import uniform
 from cohear.models.network import LogMelInput, Network
 from cohear.objectives import Divergence
-from cohear.runs.execution import execute
-from cohear.runs.executors import AfterRun, OnProgress
-from cohear.runs.plan import Plan
+from cohear.runs.executors import OnProgress, Work
 from cohear.runtime.interrupts import Interrupted
 from cohear.transforms import Domain, Parameters, Transform
 
@@ -86,18 +84,14 @@ def build_shallow(argument: str, settings: Mapping[str, Any], generator: torch.G
     return ShallowFeatures(int(argument or 8), generator)
 
 
-def run_backwards(
-    plans: Sequence[Plan], n_jobs: int, on_progress: OnProgress, after_run: AfterRun, deadline_s: float | None
-) -> list[str]:
-    """Make runs one by one, the last one first."""
+def run_backwards(work: Work, n_jobs: int | None, on_progress: OnProgress, deadline_s: float | None) -> list[str]:
+    """Do the pieces one by one, the last one first."""
     failures = list[str]()
-    for n_done, plan in enumerate(reversed(plans), 1):
+    for n_done, index in enumerate(reversed(range(len(work))), 1):
         try:
-            run, was_made = execute(plan, resume=True, deadline_s=deadline_s)
-            if was_made:
-                after_run(run, plan)
+            work.do(index, lambda _share: None, deadline_s)
         except UserError as error:
-            failures.append(f"{plan.name}: {error}")
+            failures.append(f"{work.name(index)}: {error}")
         except Interrupted as stopped:
             if stopped.signal_number is None:  # the time is used up
                 break

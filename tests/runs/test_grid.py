@@ -14,7 +14,7 @@ from cohear.errors import UserError
 from cohear.runs.config import change
 from cohear.runs.execution import execute
 from cohear.runs.executors import run_local
-from cohear.runs.grid import check_places, is_done, plan_grid, run_grid
+from cohear.runs.grid import Training, check_places, is_done, plan_grid, run_grid
 from cohear.runs.paper import ABLATIONS, CONTROLS, TABLE_1, GridModel, find_models
 from cohear.runs.plan import Plan, Prepared, list_clips
 from cohear.runs.run import Run
@@ -197,7 +197,7 @@ def test_a_grid_that_ends_early_leaves_processes_alone_that_are_not_its_own(prep
     other.start()
     try:
         with pytest.raises(error):
-            run_local(grid(prepared, tmp_path), 2, on_progress, nothing_more, None)
+            run_local(Training(grid(prepared, tmp_path), nothing_more), 2, on_progress, None)
     finally:
         asked.send("leave")
         other.join()

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from cohear.errors import UserError
-from cohear.runs.grid import is_done, run_grid
+from cohear.runs.grid import Training, is_done, run_grid
 from cohear.runs.ray_executor import run_ray
 from cohear.runs.run import Run
 from runs.made_runs import NONE, make_plan, weights
@@ -77,5 +77,5 @@ def test_what_fails_there_is_said_and_the_others_are_finished(cluster, tones, tm
 def test_an_address_that_does_not_answer_is_one_sentence(monkeypatch, tones, tmp_path):
     monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
     with pytest.raises(UserError, match="no Ray cluster answers"):
-        run_ray(plans_in(tones, tmp_path, 1), None, lambda *_: None, lambda *_: None, None)
+        run_ray(Training(plans_in(tones, tmp_path, 1), lambda *_: None), None, lambda *_: None, None)
     assert not Run(tmp_path / "0").is_begun

@@ -1,6 +1,8 @@
 """A run's folder belongs to one run and one process, tells what it ran on, and is small."""
 
 import copy
+import errno
+import fcntl
 import json
 import os
 from pathlib import Path
@@ -103,3 +105,13 @@ def test_clips_in_the_memory_of_a_device_are_those_of_the_store_bit_for_bit(tone
     assert len(np.unique(store.scales[rows])) > 1  # resampled, so scaled: the factor matters
     np.testing.assert_array_equal(ResidentClips.of(store, cpu).read(rows).numpy(), store.read(rows))
     np.testing.assert_array_equal(waveform_reader(store, cpu)(rows).numpy(), store.read(rows))
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks_is_one_sentence(tmp_path, monkeypatch, number):
+    def flock(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with pytest.raises(UserError, match=f"{os.strerror(number)}.*another folder"), locked(tmp_path):
+        pass

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from cohear.runtime.devices import describe_environment, native_precision
+from cohear.runtime.devices import describe_environment, faster_precision
 
 ROOT = Path(__file__).parents[2]
 
@@ -36,17 +36,17 @@ def test_the_record_is_json_and_tells_versions_and_threads():
     assert (told["n_threads"], told["n_processes"]) == (torch.get_num_threads(), 1)
 
 
-@pytest.mark.parametrize("has_it", [True, False])
-def test_bfloat16_is_chosen_only_where_the_processor_has_it(monkeypatch, has_it):
+@pytest.mark.parametrize(("ratio", "expected"), [(0.25, "bf16"), (0.9, "float32"), (2.0, "float32"), (50.0, "float32")])
+def test_bfloat16_is_chosen_only_where_the_processor_is_faster_in_it(monkeypatch, ratio, expected):
     if torch.cuda.is_available():
         pytest.skip("a GPU decides here")
-    expected = "bf16" if has_it else "float32"
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": has_it, "avx2": True}, raising=False)
-    assert native_precision()[0] == expected
-    monkeypatch.delattr(torch.cpu, "get_capabilities")  # as before torch 2.13
-    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: has_it)
-    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
-    assert native_precision()[0] == expected
+    seconds = {torch.float32: 1.0, torch.bfloat16: ratio}
+    monkeypatch.setattr("cohear.runtime.devices._product_s", seconds.__getitem__)
+    assert faster_precision()[0] == expected
+
+
+def test_which_precision_is_faster_does_not_change_from_call_to_call():
+    assert len({faster_precision() for _ in range(10)}) == 1
 
 
 def test_a_checkout_tells_its_commit():

@@ -26,6 +26,7 @@ BESIDE_THE_DOOR = {
     "inference/tables.py": {"mkdir"},
     # Nothing of it stays.
     "app/server.py": {"TemporaryDirectory"},
+    "inference/addresses.py": {"TemporaryDirectory"},
     "cli/streams.py": {"open"},
 }
 """Calls that change the disk elsewhere than in `runtime/disk.py`, by module."""

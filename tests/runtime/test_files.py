@@ -130,6 +130,10 @@ def test_who_waits_for_a_lock_says_for_what_and_works_afterwards(tmp_path, caplo
     holder.start()
     holds.wait()
     monkeypatch.setattr(files._log, "warning", lambda *words: (logging.warning(*words), may_go.set()))
-    with files.waiting_for(tmp_path / "lock", "is counting these sheep"):
+    with files.waiting_for(tmp_path / "lock", "is counting these sheep", waits=False) as is_held:
+        assert not is_held
+        assert not is_done.is_set()
+    with files.waiting_for(tmp_path / "lock", "is counting these sheep") as is_held:
+        assert is_held
         assert is_done.is_set()
     assert caplog.messages == ["another process is counting these sheep; waiting for it"]

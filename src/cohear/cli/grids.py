@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -21,9 +20,6 @@ if TYPE_CHECKING:
     from cohear.runs.plan import Plan
     from cohear.runs.run import Run
 
-Executor = Annotated[str, typer.Option(metavar="NAME")]
-Slurm = Annotated[list[str] | None, typer.Option("--slurm", metavar="KEY=VALUE")]
-
 
 @options.takes_settings(*options.TRAINING, elsewhere={"fold": "`cohear train --fold` for one fold"})
 def crossval(
@@ -31,8 +27,8 @@ def crossval(
     data: options.Data,
     out: options.Out = Path("runs"),
     jobs: options.Jobs = None,
-    executor: Executor = "local",
-    slurm: Slurm = None,
+    executor: options.Executor = "local",
+    slurm: options.Slurm = None,
     track: options.Track = "every",
 ) -> None:
     """Train once per fold and average: mean accuracy with its standard error.
@@ -55,7 +51,7 @@ def crossval(
     from cohear.runs.paper import GridModel
     from cohear.runs.plan import list_clips
 
-    by = _executor(executor, slurm)
+    by = options.find_executor(executor, slurm)
     listing = list_clips(data, asked.config, asked.chosen)
     config = listing.config
     listing.check(config)
@@ -105,8 +101,8 @@ def reproduce(
     seeds: options.Numbers = None,
     out: options.Out = Path("runs"),
     jobs: options.Jobs = None,
-    executor: Executor = "local",
-    slurm: Slurm = None,
+    executor: options.Executor = "local",
+    slurm: options.Slurm = None,
     track: options.TrackOrNone = None,
     show_list: Annotated[bool, typer.Option("--list")] = False,
     budget: Annotated[float | None, typer.Option(metavar="TIME", parser=options.parse_budget_s)] = None,
@@ -158,7 +154,7 @@ def reproduce(
         raise UserError("--data is missing; give ESC-50: `git clone https://github.com/karolpiczak/ESC-50`")
     among = GRIDS[what]
     names = [] if models is None else split_names(models, among) or [models]
-    by = _executor(executor, slurm)
+    by = options.find_executor(executor, slurm)
     track = track or ("every" if what == "figure1" else None)
     of_preset = {"data.sample_rate"} if asked.config.encoder.file is None else set[str]()  # whatever the files' is
     listing = list_clips(data, asked.config, {*asked.chosen, *of_preset})
@@ -173,27 +169,6 @@ def reproduce(
         _print_plans(plans)
     else:
         _run_plans(plans, jobs, by, deadline_s)
-
-
-def _executor(name: str, slurm: list[str] | None) -> "str | RunsGrid":
-    """Find by whom runs are made.
-
-    Raises:
-        UserError: where there is nobody of that name, or an option of SLURM is none.
-    """
-    from cohear.runs.grid import EXECUTORS
-
-    _ = EXECUTORS[name]
-    if not slurm:
-        return name
-    if name != "slurm":
-        raise UserError("--slurm KEY=VALUE is for --executor slurm")
-    pairs = [text.partition("=") for text in slurm]
-    if wrong := [key for key, equals, _ in pairs if not key or not equals]:
-        raise UserError(f"--slurm {wrong[0]} is no KEY=VALUE, as partition=gpu")
-    from cohear.runs.slurm_executor import run_slurm
-
-    return partial(run_slurm, options={key: value for key, _, value in pairs})
 
 
 def _print_plans(plans: "Sequence[Plan]") -> None:

@@ -4,9 +4,9 @@ import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 
 import typer
 
@@ -14,6 +14,9 @@ from cohear.cli.progress import say
 from cohear.errors import UserError
 from cohear.runs.config import FIELDS, Config, check_track, parse_override, setting_of, setting_values, settings_where
 from cohear.runs.presets import OFFERED, PRESETS, configure, default_preset
+
+if TYPE_CHECKING:
+    from cohear.runs.executors import Executor as Doer
 
 
 def _check_track(track: str | None) -> str | None:
@@ -52,6 +55,27 @@ def parse_numbers(text: str) -> list[int]:
     return list(dict.fromkeys(map(int, words)))
 
 
+def find_executor(name: str, slurm: list[str] | None) -> "str | Doer":
+    """Find by whom work is done, from `--executor` and `--slurm`.
+
+    Raises:
+        UserError: where there is nobody of that name, or an option of SLURM is none.
+    """
+    from cohear.runs.grid import EXECUTORS
+
+    _ = EXECUTORS[name]
+    if not slurm:
+        return name
+    if name != "slurm":
+        raise UserError("--slurm KEY=VALUE is for --executor slurm")
+    pairs = [text.partition("=") for text in slurm]
+    if wrong := [key for key, equals, _ in pairs if not key or not equals]:
+        raise UserError(f"--slurm {wrong[0]} is no KEY=VALUE, as partition=gpu")
+    from cohear.runs.slurm_executor import run_slurm
+
+    return partial(run_slurm, options={key: value for key, _, value in pairs})
+
+
 def written(suffix: str) -> Callable[[Path | None], Path | None]:
     """Return what refuses, before the work, a file that could not be written after it; `-` is no file.
 
@@ -77,6 +101,8 @@ def written(suffix: str) -> Callable[[Path | None], Path | None]:
 Data = Annotated[Path, typer.Argument(metavar="DATA")]
 Run = Annotated[Path, typer.Argument(metavar="RUN")]
 Jobs = Annotated[int | None, typer.Option(min=1, metavar="N")]
+Executor = Annotated[str, typer.Option(metavar="NAME")]
+Slurm = Annotated[list[str] | None, typer.Option("--slurm", metavar="KEY=VALUE")]
 Out = Annotated[Path, typer.Option(metavar="DIR")]
 _track = typer.Option(metavar="every|N|end", callback=_check_track)
 Track = Annotated[str, _track]

@@ -3,7 +3,7 @@
 import shutil
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import closing, nullcontext
+from contextlib import ExitStack, closing, nullcontext
 from dataclasses import dataclass, field
 from itertools import chain
 from math import isfinite
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from cohear.data.audio_decoding import AudioStream
     from cohear.inference.answers import Heard, Prediction, Reporting
     from cohear.inference.classifier import Classifier
+    from cohear.inference.recordings import HeardFile
     from cohear.reports.pages import Table
 
 Format = Literal["csv", "jsonl", "audacity", "raven"]
@@ -28,7 +29,7 @@ Format = Literal["csv", "jsonl", "audacity", "raven"]
 
 def predict(
     run: options.Run,
-    files: Annotated[list[Path], typer.Argument(metavar="FILE_OR_FOLDER...")],
+    files: Annotated[list[str], typer.Argument(metavar="FILE_OR_FOLDER...")],
     top: Annotated[int | None, typer.Option(min=1, metavar="K")] = None,
     hop_s: Annotated[
         float | None, typer.Option(metavar="SECONDS", show_default="a window, of events half of it")
@@ -40,6 +41,11 @@ def predict(
     html: Annotated[Path | None, typer.Option("--html", metavar="FILE", callback=options.written(".html"))] = None,
     embeddings: Annotated[Path | None, typer.Option(metavar="DIR")] = None,
     review: Annotated[int | None, typer.Option(min=1, metavar="N")] = None,
+    parquet: Annotated[str | None, typer.Option(metavar="DIR")] = None,
+    with_embeddings: Annotated[bool, typer.Option("--with-embeddings")] = False,
+    jobs: options.Jobs = None,
+    executor: options.Executor = "local",
+    slurm: options.Slurm = None,
 ) -> None:
     """Print what is heard, window by window, as CSV: path,start_s,end_s,label,probability.
 
@@ -71,9 +77,16 @@ def predict(
 
     cohear predict runs/my-run night/ --review 20 --out to-label
 
+    --parquet DIR is for many recordings: each gets a table in DIR/windows (or DIR/events), several are heard side by
+    side, here or on a cluster, and the same command goes on where it was stopped. Recordings that could not be heard to
+    their end are listed in DIR/failed.parquet.
+
+    cohear predict runs/my-run s3://recorder/2026/ --events --parquet heard --jobs 8
+
     Args:
         run: A finished run folder, or a .cohear file.
-        files: Sounds, folders of them, or patterns such as 'site*/*.wav'.
+        files: Sounds, folders of them, patterns such as 'site*/*.wav', tables with a column path, or addresses of
+            these (s3://, gs:// and others: pip install 'cohear[bulk]').
         top: Labels per window; 1, or of several all that reach their thresholds.
         hop_s: Begin a window this often.
         events: Join windows that overlap or touch to one row per event.
@@ -83,7 +96,28 @@ def predict(
         html: With --events: a page of when what was heard, with the most and the least sure events to listen to.
         embeddings: Write an embedding of each window, a .npy per recording.
         review: Pick N windows to label next, into --out DIR.
+        parquet: A table for each recording, into a folder that is gone on with.
+        with_embeddings: With --parquet: a column of the windows' embeddings.
+        jobs: With --parquet: recordings heard side by side; usually one for each core, and one on a GPU.
+        executor: With --parquet: by whom: local, ray (a cluster that RAY_ADDRESS names), or slurm.
+        slurm: Of the jobs of --executor slurm, as partition=gpu or timeout_min=240.
     """
+    if parquet is not None:
+        from cohear.cli.bulk import hear_in_bulk
+        from cohear.inference.addresses import is_address
+        from cohear.inference.bulk import How
+
+        others = {"review": review, "html": html, "embeddings": embeddings, "out": out, "format": format != "csv"}
+        if beside := [name for name, given in others.items() if given]:
+            raise UserError(f"--parquet DIR is of tables alone; leave --{beside[0]} out")
+        if is_address(parquet):
+            raise UserError(f"--parquet takes a folder here, and '{parquet}' is an address")
+
+        how = How(top, hop_s, threshold, events, with_embeddings)
+        hear_in_bulk(run, files, Path(parquet), how, jobs, executor, slurm)
+        return
+    if with_embeddings or jobs or slurm or executor != "local":
+        raise UserError("--with-embeddings, --jobs, --executor and --slurm go with --parquet DIR")
     if review is not None:
         if events or html or embeddings or top or threshold is not None or format != "csv":
             raise UserError("--review goes with --hop-s and --out alone: it writes clips and a table to fill in")
@@ -95,24 +129,20 @@ def predict(
         )
     if html is not None and not events:
         raise UserError("--html is a page of events; give --events too")
-    import torch
-
-    from cohear.data.audio_decoding import AudioStream
     from cohear.inference.answers import join_windows
     from cohear.inference.classifier import load
-    from cohear.inference.recordings import find_recordings, output_paths
+    from cohear.inference.recordings import find_recordings, output_paths, require_here
     from cohear.inference.tables import CSV_COLUMNS, TRACK_ENDINGS, csv_line, keep_embeddings
     from cohear.reports.pages import to_text
 
-    classifier = load(run)
+    classifier = load(run).fastest()
     reporting = classifier.reporting(top, threshold, events)
     hop_s = classifier.usual_hop_s(events) if hop_s is None else hop_s
     recordings = find_recordings(files)
+    if out or embeddings or html:
+        require_here(recordings, "a label track, a page or --embeddings")
     tracks = output_paths(out, recordings, TRACK_ENDINGS[format]) if out else None
     kept = output_paths(embeddings, recordings, ".npy") if embeddings else None
-    if torch.cuda.is_available():
-        torch.backends.cudnn.allow_tf32 = False  # as in training
-        classifier = classifier.to("cuda")
     stdout = sys.stdout  # before a progress bar takes it over
     scrolls = tracks is None and stdout.isatty()  # rows run over the terminal, where a bar would be in the way
     errors: list[UserError] = []
@@ -124,21 +154,22 @@ def predict(
         if len(recordings) > 1:  # else it is the command's own error
             say(f"{what}: {error}")
 
-    def followed(windows: "Iterator[Heard]", stream: AudioStream, index: int) -> "Iterator[Heard]":
+    def followed(windows: "Iterator[Heard]", duration_s: float, index: int) -> "Iterator[Heard]":
         for window in windows:
-            share = min(1.0, window.end_s / stream.info.duration_s) if stream.info.duration_s else 0.0
-            update((index + share) / len(recordings), stream.path.name)
+            share = min(1.0, window.end_s / duration_s) if duration_s else 0.0
+            update((index + share) / len(recordings), recordings[index].path.name)
             tally.n_blank += events and window.is_blank
             yield window
 
     with nullcontext(lambda *_: None) if scrolls else progress_bar("listening") as update:
         for index, recording in enumerate(recordings):
-            try:
-                stream = AudioStream(recording.path, classifier.sample_rate)
-            except UserError as error:
-                fail(error, "left out")
-                continue
-            with closing(classifier.listen(stream, hop_s)) as heard:  # the reader of the output may leave on the way
+            with ExitStack() as stack:  # the reader of the output may leave on the way
+                try:
+                    stream = stack.enter_context(recording.opened(classifier.sample_rate))
+                except UserError as error:
+                    fail(error, "left out")
+                    continue
+                heard = stack.enter_context(closing(classifier.listen(stream, hop_s)))
                 first = next(heard, None)
                 if first is not None:
                     if is_header_due:  # now that something is heard: what is refused prints nothing
@@ -146,18 +177,18 @@ def predict(
                         if not events and threshold is None:
                             _say_that_every_window_gets_a_label(classifier)
                         stdout.write(csv_line(CSV_COLUMNS) if format == "csv" else "")
-                    windows = followed(chain([first], heard), stream, index)
+                    windows = followed(chain([first], heard), stream.info.duration_s, index)
                     windows = keep_embeddings(windows, kept[index]) if kept else windows
                     rows = (row for window in windows for row in reporting.report(window))
-                    rows = tally.keep(join_windows(rows), stream, classifier.shortest_s) if events else rows
-                    _write(rows, stream, format, tracks[index] if tracks else stdout)
+                    rows = tally.keep(join_windows(rows), recording, stream, classifier.shortest_s) if events else rows
+                    _write(rows, recording, stream, format, tracks[index] if tracks else stdout)
                     n_without_track += tracks is not None and not tracks[index].exists()
-            if stream.damage is not None:
-                fail(stream.damage, "left out" if first is None else "heard up to its damage")
+            if (damage := recording.damage_in(stream)) is not None:
+                fail(damage, "left out" if first is None else "heard up to its damage")
             elif stream.shortfall_s:
-                say(f"{recording.path} is {stream.shortfall_s:.2f} s shorter than it declares")
+                say(f"{recording.name} is {stream.shortfall_s:.2f} s shorter than it declares")
             if first is not None and not events:
-                tally.note(stream, classifier.shortest_s)
+                tally.note(recording, stream, classifier.shortest_s)
     for line in tally.lines:
         say(line)
     if n_without_track:
@@ -174,12 +205,12 @@ def predict(
         raise UserError(f"{len(errors)} of {len(recordings)} files could not be heard to their end, as said above")
 
 
-def _review(run: Path, files: list[Path], n: int, hop_s: float | None, out: Path | None) -> None:
+def _review(run: Path, files: list[str], n: int, hop_s: float | None, out: Path | None) -> None:
     """Write the windows that are worth labeling next."""
     if out is None:
         raise UserError("--review N writes clips and a table; say where by --out DIR")
     from cohear.inference.classifier import load
-    from cohear.inference.recordings import find_recordings
+    from cohear.inference.recordings import find_recordings, require_here
     from cohear.inference.review import check_empty, find_doubts, write_review
 
     check_empty(out)
@@ -189,6 +220,7 @@ def _review(run: Path, files: list[Path], n: int, hop_s: float | None, out: Path
         errors.append(error)
         say(f"not heard to its end: {error}")
 
+    require_here(recordings, "--review")
     with progress_bar("listening") as update:
         doubts = find_doubts(classifier, recordings, n, hop_s, update, fail)
     table = write_review(out, doubts)
@@ -197,7 +229,9 @@ def _review(run: Path, files: list[Path], n: int, hop_s: float | None, out: Path
         raise UserError(f"{len(errors)} of {len(recordings)} files could not be heard to their end, as said above")
 
 
-def _write(rows: "Iterable[Prediction]", stream: "AudioStream", format: Format, place: Any) -> None:
+def _write(
+    rows: "Iterable[Prediction]", recording: "HeardFile", stream: "AudioStream", format: Format, place: Any
+) -> None:
     """Print the rows of a recording as they come; where the place is a path, write its label track."""
     from cohear.inference.tables import audacity_track, csv_row, json_row, raven_table
     from cohear.runtime.files import explain_disk_errors, write_text
@@ -205,13 +239,13 @@ def _write(rows: "Iterable[Prediction]", stream: "AudioStream", format: Format, 
     if not isinstance(place, Path):
         as_text = csv_row if format == "csv" else json_row
         for row in rows:
-            place.write(as_text(stream.path, row))
+            place.write(as_text(recording.name, row))
         place.flush()
         return
     if not (rows := list(rows)):  # trained on, an empty track is a person's word that nothing is there
         return
     top_hz = min(stream.info.sample_rate, stream.sample_rate) / 2
-    text = audacity_track(rows) if format == "audacity" else raven_table(rows, stream.path, top_hz)
+    text = audacity_track(rows) if format == "audacity" else raven_table(rows, recording.path, top_hz)
     with explain_disk_errors(place):
         place.parent.mkdir(parents=True, exist_ok=True)
     write_text(place, text)
@@ -248,9 +282,6 @@ def _say_that_every_window_gets_a_label(classifier: "Classifier") -> None:
         say("every window gets some label, as there is none for 'none of these'; --threshold P leaves some out")
 
 
-_DAMAGED = "damaged in places"
-
-
 @dataclass
 class _Tally:
     """Counts events, and recordings of which answers mean little."""
@@ -264,25 +295,19 @@ class _Tally:
     n_blank: int = 0
     """Windows in which all samples are equal."""
 
-    def note(self, stream: "AudioStream", shortest_s: float) -> bool:
+    def note(self, recording: "HeardFile", stream: "AudioStream", shortest_s: float) -> bool:
         """Note how much of a recording was heard, and what is the matter with it; whether events in it are none."""
-        self.lengths_s[stream.path] = stream.duration_s
+        self.lengths_s[recording.path] = stream.duration_s
         if stream.damage is not None:
             return False
-        from cohear.data.audio_decoding import LOUD, cancels
+        from cohear.inference.recordings import flaws
 
-        matters = {
-            "silent": stream.is_silent,
-            "louder than full scale": stream.loudest_channel > LOUD,
-            "silent once mixed to mono, as the channels cancel": cancels(stream.loudest, stream.loudest_channel),
-            f"shorter than {shortest_s:.2f} s, the least that the network takes in": stream.duration_s < shortest_s,
-            _DAMAGED: stream.n_damaged > 0,
-        }
-        for what, is_so in matters.items():
-            if is_so:
-                places = f" ({stream.n_damaged})" if what == _DAMAGED else ""
-                self.flawed.setdefault(what, []).append(f"{stream.path}{places}")
-        return any(is_so for what, is_so in matters.items() if what != _DAMAGED)
+        reasons = flaws(stream, shortest_s)
+        for reason in reasons:
+            self.flawed.setdefault(reason, []).append(recording.name)
+        if stream.n_damaged:
+            self.flawed.setdefault("damaged in places", []).append(f"{recording.name} ({stream.n_damaged})")
+        return bool(reasons)
 
     @property
     def lines(self) -> list[str]:
@@ -295,10 +320,12 @@ class _Tally:
             lines.append(f"{counted(self.n_blank, 'window')} without any sound: no event is in them")
         return lines
 
-    def keep(self, events: "Iterable[Prediction]", stream: "AudioStream", shortest_s: float) -> "list[Prediction]":
+    def keep(
+        self, events: "Iterable[Prediction]", recording: "HeardFile", stream: "AudioStream", shortest_s: float
+    ) -> "list[Prediction]":
         """Hear a recording to its end, and return its events: none where it cannot be judged."""
         heard = list(events)
-        self.events[stream.path] = kept = [] if self.note(stream, shortest_s) else heard
+        self.events[recording.path] = kept = [] if self.note(recording, stream, shortest_s) else heard
         return kept
 
     def table(self, classifier: "Classifier", reporting: "Reporting", *, is_given: bool) -> "Table":

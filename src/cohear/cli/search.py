@@ -12,7 +12,7 @@ from cohear.errors import UserError
 
 def search(
     listener: Annotated[Path, typer.Argument(metavar="RUN_OR_ENCODER")],
-    recordings: Annotated[list[Path], typer.Argument(metavar="FILE_OR_FOLDER...")],
+    recordings: Annotated[list[str], typer.Argument(metavar="FILE_OR_FOLDER...")],
     like: Annotated[list[Path] | None, typer.Option(metavar="CLIP")] = None,
     n: Annotated[int, typer.Option("--n", min=1, metavar="N")] = 20,
     hop_s: Annotated[float | None, typer.Option(metavar="SECONDS", show_default="half a window")] = None,
@@ -35,11 +35,13 @@ def search(
     """
     if not like:
         raise UserError("--like is missing; give a sound of what is looked for, as --like frog.wav")
-    from cohear.inference.recordings import find_recordings
+    from cohear.inference.recordings import find_recordings, require_here
     from cohear.inference.search import find_similar, open_listener
     from cohear.inference.tables import csv_line
 
     opened, found, errors = open_listener(listener), find_recordings(recordings), list[UserError]()
+
+    require_here(found, "search")
 
     def fail(error: UserError) -> None:
         errors.append(error)

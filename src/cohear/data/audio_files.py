@@ -59,7 +59,7 @@ _OPTIONS = {
 """FFmpeg goes by content: a playlist under the name of a sound would have it open other files and addresses."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class AudioInfo:
     """What the header of a file declares."""
 

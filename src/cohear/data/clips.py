@@ -8,7 +8,7 @@ SEPARATOR = ";"
 """Stands between the labels of a clip that has several."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Clip:
     """What a data set says about one clip."""
 

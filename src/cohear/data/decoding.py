@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -67,7 +68,7 @@ class StoreSettings:
         return round(self.clip_s * self.sample_rate)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Decoded:
     """What decoding did to one clip, before it was cut or filled up."""
 
@@ -181,14 +182,16 @@ def in_order(clips: Sequence[Clip], work: Callable[[Sequence[Clip]], Sequence[Ou
         clips: of a data set.
         work: called with clips of one file, returns what becomes of each.
     """
-    groups: dict[str | int, list[int]] = {}
+    together: dict[str, list[int]] = {}
     for index, clip in enumerate(clips):
-        groups.setdefault(clip.path if is_media(clip.path) else index, []).append(index)
+        if is_media(clip.path):
+            together.setdefault(clip.path, []).append(index)
+    groups = (together.get(clip.path, [index]) for index, clip in enumerate(clips))
+    ahead = (indices for index, indices in enumerate(groups) if indices[0] == index)
     n_threads = min(_MOST_THREADS, os.cpu_count() or 1)
-    ahead, waiting, following = list(groups.values()), dict[int, Outcome](), 0
+    waiting, following = dict[int, Outcome](), 0
     with ThreadPoolExecutor(n_threads) as pool:
-        for first in range(0, len(ahead), 4 * n_threads):
-            some_groups = ahead[first : first + 4 * n_threads]
+        while some_groups := list(islice(ahead, 4 * n_threads)):
             outcomes = pool.map(lambda indices: work([clips[index] for index in indices]), some_groups)
             for indices, outcome in zip(some_groups, outcomes, strict=True):
                 waiting.update(zip(indices, outcome, strict=True))

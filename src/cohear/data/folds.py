@@ -49,19 +49,33 @@ class GroupCounts:
     """Sorted; an empty one stands for clips that have none."""
     group_of_clip: Int64[np.ndarray, " clip"]
     """Each clip's place among the groups."""
-    counts: Int64[np.ndarray, "group label"]
-    """Clips by group and label."""
+    group: Int64[np.ndarray, " pair"]
+    """The group of each pair of a group and a label in it, in order: of a million groups few hold many labels."""
+    label: Int64[np.ndarray, " pair"]
+    """The label of each pair, in order within the group."""
+    count: Int64[np.ndarray, " pair"]
+    """Clips of that label in that group, >= 1."""
+
+    def per_label(self, chosen: Bool[np.ndarray, " group"] | None = None) -> Int64[np.ndarray, " label"]:
+        """Count the clips of each label, of all groups or of some."""
+        held = np.ones(len(self.group), bool) if chosen is None else chosen[self.group]
+        counts = np.zeros(len(self.labels), np.int64)
+        np.add.at(counts, self.label[held], self.count[held])
+        return counts
 
 
 def count_by_group(labels: Labels, groups: Sequence[str]) -> GroupCounts:
     """Count the clips of each label in each group."""
     label_sets = [label_set or ("",) for label_set in as_label_sets(labels)]
-    names, group_of_clip = np.unique(np.asarray(groups), return_inverse=True)
-    place = {label: index for index, label in enumerate(sorted(count_clips(label_sets)))}
-    counts = np.zeros((len(names), len(place)), np.int64)
-    for group, label_set in zip(group_of_clip.tolist(), label_sets, strict=True):
-        counts[group, [place[label] for label in set(label_set)]] += 1
-    return GroupCounts(tuple(names.tolist()), tuple(place), group_of_clip, counts)
+    place = {name: index for index, name in enumerate(sorted({*groups}))}
+    group_of_clip = np.fromiter((place[name] for name in groups), np.int64, len(groups))
+    label_place = {label: index for index, label in enumerate(sorted(count_clips(label_sets)))}
+    n_of_clip = [len(set(label_set)) for label_set in label_sets]
+    label_of_pair = [label_place[label] for label_set in label_sets for label in set(label_set)]
+    pairs = np.repeat(group_of_clip, n_of_clip) * len(label_place) + np.array(label_of_pair, np.int64)
+    pairs, count = np.unique(pairs, return_counts=True)
+    group, label = np.divmod(pairs, max(1, len(label_place)))
+    return GroupCounts(tuple(place), tuple(label_place), group_of_clip, group, label, count)
 
 
 def as_label_sets(labels: Labels) -> list[tuple[str, ...]]:
@@ -90,7 +104,7 @@ def assign_folds(labels: Labels, groups: Sequence[str], n_folds: int, seed: int)
         UserError: where there are fewer groups than folds.
     """
     counted = count_by_group(labels, groups)
-    names, counts = counted.groups, counted.counts
+    names = counted.groups
     if len(names) == 1:
         remedy = "add recordings, or give each clip a fold of yours in a table with path, label, start, end and fold"
         raise UserError(f"all labels lie in one recording or group, '{names[0]}', which folds do not divide: {remedy}.")
@@ -100,20 +114,22 @@ def assign_folds(labels: Labels, groups: Sequence[str], n_folds: int, seed: int)
     sizes = np.bincount(counted.group_of_clip)
     # Whole numbers, multiples of one over the least common multiple of all N_k: sums of fractions would be rounded, on
     # another processor otherwise, and rounding would decide between folds that are equal.
-    n_of_label: list[int] = counts.sum(axis=0).tolist()
+    n_of_label: list[int] = counted.per_label().tolist()
     common = math.lcm(*n_of_label)
+    first = np.searchsorted(counted.group, np.arange(len(names) + 1))
     drawn = keys.permutation(keys.key(seed, "folds"), len(names))
-    order = drawn[np.argsort(-counts[drawn].sum(axis=1), kind="stable")]
+    order = drawn[np.argsort(-np.add.reduceat(counted.count, first[:-1])[drawn], kind="stable")]
 
-    in_fold = np.zeros((n_folds, counts.shape[1]), np.int64)
+    in_fold = np.zeros((n_folds, len(counted.labels)), np.int64)
     fold_sizes = np.zeros(n_folds, np.int64)
     fold_of_group = np.empty(len(names), np.int64)
     for group in order:
-        held = np.flatnonzero(counts[group]).tolist()
-        shares = [counts[group, label].item() * (common // n_of_label[label]) for label in held]
+        pairs = slice(first[group], first[group + 1])
+        held, n_held = counted.label[pairs], counted.count[pairs]
+        shares = [n * (common // n_of_label[label]) for label, n in zip(held.tolist(), n_held.tolist(), strict=True)]
         costs = [sum(n * share for n, share in zip(row, shares, strict=True)) for row in in_fold[:, held].tolist()]
         fold = min(range(n_folds), key=lambda place: (costs[place], fold_sizes[place]))
-        in_fold[fold] += counts[group]
+        in_fold[fold, held] += n_held
         fold_sizes[fold] += sizes[group]
         fold_of_group[group] = fold + 1
     return fold_of_group[counted.group_of_clip]
@@ -219,7 +235,7 @@ def with_validation(split: Split, labels: Labels, groups: Sequence[str], share: 
         there = f"{len(rows)} training clips in {len(counted.groups)} groups (recordings)"
         warning = f"no temperature and no thresholds are fitted: of {there} too few can be spared; add recordings."
         return dataclasses.replace(split, warnings=(*split.warnings, warning))
-    n_kept_back = counted.counts[chosen].sum(axis=0).tolist()
+    n_kept_back = counted.per_label(chosen).tolist()
     unheard = [label for label, n in zip(counted.labels, n_kept_back, strict=True) if label and not n]
     warning = f"the validation part has no clip of {quoted(unheard)}: no threshold is fitted there."
     is_kept_back = chosen[counted.group_of_clip]
@@ -233,12 +249,12 @@ def with_validation(split: Split, labels: Labels, groups: Sequence[str], share: 
 
 def _choose(counted: GroupCounts, labels: Sequence[tuple[str, ...]], share: float) -> Bool[np.ndarray, " group"] | None:
     """Say which groups to keep back; None where no part has the right size."""
-    counts, sizes, wanted = counted.counts, np.bincount(counted.group_of_clip), share * len(labels)
+    sizes, wanted = np.bincount(counted.group_of_clip), share * len(labels)
     fitting = []
     for n_parts in _numbers_of_parts(len(labels), share):
         for part in _parts(counted, labels, n_parts):
-            part = _leaving_every_label(counts, part)
-            n_labels, n_clips = int(counts[part].any(axis=0).sum()), int(sizes[part].sum())
+            part = _leaving_every_label(counted, part)
+            n_labels, n_clips = np.count_nonzero(counted.per_label(part)), int(sizes[part].sum())
             if n_labels > 1 and _FEWEST <= n_clips <= 2 * wanted:
                 fitting.append((-n_labels, abs(n_clips - wanted), part))
     return min(fitting, key=lambda rated: rated[:2], default=(None,))[-1]
@@ -253,8 +269,8 @@ def _parts(
     counted: GroupCounts, labels: Sequence[tuple[str, ...]], n_parts: int
 ) -> Iterator[Bool[np.ndarray, " group"]]:
     """Divide the groups that can be spared into at most `n_parts` parts of about equal size."""
-    is_held_once = np.count_nonzero(counted.counts, axis=0) == 1
-    spare = np.flatnonzero(counted.counts[:, is_held_once].sum(axis=1) == 0)
+    is_held_once = np.bincount(counted.label) == 1
+    spare = np.setdiff1d(np.arange(len(counted.groups)), counted.group[is_held_once[counted.label]])
     part_of_group = np.zeros(len(counted.groups), np.int64)
     part_of_group[spare] = 1
     if len(spare) > 1:
@@ -266,13 +282,12 @@ def _parts(
         yield part_of_group == part
 
 
-def _leaving_every_label(
-    counts: Int64[np.ndarray, "group label"], part: Bool[np.ndarray, " group"]
-) -> Bool[np.ndarray, " group"]:
+def _leaving_every_label(counted: GroupCounts, part: Bool[np.ndarray, " group"]) -> Bool[np.ndarray, " group"]:
     """Give groups of a part back, the smallest first, until every label occurs outside of it."""
-    while (missing := np.flatnonzero(~counts[~part].any(axis=0))).size:
-        holders = np.flatnonzero(part & (counts[:, missing[0]] > 0)).tolist()
-        part[min(holders, key=lambda group: counts[group].sum())] = False
+    size = np.bincount(counted.group, counted.count)
+    while (missing := np.flatnonzero(counted.per_label(~part) == 0)).size:
+        holders = counted.group[part[counted.group] & (counted.label == missing[0])].tolist()
+        part[min(holders, key=lambda group: size[group])] = False
     return part
 
 

@@ -2,25 +2,31 @@
 
 A store is known by what went into it: the contents of the files, the segments, the settings. Labels, folds
 and groups are not part of that, so they may change without anything being decoded again.
+
+A large set is decoded in shards of some thousand clips, each in a folder of its own with a lock of its own. However
+many processes and machines open a store at once, each decodes the shards that nobody else is at, and then reads all.
 """
 
+import dataclasses
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from itertools import chain, islice
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float32, Int64, UInt64
 
 from cohear import keys
-from cohear.data.clips import join_labels, segment_id
+from cohear.data.clips import Clip, join_labels, segment_id
 from cohear.data.datasets import Dataset
 from cohear.data.decoding import FULL_SCALE, DecodingReport, StoreSettings
 from cohear.data.store_files import (
-    RowFile,
+    RowFiles,
     StoreFiles,
     bad_files,
     build_store,
@@ -34,8 +40,12 @@ from cohear.runtime.files import explain_disk_errors, waiting_for
 _VERSION, _KEPT_VERSION = 1, 2
 """Raised whenever decoding changes."""
 
+SHARD_CLIPS = 1 << 14
+"""Clips of a data set that are decoded into one folder. A reader has a file open for each of them."""
+_HASHED_AT_ONCE = 1000
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, slots=True)
 class StoredClip:
     """One row of a store."""
 
@@ -66,7 +76,7 @@ class Store:
 
     clips: tuple[StoredClip, ...]
     """What the rows are."""
-    rows: RowFile
+    rows: RowFiles
     """16-bit values; a sample is value / 32768 * scale."""
     scales: Float32[np.ndarray, " clip"]
     """One factor per row; 1 for an untouched 16-bit source."""
@@ -155,7 +165,7 @@ def open_store(
     Args:
         dataset: what to decode.
         settings: sample rate and length.
-        cache_dir: where stores are kept; one builder at a time, others wait for it.
+        cache_dir: where stores are kept; of each shard one builder at a time, others go on with the next and wait last.
         skip_bad: leave out files that cannot be used, and list them in the report.
         fewest_classes: that there must be.
         on_progress: called with the number of clips decoded and that of all clips.
@@ -167,53 +177,124 @@ def open_store(
     with explain_disk_errors(cache_dir, "name another folder in the environment variable COHEAR_CACHE"):
         cache_dir.mkdir(parents=True, exist_ok=True)
         contents = content_hashes(dataset.root, [clip.path for clip in dataset.clips], cache_dir)
-        sources = [[clip.id, contents[clip.path], clip.start_s, clip.end_s] for clip in dataset.clips]
         told = {name: value for name, value in asdict(settings).items() if (name, value) != ("windows", "all")}
-        name, kept = _hash([_VERSION, told, sources]), _hash([_KEPT_VERSION, told, sources])
-        folder = cache_dir / kept
-        with waiting_for(cache_dir / f"{kept}.lock", "is decoding these sounds"):  # nobody else can replace it
-            is_there = folder.exists()
-            files = read_store(folder, len(dataset.clips), settings)
-            replaces_damaged = is_there and files is None
-            if files is None or is_outdated(files.report, dataset):
-                if is_there:
-                    shutil.rmtree(folder)
-                build_store(folder, dataset, settings, skip_bad, on_progress)
-                files = read_store(folder, len(dataset.clips), settings)
-    if files is None:
-        raise UserError(f"the disk did not keep the decoded sounds in '{folder}'; see to it and give the command again")
-    if files.report.skipped and not skip_bad:
-        raise bad_files(dataset, files.report.skipped)
-    store = _described(name, dataset, files, replaces_damaged)
+
+        def hashed(version: int, clips: Sequence[Clip]) -> str:
+            return _hash(version, told, ([clip.id, contents[clip.path], clip.start_s, clip.end_s] for clip in clips))
+
+        n_clips = len(dataset.clips)
+        firsts = range(0, n_clips, SHARD_CLIPS)
+        shards = [dataclasses.replace(dataset, clips=dataset.clips[first : first + SHARD_CLIPS]) for first in firsts]
+        folders = [cache_dir / hashed(_KEPT_VERSION, shard.clips) for shard in shards]
+        opened = dict[Path, _OpenShard]()
+        for waits in (False, True):
+            for folder, shard in zip(folders, shards, strict=True):
+                if folder not in opened:
+                    n_before = sum(one.n_clips for one in opened.values())
+                    progress = on_progress and (lambda done, _, before=n_before: on_progress(before + done, n_clips))
+                    if one := _open_shard(folder, shard, settings, skip_bad, progress, waits):
+                        opened[folder] = one
+        name = hashed(_VERSION, dataset.clips)
+    parts = [opened[folder] for folder in folders]
+    skipped = [clip for part in parts for clip in part.skipped]
+    if (skipped and not skip_bad) or len(skipped) == n_clips:
+        raise bad_files(dataset, skipped)
+    files = [part.files for part in parts if part.files is not None]
+    store = _described(name, dataset, files, any(part.replaces_damaged for part in parts))
     if len(store.classes) < fewest_classes:
         raise UserError(f"without the files that cannot be used, {dataset.name} has fewer than two classes.")
     return store
 
 
-def _described(name: str, dataset: Dataset, files: StoreFiles, replaces_damaged: bool) -> Store:
+class _OpenShard(NamedTuple):
+    n_clips: int
+    files: StoreFiles | None
+    """None where clips cannot be used and are not to be left out."""
+    skipped: Sequence[tuple[str, str]]
+    """Clips that could not be decoded, and why."""
+    replaces_damaged: bool
+
+
+def _open_shard(
+    folder: Path,
+    shard: Dataset,
+    settings: StoreSettings,
+    skip_bad: bool,
+    on_progress: Callable[[int, int], None] | None,
+    waits: bool,
+) -> _OpenShard | None:
+    """Open the sounds of a shard, decode them first where that is needed; None where others are at it and `waits` not.
+
+    Raises:
+        UserError: where the disk does not keep what was written.
+    """
+    lock, n_clips = folder.with_name(f"{folder.name}.lock"), len(shard.clips)
+    with waiting_for(lock, "is decoding these sounds", waits=waits) as is_ours:  # nobody else can replace it
+        if not is_ours:
+            return None
+        is_there = folder.exists()
+        files = read_store(folder, n_clips, settings)
+        replaces_damaged = is_there and files is None
+        if files is None or is_outdated(files.report, shard):
+            if is_there:
+                shutil.rmtree(folder)
+            skipped = build_store(folder, shard, settings, skip_bad, on_progress)
+            if skipped and not skip_bad:
+                return _OpenShard(n_clips, None, skipped, replaces_damaged)
+            files = read_store(folder, n_clips, settings)
+    if files is None:
+        remedy = "see to it and give the command again"
+        raise UserError(f"the disk did not keep the decoded sounds in '{folder}'; {remedy}")
+    return _OpenShard(n_clips, files, files.report.skipped, replaces_damaged)
+
+
+def _described(name: str, dataset: Dataset, parts: Sequence[StoreFiles], replaces_damaged: bool) -> Store:
     """Give the rows of a store the labels, folds and groups of the data set."""
-    n_rows_of = np.bincount([index for index, _, _ in files.rows], minlength=len(dataset.clips))
-    clips = []
-    for index, start_s, end_s in files.rows:
-        clip = dataset.clips[index]
-        row_id = clip.id if n_rows_of[index] == 1 else segment_id(clip.id, start_s, end_s)
+    decoded = tuple(clip for part in parts for clip in part.report.decoded)
+    skipped = tuple(clip for part in parts for clip in part.report.skipped)
+
+    def rows() -> Iterator[tuple[int, float, float]]:
+        for place, part in enumerate(parts):
+            for index, start_s, end_s in part.rows:
+                yield SHARD_CLIPS * place + index, start_s, end_s
+
+    clips, ids = [], ((one.clip_id, one.n_rows) for one in decoded for _ in range(one.n_rows))
+    for (index, start_s, end_s), (clip_id, n_rows) in zip(rows(), ids, strict=True):
+        clip, row_id = dataset.clips[index], clip_id if n_rows == 1 else segment_id(clip_id, start_s, end_s)
         clips.append(StoredClip(row_id, clip.path, clip.labels, clip.fold, clip.undivided_by, start_s, end_s))
-    described: list[object] = [[clip.id, clip.label, clip.fold, clip.group] for clip in clips]
+    described: Iterator[object] = ([clip.id, clip.label, clip.fold, clip.group] for clip in clips)
     if dataset.multi_label:  # the label 'a;b' is one class, the labels 'a' and 'b' are two
-        described.append("multi-label")
+        described = chain(described, ["multi-label"])
     return Store(
         clips=tuple(clips),
-        rows=files.waveforms,
-        scales=files.scales,
-        settings=files.report.settings,
-        contents=_hash([name, files.rows]),  # the rows too: which files could be used is not in the name
-        fingerprint=_hash([name, described]),
-        report=files.report,
+        rows=RowFiles([part.waveforms for part in parts]),
+        scales=np.concatenate([part.scales for part in parts]),
+        settings=parts[0].report.settings,
+        contents=_hash(name, rows()),  # the rows too: which files could be used is not in the name
+        fingerprint=_hash(name, described),
+        report=DecodingReport(parts[0].report.settings, decoded, skipped),
         multi_label=dataset.multi_label,
         replaces_damaged=replaces_damaged,
     )
 
 
-def _hash(value: object) -> str:
-    """Hash plain values by their JSON (BLAKE2b, 128 bits)."""
-    return hashlib.blake2b(json.dumps(value).encode(), digest_size=16).hexdigest()
+def _hash(*values: object) -> str:
+    """Hash a list of plain values by its JSON (BLAKE2b, 128 bits).
+
+    Args:
+        values: an iterator stands for the list of what it gives, which is never held at once.
+    """
+    digest = hashlib.blake2b(digest_size=16)
+    for place, value in enumerate(values):
+        digest.update(b", " if place else b"[")
+        if isinstance(value, Iterator):
+            digest.update(b"[")
+            before = ""
+            while some := list(islice(value, _HASHED_AT_ONCE)):
+                digest.update(f"{before}{json.dumps(some)[1:-1]}".encode())
+                before = ", "
+            digest.update(b"]")
+        else:
+            digest.update(json.dumps(value).encode())
+    digest.update(b"]")
+    return digest.hexdigest()

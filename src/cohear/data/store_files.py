@@ -9,6 +9,7 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import astuple
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,6 +30,7 @@ MISSING = "missing"
 _WAVEFORMS, _DESCRIPTION = "waveforms.int16", "store.json"
 _N_NAMED = 3
 """Files that cannot be used and are named."""
+_HASHED_AT_ONCE = 1000
 
 
 class RowFile:
@@ -83,6 +85,38 @@ class RowFile:
         return UserError(f"the decoded sounds in '{self.path}' cannot be read ({reason}); {remedy}")
 
 
+class RowFiles:
+    """The rows of several files, one behind the other.
+
+    Args:
+        files: at least one, of rows of the same length.
+    """
+
+    def __init__(self, files: Sequence[RowFile]) -> None:
+        self.files = tuple(files)
+        self._firsts = np.cumsum([0, *(file.n_rows for file in files)])
+
+    @property
+    def path(self) -> Path:
+        """Of the first file: who sees that sees all."""
+        return self.files[0].path
+
+    @property
+    def n_bytes(self) -> int:
+        """Of all rows."""
+        return sum(file.n_bytes for file in self.files)
+
+    def read(self, rows: Iterable[int] | Int64[np.ndarray, " batch"]) -> Int16[np.ndarray, "batch time"]:
+        """Return some rows; raises as `RowFile.read`."""
+        rows = np.asarray(rows, np.int64)
+        values = np.empty((len(rows), self.files[0].n_samples), np.int16)
+        places = np.searchsorted(self._firsts, rows, side="right") - 1
+        for place in np.unique(places).tolist():
+            its = places == place
+            values[its] = self.files[place].read(rows[its] - self._firsts[place])
+        return values
+
+
 class StoreFiles(NamedTuple):
     """What a store's folder holds."""
 
@@ -114,6 +148,7 @@ def read_store(folder: Path, n_clips: int, settings: StoreSettings) -> StoreFile
         skipped = tuple((clip_id, reason) for clip_id, reason in description["skipped"])
         waveforms = RowFile(folder / _WAVEFORMS, len(rows), settings.n_samples)
         is_whole = (folder / _WAVEFORMS).stat().st_size == waveforms.n_bytes and scales.shape == (len(rows),)
+        is_whole &= sum(clip.n_rows for clip in decoded) == len(rows)
         if not is_whole or not all(0 <= index < n_clips for index, _, _ in rows):
             return None
     except (FileNotFoundError, ValueError, KeyError, TypeError):
@@ -127,7 +162,7 @@ def build_store(
     settings: StoreSettings,
     skip_bad: bool,
     on_progress: Callable[[int, int], None] | None,
-) -> None:
+) -> list[tuple[str, str]]:
     """Write a store beside its place and rename it into it; leave nothing behind where that fails.
 
     Rows are appended to a plain file: on a full disk a write fails with an error, where a memory map would kill the
@@ -140,8 +175,11 @@ def build_store(
         skip_bad: leave out files that cannot be used.
         on_progress: called with the number of clips decoded and that of all clips.
 
+    Returns:
+        Clips that cannot be used, and why. Where there are any and not `skip_bad`, there is no store.
+
     Raises:
-        UserError: where files cannot be used; all are looked at first, unless their disk fails.
+        UserError: where the disk of a file fails.
     """
     partial = folder.with_suffix(".partial")
     shutil.rmtree(partial, ignore_errors=True)  # of a builder that was killed: the lock is ours now
@@ -160,8 +198,8 @@ def build_store(
                 if on_progress:
                     on_progress(index + 1, len(dataset.clips))
             disk.sync(waveforms)
-        if not rows or (skipped and not skip_bad):
-            raise bad_files(dataset, skipped)
+        if skipped and not skip_bad:
+            return skipped
         description = {"rows": rows, "scales": scales, "decoded": decoded, "skipped": skipped}
         with open(partial / _DESCRIPTION, "wb") as file:
             disk.write(file, json.dumps(description).encode())
@@ -169,6 +207,7 @@ def build_store(
         disk.sync_folder(partial)
         disk.rename(partial, folder)
         disk.sync_folder(folder.parent)
+        return skipped
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
@@ -233,17 +272,24 @@ def content_hashes(root: Path, paths: Sequence[str], cache_dir: Path) -> dict[st
     index_path = cache_dir / f"contents-{name}.json"
     with waiting_for(Path(f"{index_path}.lock"), "is reading these files"):
         index = _read_index(index_path)
-        stamps = {path: _stamp(root / path) for path in dict.fromkeys(paths)}
-        changed = [path for path, stamp in stamps.items() if stamp and index.get(path, [])[:2] != stamp]
+        contents, changed = dict[str, str](), dict[str, list[int]]()
+        for path in dict.fromkeys(paths):
+            stamp = _stamp(root / path)
+            contents[path] = index[path][2] if stamp and index.get(path, [])[:2] == stamp else MISSING
+            if stamp and contents[path] == MISSING:
+                changed[path] = stamp
+        ahead = iter(changed.items())
         with ThreadPoolExecutor() as pool:  # hashing lets other threads run
-            hashes = dict(zip(changed, pool.map(lambda path: _hash_file(root / path), changed), strict=True))
-        index |= {path: [*(stamps[path] or ()), content] for path, content in hashes.items() if content}
+            while some := list(islice(ahead, _HASHED_AT_ONCE)):  # a pool takes whatever it is given, at once
+                hashes = pool.map(lambda changed: _hash_file(root / changed[0]), some)
+                for (path, stamp), content in zip(some, hashes, strict=True):
+                    if content:
+                        index[path], contents[path] = [*stamp, content], content
         if changed:
             remove_partials(cache_dir, index_path.name)
             with replacing(index_path) as file:
                 disk.write(file, json.dumps(index).encode())
-    is_there = {path for path, stamp in stamps.items() if stamp and hashes.get(path, MISSING)}
-    return {path: index[path][2] if path in is_there else MISSING for path in stamps}
+    return contents
 
 
 def _read_index(path: Path) -> dict[str, list]:

@@ -140,6 +140,7 @@ class SoundFolder:
         """The folder to which paths are relative; it may itself be reached by a link."""
         self._names = cache(_names_in)
         self._real_folder = cache(os.path.realpath)  # links of a folder are followed once for all files in it
+        self._inside: dict[str, str] = {}
 
     def inside(self, row: Row, name: str) -> str:
         """Return a path as it lies beneath the folder: one name for one place.
@@ -153,6 +154,11 @@ class SoundFolder:
         Raises:
             UserError: where it leads elsewhere, or no file can have that name.
         """
+        if name not in self._inside:  # a recording may have thousands of segments
+            self._inside[name] = self._look_inside(row, name)
+        return self._inside[name]
+
+    def _look_inside(self, row: Row, name: str) -> str:
         try:
             path = os.path.join(self.root, normalized(name))
             folder, last = os.path.split(path)
@@ -233,7 +239,7 @@ def has_table_name(path: Path) -> bool:
 def is_table(path: Path) -> bool:
     """Tell by its name and columns whether a file is a table of clips."""
     try:
-        return has_table_name(path) and any({*_REQUIRED} <= row.texts.keys() for row in islice(_rows(path), 1))
+        return has_table_name(path) and any({*_REQUIRED} <= row.texts.keys() for row in islice(read_rows(path), 1))
     except UserError:
         return False
 
@@ -250,17 +256,18 @@ def read_table(path: Path, sounds: Path | None = None, bad: BadLines | None = No
         UserError: where a column or value is missing or wrong, a path leads out of the folder, or a clip is listed
             twice.
     """
-    folder, rows, noted = SoundFolder(path, sounds), list(_rows(path)), bad or BadLines()
-    multi_label = any(SEPARATOR in row.texts.get("label", "") for row in rows)
+    folder, noted = SoundFolder(path, sounds), bad or BadLines()
+    multi_label = any(SEPARATOR in row.texts.get("label", "") for row in read_rows(path))
     clips: dict[str, Clip] = {}
-    for row in rows:
+    same = cache(lambda value: value)  # of a million clips many have the same labels, and one object will do
+    for row in read_rows(path):
         with noted.noted():
             name = row.text("path")
             given, is_guessed = row.texts.get("label", ""), "guess" in row.texts  # a guess: nobody has answered yet
             may_be_none = multi_label and not (is_guessed and not given.strip())
             labels = split_labels(given) if may_be_none else (row.text("label"),)
-            group = row.texts.get("group") or None
-            clip = Clip(folder.inside(row, name), labels, row.whole_number("fold"), group, *row.segment())
+            group = same(row.texts.get("group") or None)
+            clip = Clip(folder.inside(row, name), same(labels), row.whole_number("fold"), group, *row.segment())
             if (other := clips.get(clip.id)) is not None:
                 several = f"'{join_labels((*other.labels, *clip.labels))}'"
                 remedy = f"if it has several labels, write them in one line as {several}, else remove one of the two"
@@ -288,7 +295,8 @@ def csv_rows(path: Path, required: Sequence[str]) -> Iterator[Row]:
     delimiter, n_before = max(",;\t", key=first_line.count), 0
     if told := _TOLD_SEPARATOR.match(text):  # Excel's first line
         delimiter, n_before, text = told[1], 1, text[told.end() :]
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    lines = (line[0] for line in re.finditer(r".+\n?|\n", text))  # a StringIO takes four bytes a letter
+    reader = csv.reader(lines, delimiter=delimiter)
     header: list[str] = []
     try:
         for values in reader:
@@ -322,9 +330,9 @@ def read_text(path: Path) -> str:
         raise UserError(f"{path} cannot be read ({error.strerror}).") from None
 
 
-def _rows(path: Path) -> Iterator[Row]:
-    """Read the lines of a table of clips."""
-    return _json_rows(path) if path.suffix.lower() == ".jsonl" else csv_rows(path, _REQUIRED)
+def read_rows(path: Path, required: Sequence[str] = _REQUIRED) -> Iterator[Row]:
+    """Read the lines of a table, as `csv_rows`, or as JSON lines, whose values are looked for when they are used."""
+    return _json_rows(path) if path.suffix.lower() == ".jsonl" else csv_rows(path, required)
 
 
 def _json_rows(path: Path) -> Iterator[Row]:

@@ -38,12 +38,12 @@ def csv_line(values: Iterable[object], delimiter: str = ",") -> str:
     return line.getvalue()
 
 
-def csv_row(path: Path, row: Prediction) -> str:
+def csv_row(path: str | Path, row: Prediction) -> str:
     """Write a line of the table whose columns are `CSV_COLUMNS`: times to the millisecond."""
     return csv_line([path, f"{row.start_s:.3f}", f"{row.end_s:.3f}", row.label, f"{row.probability:.4f}"])
 
 
-def json_row(path: Path, row: Prediction) -> str:
+def json_row(path: str | Path, row: Prediction) -> str:
     """Write the same as an object on a line of its own, times and probabilities to six digits."""
     start_s, end_s, probability = (round(value, 6) for value in (row.start_s, row.end_s, row.probability))
     values = (str(path), start_s, end_s, row.label, probability)

@@ -92,7 +92,7 @@ def how_trained(run: Run) -> str:
 
 def _content(run: Run) -> dict[str, Any]:
     """What both pages show."""
-    calibration = run.calibration
+    calibration, background = run.calibration, run.record.config.data.background
     facts = {k: v for k, v in vars(run.record).items() if k not in ("config", "classes", "contents", "schema_")}
     return {
         "run": run,
@@ -101,7 +101,7 @@ def _content(run: Run) -> dict[str, Any]:
         "curves": _curves(run),
         "calibration": calibration,
         "fewest_answers": FEWEST_ANSWERS,
-        "untold": [label for label in run.record.classes if label not in calibration.thresholds],
+        "untold": [label for label in run.record.classes if label not in {*calibration.thresholds, background}],
         "settings": setting_values(run.config),
         "facts": facts | run.record.contents,
         "environment": _flat(run.environment),

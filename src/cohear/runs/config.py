@@ -282,8 +282,8 @@ class TrainingConfig(_Section):
     mixup: Annotated[float, Field(ge=0), Setting()] = 0.0
     """Mix each clip with another of its batch, all views alike, by shares from Beta(mixup, mixup); 0: none."""
     precision: Annotated[Precision, Setting()] = "float32"
-    """`bf16`: bfloat16 autocast with the loss in float32; `auto`: that where the processor or GPU computes in it
-    natively, else `float32`."""
+    """`bf16`: bfloat16 autocast with the loss in float32; `auto`: that where the processor or GPU is
+    faster in it, else `float32`."""
     initial_run: Annotated[str | None, Setting(option="--init", metavar="RUN")] = None
     """A run or packed model whose weights to begin with; classes that it does not know begin with drawn ones."""
     balance: Annotated[Literal["none", "weights", "sampling"], Setting(option="--balance")] = "none"

@@ -1,79 +1,98 @@
-"""Runs of a grid that are made on other machines: what travels there, what comes back, and how far they are.
+"""Work that is done on other machines: what travels there, what comes back, and how far it is.
 
-Run folders, the cache folder and the sounds must lie where every machine sees them under the same paths, as on a shared
-file system; each machine is asked before it trains anything.
+What is made, the cache folder and the sounds must lie where every machine sees them under the same paths, as on a
+shared file system; each machine is asked before it does anything.
 """
 
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 
 import torch
 
 from cohear.errors import UserError
-from cohear.runs.executors import AfterRun, failure, make_run
+from cohear.runs.executors import Work, failure
 from cohear.runs.identity import InUseError
-from cohear.runs.plan import Plan
-from cohear.runs.run import Run
 from cohear.runtime import disk
 from cohear.runtime.files import explain_disk_errors
 from cohear.runtime.interrupts import Interrupted
 
 POLL_S, _IN_USE_S = 1.0, 120.0
-"""How often is looked who is done; how long a run waits for the worker before it to notice that its machine is gone."""
+"""How often is looked who is done; how long a piece waits for its last worker to notice that it lost its machine."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a run."""
+    """What became of a piece."""
 
     failure: str | None = None
     stopped_by: int | None = None
     """A signal."""
-    is_made: bool = False
+    is_done: bool = False
+
+
+class Shares:
+    """How far pieces are: of one is asked at a time, since that may take a while."""
+
+    def __init__(self, work: Work) -> None:
+        self._work, self._known, self._turn = work, dict[int, float](), 0
+
+    def of(self, running: Collection[int]) -> float:
+        """Return the sum over some pieces, as far as is known."""
+        if running:
+            self._turn += 1
+            index = sorted(running)[self._turn % len(running)]
+            self._known[index] = self._work.share(index)
+        return sum(self._known.get(index, 0.0) for index in running)
+
+
+def last_line(error: Exception) -> str:
+    """Return the end of an error that came from elsewhere: before it stands where it happened."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[-1][:200]
 
 
 @dataclass(frozen=True)
 class Task:
-    """What every worker of a grid gets."""
+    """What every worker gets."""
 
-    plans: Sequence[Plan]
-    after_run: AfterRun
+    work: Work
     deadline_s: float | None
     versions: dict[str, str]
     """Of the packages here."""
 
     @classmethod
-    def of(cls, plans: Sequence[Plan], after_run: AfterRun, deadline_s: float | None) -> "Task":
-        """Name folders so that they are the same ones wherever a worker was started, and make those above them."""
-        placed = [replace(plan, out=plan.folder.absolute()) for plan in plans]
-        for plan in placed:
-            with explain_disk_errors(plan.folder.parent):
-                disk.make_folder(plan.folder.parent)
-        return cls(placed, after_run, deadline_s, {name: version(name) for name in ("cohear", "torch")})
+    def of(cls, work: Work, deadline_s: float | None) -> "Task":
+        """Make the folder that all share, and note what is installed here."""
+        with explain_disk_errors(work.folder):
+            disk.make_folder(work.folder)
+        return cls(work, deadline_s, {name: version(name) for name in ("cohear", "torch")})
 
-    def make(self, index: int) -> Outcome:
-        """Make a run, on whichever machine this is, with one core."""
-        plan, until_s = self.plans[index], time.monotonic() + _IN_USE_S
+    def piece(self, index: int) -> "Task":
+        """Return what a worker needs that does one piece."""
+        return replace(self, work=self.work.piece(index))
+
+    def do(self, index: int = 0) -> Outcome:
+        """Do a piece, on whichever machine this is, with one core."""
+        until_s = time.monotonic() + _IN_USE_S
         torch.set_num_threads(1)
         while True:
             try:
-                self.check(plan)
-                make_run(plan, lambda _share: None, self.after_run, self.deadline_s)
-                return Outcome(is_made=True)
+                self.check()
+                self.work.do(index, lambda _share: None, self.deadline_s)
+                return Outcome(is_done=True)
             except InUseError as error:
                 if time.monotonic() > until_s:
-                    return Outcome(failure(plan, error))
+                    return Outcome(failure(self.work, index, error))
                 time.sleep(POLL_S)
             except UserError as error:
-                return Outcome(failure(plan, error))
+                return Outcome(failure(self.work, index, error))
             except Interrupted as stopped:
                 return Outcome(stopped_by=stopped.signal_number)
 
-    def check(self, plan: Plan) -> None:
-        """Refuse a machine that would make another run of it, or that sees other folders.
+    def check(self) -> None:
+        """Refuse a machine that would make something else, or that sees other folders.
 
         Raises:
             UserError: naming the machine.
@@ -82,17 +101,9 @@ class Task:
         for name, theirs in self.versions.items():
             if version(name) != theirs:
                 raise UserError(f"'{here}' has {name} {version(name)}, and not {theirs}; install that there")
-        for place in (plan.folder.parent, plan.data.store.rows.path):
+        for place in (self.work.folder, *self.work.sources):
             if not place.exists():
                 raise UserError(
-                    f"'{here}' does not see '{place}'; put run folders and the cache (COHEAR_CACHE) on a file system "
-                    "that all machines share"
+                    f"'{here}' does not see '{place}'; put it and the cache (COHEAR_CACHE) on a file system that all "
+                    "machines share"
                 )
-
-    def share(self, index: int) -> float:
-        """Return how far a run is, 0 to 1, as its folder tells."""
-        plan = self.plans[index]
-        try:
-            return len(Run(plan.folder).history) / plan.config.training.epochs
-        except UserError:  # it has not begun, or is just writing
-            return 0.0

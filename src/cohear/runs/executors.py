@@ -1,110 +1,125 @@
-"""Who makes the runs of a grid: an executor gets plans and brings their folders; `local` is this machine."""
+"""Who does the pieces of work that a grid or a bulk prediction has; `local` is the processes of this machine.
+
+A piece leaves what it made in a folder, and is gone on with where it was begun; so whoever does it may die.
+"""
 
 import os
 import signal
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Sized
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context, parent_process
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import torch
 
+from cohear.data.wording import counted
 from cohear.errors import UserError
-from cohear.runs.execution import execute
-from cohear.runs.plan import Plan
-from cohear.runs.run import Run
 from cohear.runtime.interrupts import Interrupted, disregard_signals, is_over, signals_held, stop_on_signals
 
+OnShare = Callable[[float], None]
 OnProgress = Callable[[float, int], None]
-AfterRun = Callable[[Run, Plan], None]
+
+
+@runtime_checkable
+class Work(Sized, Protocol):
+    """Pieces of work, at least one; it travels between processes by pickling, once."""
+
+    @property
+    def folder(self) -> Path:
+        """Where what is made lies."""
+        ...
+
+    @property
+    def sources(self) -> Sequence[Path]:
+        """What else each machine must see."""
+        ...
+
+    @property
+    def noun(self) -> str:
+        """What a piece is, as `run`."""
+        ...
+
+    def name(self, index: int) -> str:
+        """Return what a piece is called in a sentence."""
+        ...
+
+    def piece(self, index: int) -> "Work":
+        """Return a piece alone, as work of one."""
+        ...
+
+    def do(self, index: int, on_share: OnShare, deadline_s: float | None) -> None:
+        """Do a piece, or go on with it, in this process.
+
+        Args:
+            index: of the piece.
+            on_share: called with the share that is done, 0 to 1.
+            deadline_s: when to save and leave, on the clock of `time.time`; None: when it is done.
+
+        Raises:
+            Interrupted: after a signal or at the deadline; it is saved.
+            UserError: where it fails.
+        """
+        ...
+
+    def share(self, index: int) -> float:
+        """Return how far a piece is, 0 to 1, as its folder tells."""
+        ...
+
+    def usual_jobs(self) -> int:
+        """Return how many pieces this machine has room for, side by side."""
+        ...
 
 
 @runtime_checkable
 class Executor(Protocol):
-    """Something that makes runs."""
+    """Somebody who does work."""
 
-    def __call__(
-        self,
-        plans: Sequence[Plan],
-        n_jobs: int | None,
-        on_progress: OnProgress,
-        after_run: AfterRun,
-        deadline_s: float | None,
-    ) -> list[str]:
-        """Make each run's folder complete, or go on with it.
+    def __call__(self, work: Work, n_jobs: int | None, on_progress: OnProgress, deadline_s: float | None) -> list[str]:
+        """Do every piece.
 
         Args:
-            plans: of unfinished runs, at least one; a plan travels between processes by pickling.
-            n_jobs: runs side by side; None: as many as there is room for.
-            on_progress: to be called with the sum of the runs' shares done, 0 to their number, and the finished ones.
-            after_run: to be called with each run that was finished and its plan, where the run was made.
-            deadline_s: when to save and leave, on the clock of `time.time`; None: when all are finished.
+            work: what to do.
+            n_jobs: pieces side by side; None: as many as there is room for.
+            on_progress: to be called with the sum of the pieces' shares, 0 to their number, and how many are done.
+            deadline_s: when to save and leave, on the clock of `time.time`; None: when all are done.
 
         Returns:
-            A sentence for each run that failed.
+            A sentence for each piece that failed.
 
         Raises:
-            Interrupted: after a signal; every unfinished run is saved.
+            Interrupted: after a signal; everything is saved.
         """
         ...
 
 
-def run_local(
-    plans: Sequence[Plan], n_jobs: int | None, on_progress: OnProgress, after_run: AfterRun, deadline_s: float | None
-) -> list[str]:
-    """Make runs on this machine: one after the other here, or side by side, each with its share of the cores."""
-    if n_jobs is None:
-        from cohear.runs.cost import usual_jobs
-
-        n_jobs = usual_jobs(plans)
+def run_local(work: Work, n_jobs: int | None, on_progress: OnProgress, deadline_s: float | None) -> list[str]:
+    """Work on this machine: piece by piece here, or side by side, each with its share of the cores."""
+    n_jobs = n_jobs or work.usual_jobs()
     if n_jobs == 1:
-        return _run_here(plans, on_progress, after_run, deadline_s)
-    return [] if is_over(deadline_s) else _run_in_processes(plans, n_jobs, on_progress, after_run, deadline_s)
+        return _run_here(work, on_progress, deadline_s)
+    return [] if is_over(deadline_s) else _run_in_processes(work, n_jobs, on_progress, deadline_s)
 
 
-def make_run(plan: Plan, on_share: Callable[[float], None], after_run: AfterRun, deadline_s: float | None) -> None:
-    """Make one run's folder complete, in this process.
-
-    Args:
-        plan: of it.
-        on_share: called with the share that is done, 0 to 1.
-        after_run: as for `Executor`.
-        deadline_s: as for `Executor`.
-
-    Raises:
-        Interrupted: after a signal or at the deadline; it is saved.
-        UserError: where it fails.
-    """
-    if is_over(deadline_s):
-        raise Interrupted("not begun", None)
-    run, was_made = execute(
-        plan, resume=True, deadline_s=deadline_s, on_step=lambda done, total: on_share(done / total)
-    )
-    if was_made:
-        after_run(run, plan)
+def failure(work: Work, index: int, error: Exception) -> str:
+    """Word why a piece failed."""
+    return f"{work.name(index)}: {error}"
 
 
-def failure(plan: Plan, error: UserError) -> str:
-    """Word why a run failed."""
-    return f"{plan.folder.name}: {error}"
-
-
-def _run_here(
-    plans: Sequence[Plan], on_progress: OnProgress, after_run: AfterRun, deadline_s: float | None
-) -> list[str]:
+def _run_here(work: Work, on_progress: OnProgress, deadline_s: float | None) -> list[str]:
     failures: list[str] = []
-    for index, plan in enumerate(plans):
+    for index in range(len(work)):
 
         def on_share(share: float, index: int = index) -> None:
             on_progress(index + share, index - len(failures))
 
         try:
-            make_run(plan, on_share, after_run, deadline_s)
+            work.do(index, on_share, deadline_s)
         except UserError as error:
-            failures.append(failure(plan, error))
+            failures.append(failure(work, index, error))
         except Interrupted as stopped:
             if stopped.signal_number is not None:
                 raise
@@ -113,31 +128,31 @@ def _run_here(
     return failures
 
 
-_plans: Sequence[Plan] = ()
-"""In a worker process: the runs of the grid; they travel once, and share their data."""
+_work: Any = None
+"""In a worker process: all of the work."""
 _shares: Any = None
-"""In a worker process: the share of each run that is done, in memory shared with the parent."""
+"""In a worker process: the share of each piece that is done, in memory shared with the parent."""
 _stop: Any = None
-"""In a worker process: the signal that stops the grid, 0 for none, in memory shared with the parent."""
+"""In a worker process: the signal that stops all, 0 for none, in memory shared with the parent."""
 
 
-def _start_worker(plans: Sequence[Plan], shares: Any, stop: Any, n_threads: int) -> None:
-    global _plans, _shares, _stop
-    _plans, _shares, _stop = plans, shares, stop
+def _start_worker(work: Work, shares: Any, stop: Any, n_threads: int) -> None:
+    global _work, _shares, _stop
+    _work, _shares, _stop = work, shares, stop
     torch.set_num_threads(n_threads)
     disregard_signals()
     threading.Thread(target=_leave_with_parent, daemon=True).start()
 
 
 def _leave_with_parent() -> None:
-    """Do not train on where the parent was killed: its successor resumes the same runs."""
+    """Do not train on where the parent was killed: its successor goes on with the same pieces."""
     parent = parent_process()
     assert parent is not None
     parent.join()
     os._exit(1)
 
 
-def _work_in_process(index: int, after_run: AfterRun, deadline_s: float | None) -> None:
+def _do_in_process(index: int, deadline_s: float | None) -> None:
     if _stop.value:
         raise Interrupted("not begun", _stop.value)
 
@@ -146,35 +161,33 @@ def _work_in_process(index: int, after_run: AfterRun, deadline_s: float | None) 
         if _stop.value:  # the parent's signal may have come when nothing listened
             signal.raise_signal(_stop.value)
 
-    make_run(_plans[index], on_share, after_run, deadline_s)
+    _work.do(index, on_share, deadline_s)
     _shares[index] = 1.0
 
 
-def _run_in_processes(
-    plans: Sequence[Plan], n_jobs: int, on_progress: OnProgress, after_run: AfterRun, deadline_s: float | None
-) -> list[str]:
+def _run_in_processes(work: Work, n_jobs: int, on_progress: OnProgress, deadline_s: float | None) -> list[str]:
     context = get_context("spawn")
-    shares, stop = context.Array("d", len(plans), lock=False), context.Value("i", 0, lock=False)
+    shares, stop = context.Array("d", len(work), lock=False), context.Value("i", 0, lock=False)
     n_threads = max(1, torch.get_num_threads() // n_jobs)
-    started_with = plans, shares, stop, n_threads
-    with ProcessPoolExecutor(min(n_jobs, len(plans)), context, _start_worker, started_with) as pool:
+    started_with = work, shares, stop, n_threads
+    with ProcessPoolExecutor(min(n_jobs, len(work)), context, _start_worker, started_with) as pool:
         workers = list[BaseProcess]()  # whoever calls may have other children, which are none of our business
         try:
             with signals_held():
-                futures = [pool.submit(_work_in_process, i, after_run, deadline_s) for i in range(len(plans))]
+                futures = [pool.submit(_do_in_process, index, deadline_s) for index in range(len(work))]
                 workers += (pool._processes or {}).values()  # which it forgets when one of them dies
-            return _watch(futures, workers, plans, shares, stop, on_progress)
+            return _watch(futures, workers, work, shares, stop, on_progress)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             for process in workers:
-                process.kill()  # whatever a run has written is whole
+                process.kill()  # whatever a piece has written is whole
             raise
 
 
 def _watch(
     futures: "list[Future[None]]",
     workers: Sequence[BaseProcess],
-    plans: Sequence[Plan],
+    work: Work,
     shares: Any,
     stop: Any,
     on_progress: OnProgress,
@@ -193,12 +206,12 @@ def _watch(
             for future in done:
                 error = future.exception()
                 if isinstance(error, UserError):
-                    failures.append(failure(plans[futures.index(future)], error))
+                    failures.append(failure(work, futures.index(future), error))
                 elif isinstance(error, Interrupted):  # somebody may have stopped a worker alone
                     request.signal_number = request.signal_number or error.signal_number
                 elif isinstance(error, BrokenProcessPool) and not request.signal_number:
                     raise UserError(
-                        "a process of the grid was killed, perhaps for lack of memory; finished runs are kept, go on "
+                        "one of the processes was killed, perhaps for lack of memory; what is finished is kept, go on "
                         "with the same command and fewer --jobs"
                     )
                 elif error is not None and not request.signal_number:
@@ -206,7 +219,6 @@ def _watch(
             n_finished = sum(future.done() and future.exception() is None for future in futures)
             on_progress(sum(shares), n_finished)
     if request.signal_number:
-        raise Interrupted(
-            f"stopped after {n_finished} of {len(plans)} runs, everything is saved", request.signal_number
-        )
+        said = f"stopped after {n_finished} of {counted(len(work), work.noun)}, everything is saved"
+        raise Interrupted(said, request.signal_number)
     return failures

@@ -1,25 +1,29 @@
 """Grids: many runs, resumed where they stopped, skipped where they are done, handed to an executor."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cohear.errors import UserError
 from cohear.registry import Registry
 from cohear.runs.config import change
-from cohear.runs.executors import AfterRun, Executor, run_local
+from cohear.runs.execution import execute
+from cohear.runs.executors import Executor, OnShare, run_local
 from cohear.runs.finding import find_readable
 from cohear.runs.identity import check_folder
 from cohear.runs.paper import FIGURE_FOLD, FOLLOWED, HEADLINE, GridModel, name_on
 from cohear.runs.plan import Plan, Prepared
 from cohear.runs.run import Run
+from cohear.runtime.interrupts import Interrupted, is_over
+
+AfterRun = Callable[[Run, Plan], None]
 
 EXECUTORS: Registry[Executor] = Registry(
     "executor",
     "cohear.executors",
     {"local": run_local, "ray": "cohear.runs.ray_executor:run_ray", "slurm": "cohear.runs.slurm_executor:run_slurm"},
 )
-"""By whom a grid's runs are made."""
+"""By whom a grid's runs are made, and recordings heard."""
 
 
 def plan_grid(
@@ -109,6 +113,67 @@ def check_places(plans: Sequence[Plan]) -> None:
         raise UserError(f"{refusals[0]}{others}") from refusals[0]
 
 
+@dataclass(frozen=True)
+class Training:
+    """Runs, each of which is a piece of work."""
+
+    plans: Sequence[Plan]
+    """Of unfinished runs, at least one."""
+    after_run: AfterRun
+    """Called with each run that was finished and its plan, where it was made."""
+
+    def __len__(self) -> int:
+        return len(self.plans)
+
+    @property
+    def folder(self) -> Path:
+        """The one above the run folders."""
+        return self.plans[0].folder.parent
+
+    @property
+    def sources(self) -> Sequence[Path]:
+        """The sounds as they were decoded."""
+        return sorted({plan.data.store.rows.path for plan in self.plans})
+
+    @property
+    def noun(self) -> str:
+        """What a piece is."""
+        return "run"
+
+    def name(self, index: int) -> str:
+        """Return the name of a run folder."""
+        return self.plans[index].folder.name
+
+    def piece(self, index: int) -> "Training":
+        """Return a run alone."""
+        return Training([self.plans[index]], self.after_run)
+
+    def do(self, index: int, on_share: OnShare, deadline_s: float | None) -> None:
+        """Make a run's folder complete, as `Work`."""
+        plan = self.plans[index]
+        if is_over(deadline_s):
+            raise Interrupted("not begun", None)
+        run, was_made = execute(
+            plan, resume=True, deadline_s=deadline_s, on_step=lambda done, total: on_share(done / total)
+        )
+        if was_made:
+            self.after_run(run, plan)
+
+    def share(self, index: int) -> float:
+        """Return how far a run is, as its history tells."""
+        plan = self.plans[index]
+        try:
+            return len(Run(plan.folder).history) / plan.config.training.epochs
+        except UserError:  # it has not begun, or is just writing
+            return 0.0
+
+    def usual_jobs(self) -> int:
+        """Return how many runs this machine has room for."""
+        from cohear.runs.cost import usual_jobs
+
+        return usual_jobs(self.plans)
+
+
 def run_grid(
     plans: Sequence[Plan],
     *,
@@ -143,7 +208,8 @@ def run_grid(
 
     on_missing(0.0, 0)
     make = EXECUTORS[executor] if isinstance(executor, str) else executor
-    failures = make(missing, n_jobs, on_missing, after_run, deadline_s) if missing else []
+    placed = [replace(plan, out=plan.folder.absolute()) for plan in missing]  # the same wherever a worker starts
+    failures = make(Training(placed, after_run), n_jobs, on_missing, deadline_s) if missing else []
     finished = [Run(plan.folder) for plan in plans if is_done(plan)]
     if failures:
         n_left = len(plans) - len(failures) - len(finished)

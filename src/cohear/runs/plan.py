@@ -283,9 +283,9 @@ def list_clips(
             f"{len(dataset.classes)} classes"
         )
     if config.training.precision == "auto":
-        from cohear.runtime.devices import native_precision  # torch is not needed for the rest
+        from cohear.runtime.devices import faster_precision  # torch is not needed for the rest
 
-        precision, why = native_precision()
+        precision, why = faster_precision()
         changes["training.precision"] = precision
         said.append(f"computing in {precision}: {why}; --set training.precision=float32|bf16 chooses")
     with attempt():

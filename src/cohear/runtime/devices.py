@@ -2,10 +2,12 @@
 
 import atexit
 import contextlib
+import logging
 import os
 import platform
 import subprocess
 import sys
+import time
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -39,6 +41,7 @@ def make_fabric(precision: str) -> "Fabric":
     from lightning_fabric.plugins.environments.lightning import LightningEnvironment
     from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # what it sets up we have said
     on_gpu = torch.cuda.is_available()
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cuda.matmul.allow_tf32 = False
@@ -58,23 +61,29 @@ def make_fabric(precision: str) -> "Fabric":
     return fabric
 
 
-def native_precision() -> tuple[Literal["float32", "bf16"], str]:
-    """Return `bf16` where this machine computes in bfloat16 as fast as it can, else `float32`; and why.
+def faster_precision() -> tuple[Literal["float32", "bf16"], str]:
+    """Return `bf16` where this machine computes faster in bfloat16, else `float32`; and why.
 
-    Where bfloat16 is emulated it takes many times as long as float32.
+    Of a processor that cannot be looked up: of two that have bfloat16 one took a quarter of float32's time for a
+    product of matrices, the other twice as long (docs/performance.md); emulated, it takes many times as long.
     """
     if torch.cuda.is_available():
-        is_native, what = torch.cuda.is_bf16_supported(including_emulation=False), "GPU"
+        is_faster, what = torch.cuda.is_bf16_supported(including_emulation=False), "GPU"
     else:
-        is_native, what = _cpu_has_bfloat16(), "processor"
-    return ("bf16", f"this {what} has bfloat16") if is_native else ("float32", f"this {what} has no bfloat16")
+        is_faster, what = _product_s(torch.bfloat16) < 0.75 * _product_s(torch.float32), "processor"
+    how = "is faster in" if is_faster else "gains nothing by"
+    return ("bf16" if is_faster else "float32"), f"this {what} {how} bfloat16"
 
 
-def _cpu_has_bfloat16() -> bool:
-    if hasattr(torch.cpu, "get_capabilities"):  # from torch 2.13 on
-        capabilities = torch.cpu.get_capabilities()
-        return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16"))
-    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+def _product_s(dtype: torch.dtype, n_tries: int = 10) -> float:
+    """Return the seconds of a product of matrices, of several tries the least: others may be at work."""
+    matrix = torch.ones(256, 256, dtype=dtype)
+    times_s = []
+    for _ in range(n_tries):
+        start_s = time.perf_counter()
+        torch.mm(matrix, matrix)
+        times_s.append(time.perf_counter() - start_s)
+    return min(times_s)
 
 
 def wait_for(device: torch.device) -> None:

@@ -46,7 +46,7 @@ def write_json(path: Path, value: Any) -> None:
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
     """Give a file beside `path` to write to by `disk.write`; it takes its place, or is removed where that fails."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial = path.with_name(f".{path.name}.{os.urandom(8).hex()}.partial")
     try:
         with open(partial, "wb") as file:
             yield file
@@ -186,7 +186,7 @@ def keep_compiled_programs() -> None:
 
 
 @contextmanager
-def waiting_for(path: Path, work: str) -> Iterator[None]:
+def waiting_for(path: Path, work: str, *, waits: bool = True) -> Iterator[bool]:
     """Hold the lock of a file around work that one process does for all, and say so where that means waiting.
 
     It is the operating system's: the dead hold none.
@@ -194,6 +194,10 @@ def waiting_for(path: Path, work: str) -> Iterator[None]:
     Args:
         path: of the lock.
         work: what its holder does, as `is decoding these sounds`.
+        waits: for another process that holds it; else the lock is only taken where it is free.
+
+    Returns:
+        Whether it is held.
 
     Raises:
         OSError: where the disk refuses the lock.
@@ -202,11 +206,14 @@ def waiting_for(path: Path, work: str) -> Iterator[None]:
 
     lock = FileLock(path)
     try:
-        lock.acquire(timeout=_SILENT_S)
+        lock.acquire(timeout=_SILENT_S if waits else 0)
     except Timeout:
+        if not waits:
+            yield False
+            return
         _log.warning("another process %s; waiting for it", work)
         lock.acquire()
     try:
-        yield
+        yield True
     finally:
         lock.release()

@@ -189,9 +189,12 @@ def _leaks(kinship: Kinship) -> Iterator[Finding | None]:
         ("divided_recordings", "Recordings, by their names, that the folds divide", "If so, the", kinship.stems),
     ):
         rest = [(clip, name) for clip, name in zip(clips, kin, strict=True) if clip.undivided_by not in said]
+        clips_of: dict[str | None, list[Clip]] = defaultdict(list)
+        for clip, name in rest:
+            clips_of[name].append(clip)
         items = []
         for name, folds in divided([name for _, name in rest], [clip.fold for clip, _ in rest]).items():
-            theirs = [clip for clip, its_name in rest if its_name == name]
+            theirs = clips_of[name]
             paths = some(list(dict.fromkeys(clip.path for clip in theirs)), 2)
             detail = f"{counted(len(theirs), 'clip')}: {paths} in folds {', '.join(map(str, folds))}"
             items.append(Item(name, detail))
@@ -283,12 +286,15 @@ def _overlapping(dataset: Dataset) -> Iterator[Finding | None]:
     for clips in by_file.values():
         clips.sort(key=lambda clip: clip.start_s or 0.0)
         for index, clip in enumerate(clips):
-            for other in clips[index + 1 :]:
+            for place in range(index + 1, len(clips)):
+                other = clips[place]
                 start_s, end_s = other.start_s or 0.0, min(clip.end_s or 0.0, other.end_s or 0.0)
                 if start_s >= (clip.end_s or 0.0):
                     break
+                if clip.labels == other.labels:
+                    continue
                 shorter_s = min((its.end_s or 0.0) - (its.start_s or 0.0) for its in (clip, other))
-                if clip.labels != other.labels and end_s - start_s > shorter_s / 2:
+                if end_s - start_s > shorter_s / 2:
                     items.append(
                         Item(f"{clip.id} '{clip.label}'", f"{other.start_s:g} to {other.end_s:g} s '{other.label}'")
                     )

@@ -96,7 +96,8 @@ def shared_stems(names: Sequence[str], labels: Sequence[tuple[str, ...]]) -> lis
     wholes = [posixpath.splitext(name)[0] for name in names]
     stems = [_stem(whole) for whole in wholes]
     # `pond.wav` belongs to `pond_1.wav` and `pond_2.wav`, whatever `pond` itself may end in.
-    stems = [whole if whole in set(stems) else stem for whole, stem in zip(wholes, stems, strict=True)]
+    counted = set(stems)
+    stems = [whole if whole in counted else stem for whole, stem in zip(wholes, stems, strict=True)]
     n_of_class, n_of_stem = count_clips(labels), Counter(stems)
     n_of_both = Counter((stem, label) for stem, its in zip(stems, labels, strict=True) for label in its)
     parts = {stem for (stem, label), n in n_of_both.items() if n <= _MOST_OF_CLASS * n_of_class[label]}

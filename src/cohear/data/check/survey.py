@@ -33,7 +33,7 @@ _STEPS = 32768
 """16-bit steps of full scale, in which sounds are compared."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Sound:
     """What one clip sounds like."""
 
@@ -62,7 +62,7 @@ class Sound:
     """Where it begins to sound and where it ends; None where the level stays alike."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class HeardClip:
     """A clip that can be used."""
 
