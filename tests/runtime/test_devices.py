@@ -45,10 +45,6 @@ def test_bfloat16_is_chosen_only_where_the_processor_is_faster_in_it(monkeypatch
     assert faster_precision()[0] == expected
 
 
-def test_which_precision_is_faster_does_not_change_from_call_to_call():
-    assert len({faster_precision() for _ in range(10)}) == 1
-
-
 def test_a_checkout_tells_its_commit():
     git = subprocess.run(["git", "-C", str(ROOT), "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
     if git.returncode:

@@ -140,6 +140,10 @@ class FileBlocks:
         self.damage: UserError | None = None
         """Once all is heard: what ended it too early, or that there is nothing in it; None where all is well."""
 
+    def share_before(self, time_s: float) -> float:
+        """Return how much of it lies before a time, 0 to 1; 0 where its header does not say how long it is."""
+        return min(1.0, time_s / self.info.duration_s) if self.info.duration_s else 0.0
+
     def blocks(self, *, mixed: bool, n_samples: int = BLOCK) -> Iterator[Float32[np.ndarray, "channel time"]]:
         """Give blocks of samples that are good, none of them empty.
 

@@ -4,7 +4,7 @@
     DIR/failed.parquet                    recordings that could not be heard to their end, or not be judged, and why
     DIR/made-by.json                      by which classifier, and how
 
-Each file is whole or not there. A recording that could not be heard at all is tried again by the next call.
+Each file is whole or not there. What could not be heard to its end is tried again by the next call.
 """
 
 import functools
@@ -30,9 +30,8 @@ from cohear.runtime.interrupts import StopRequest, stop_on_signals
 
 _USUAL_PIECES, _PIECES_PER_JOB = 64, 4
 """Few, as a job that is queued by itself loads the classifier; some, as what one machine leaves others take over."""
-
-
 _NOTES, _LONGEST_NAME = ".failed", 200
+"""The folder of what is to be said of recordings, one file each; bytes of a name, which leave room for endings."""
 _STOPPED = "stopped, what was heard is kept"
 
 
@@ -72,7 +71,7 @@ class Listening:
 
     @property
     def noun(self) -> str:
-        """Of one: so many recordings."""
+        """What a piece is: so many recordings."""
         return "piece"
 
     def name(self, index: int) -> str:
@@ -168,7 +167,7 @@ class Listening:
         on_share: OnShare,
     ) -> None:
         """Write the table of a recording, after a note of it; where nothing can be heard in it there is no table."""
-        how, duration_s = self.how, stream.info.duration_s
+        how = self.how
         reporting = classifier.reporting(how.top, how.threshold, how.events)
         hop_s = classifier.usual_hop_s(how.events) if how.hop_s is None else how.hop_s
         n_features = classifier.network.body.n_features if how.with_embeddings else None
@@ -181,7 +180,7 @@ class Listening:
                 reported = list[Prediction]()
                 for window in chain([first], windows):
                     request.obey(_STOPPED)
-                    on_share(min(1.0, window.end_s / duration_s) if duration_s else 0.0)
+                    on_share(stream.share_before(window.end_s))
                     for row in reporting.report(window):
                         reported.append(row) if how.events else table.add(row, window.embedding)
                 flawed = flaws(stream, classifier.shortest_s)
