@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 import soundfile
@@ -94,28 +95,36 @@ def measure_grid(executors: Sequence[str], folder: Path, sounds: Path) -> str:
     return f"{N_RUNS} runs of 6 epochs of 192 clips:\n\n{markdown_table(header, rows)}"
 
 
-def measure_listening(executors: Sequence[str], folder: Path, run: Path, recordings: Sequence[Path]) -> str:
-    """Time the hearing of recordings by each, beside a loop over them."""
-    hours = len(recordings) * MINUTES / 60
+def measure_listening(
+    executors: Sequence[str], folder: Path, run: Path, recordings: Sequence[Path], n_rounds: int
+) -> str:
+    """Time the hearing of recordings by each, round by round beside a loop over them; return medians."""
+    hours, half = len(recordings) * MINUTES / 60, recordings[: len(recordings) // 2]
     words = [sys.executable, "-c", _ONE_PROCESS, str(run), *map(str, recordings)]
-    said = subprocess.run(words, capture_output=True, text=True, check=True).stdout
-    decoding_s, loop_s = map(float, said.split())
-    rows = [
-        ("decoding alone", "1", "", f"{hours / decoding_s * 3600:.0f}", ""),
-        ("a loop, once all is loaded", "1", "", f"{hours / loop_s * 3600:.0f}", "1.00"),
-    ]
-    half = recordings[: len(recordings) // 2]
-    for name in executors:
-        for jobs in (1, 2):
-            by = ("--executor", name, "--jobs", jobs)
+    decoding_s, loop_s, of_call = list[float](), list[float](), dict[tuple[str, int], list[tuple[float, float]]]()
+    for round_ in range(n_rounds):
+        said = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+        decoding_s.append(float(said.split()[0]))
+        loop_s.append(float(said.split()[1]))
+        for name, jobs in ((name, jobs) for name in executors for jobs in (1, 2)):
             half_s, all_s = (
-                cohear("predict", run, *some, "--parquet", folder / f"heard-{name}-{jobs}-{len(some)}", *by)
+                cohear(
+                    *("predict", run, *some, "--parquet", folder / f"heard-{name}-{jobs}-{len(some)}-{round_}"),
+                    *("--executor", name, "--jobs", jobs),
+                )
                 for some in (half, recordings)
             )
             one_s = (all_s - half_s) / (len(recordings) - len(half))
-            start_s = all_s - one_s * len(recordings)
-            rate, ratio = MINUTES * 60 / one_s, one_s * jobs * len(recordings) / loop_s
-            rows.append((name, str(jobs), f"{start_s:.0f}", f"{rate:.0f}", f"{ratio:.2f}"))
+            of_call.setdefault((name, jobs), []).append((one_s, all_s - one_s * len(recordings)))
+    rows = [
+        ("decoding alone", "1", "", f"{hours / median(decoding_s) * 3600:.0f}", ""),
+        ("a loop, once all is loaded", "1", "", f"{hours / median(loop_s) * 3600:.0f}", "1.00"),
+    ]
+    for (name, jobs), calls in of_call.items():
+        ratios = [one_s * jobs * len(recordings) / its_s for (one_s, _), its_s in zip(calls, loop_s, strict=True)]
+        rate, start_s = MINUTES * 60 / median(one_s for one_s, _ in calls), median(start_s for _, start_s in calls)
+        spread = f" ({min(ratios):.2f} to {max(ratios):.2f})" if n_rounds > 1 else ""
+        rows.append((name, str(jobs), f"{start_s:.0f}", f"{rate:.0f}", f"{median(ratios):.2f}{spread}"))
     header = (
         "executor",
         "workers",
@@ -131,6 +140,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--executors", default="local,ray", help="whom to ask")
     parser.add_argument("--hours", type=float, default=4.0, help="of sound")
+    parser.add_argument("--rounds", type=int, default=1, help="of hearing, of which the medians are told")
     asked = parser.parse_args()
     names = asked.executors.split(",")
     with tempfile.TemporaryDirectory() as place:
@@ -139,7 +149,8 @@ def main() -> None:
         sounds = make_sounds(folder / "sounds")
         cohear("train", sounds, *TRAINING, "--fold", "1", "--out", folder / "run")  # it fills the caches too
         print(measure_grid(names, folder, sounds), flush=True)
-        print(f"\n{measure_listening(names, folder, folder / 'run', make_recordings(folder / 'night', asked.hours))}")
+        recordings = make_recordings(folder / "night", asked.hours)
+        print(f"\n{measure_listening(names, folder, folder / 'run', recordings, asked.rounds)}")
 
 
 if __name__ == "__main__":

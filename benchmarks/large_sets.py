@@ -1,9 +1,9 @@
 """What a large data set costs: `python -m benchmarks.large_sets [--help]`, from the project's root.
 
 Made-up tables whose rows are short segments of twenty sound files, so that a million clips take no more disk than their
-decoded sounds. Every step of every size runs in a process of its own; its memory is the peak of resident memory beyond
-what the imports took. Linux only, as the kernel's record of the peak is read. Training is stopped after a few steps:
-what it holds by then is what the number of clips decides.
+decoded sounds. Every step of every size runs in a process of its own, and a store may be built by several. Memory is
+the peak of resident memory beyond what the imports took. Linux only, as the kernel's record of the peak is read.
+Training is stopped after a few steps: what it holds by then is what the number of clips decides.
 """
 
 import argparse
@@ -112,11 +112,12 @@ def train(table: Path, n_steps: int = 20) -> object:
         return planned
 
 
+BUILD = "build the store"
 STEPS: dict[str, Callable[[Path], object]] = {
     "read the table": read,
     "and make folds": plan,
     "check": check,
-    "build the store": decode,
+    BUILD: decode,
     "open the store": decode,
     "train 20 steps": train,
 }
@@ -135,8 +136,10 @@ def measure(table: Path, step: str) -> tuple[float, float, float, float]:
     return wall_s, cpu_s, peak / 2**20, held / 2**20
 
 
-def measure_all(folder: Path, sizes: Sequence[int], steps: Sequence[str], say: Callable[[str], None]) -> str:
-    """Measure each step of each size in a process of its own; return a table."""
+def measure_all(
+    folder: Path, sizes: Sequence[int], steps: Sequence[str], n_builders: int, say: Callable[[str], None]
+) -> str:
+    """Measure each step of each size in a process of its own, the store's in as many as build it; return a table."""
     write_sounds(folder)
     rows = []
     for n_clips in sizes:
@@ -144,9 +147,16 @@ def measure_all(folder: Path, sizes: Sequence[int], steps: Sequence[str], say: C
         write_table(table, n_clips)
         for step in steps:
             command = [sys.executable, "-m", "benchmarks.large_sets", "--step", step, str(table)]
-            cache = {"COHEAR_CACHE": str(folder / f"cache-{n_clips}")}
-            ended = subprocess.run(command, env={**os.environ, **cache}, stdout=subprocess.PIPE, check=True)
-            wall_s, cpu_s, peak, held = json.loads(ended.stdout.splitlines()[-1])
+            environment = {**os.environ, "COHEAR_CACHE": str(folder / f"cache-{n_clips}-{n_builders}")}
+            n_processes = n_builders if step == BUILD else 1
+            processes = [
+                subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+                for _ in range(n_processes)
+            ]
+            told = [json.loads(process.communicate()[0].splitlines()[-1]) for process in processes]
+            wall_s, _, peak, held = (max(its) for its in zip(*told, strict=True))
+            cpu_s = sum(cpu_s for _, cpu_s, _, _ in told)
+            step = f"{step}, {n_processes} processes" if n_processes > 1 else step
             say(f"{n_clips} clips, {step}: {wall_s:.1f} s ({cpu_s:.1f} s CPU), {peak:.0f} MiB, {held:.0f} MiB kept")
             numbers = [f"{wall_s:.1f}", f"{cpu_s:.1f}", f"{peak:.0f}", f"{held:.0f}"]
             rows.append([f"{n_clips:,}".replace(",", " "), step, *numbers])
@@ -158,6 +168,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.large_sets", description=__doc__)
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="clips of a set, multiples of 20")
     parser.add_argument("--steps", nargs="+", choices=STEPS, default=[*STEPS], metavar="STEP", help="only these")
+    parser.add_argument("--builders", type=int, default=1, metavar="N", help="processes that build the store at once")
     parser.add_argument("--folder", type=Path, help="where to work, and to leave everything; else a temporary one")
     parser.add_argument("--step", choices=STEPS, help=argparse.SUPPRESS)
     parser.add_argument("table", type=Path, nargs="?", help=argparse.SUPPRESS)
@@ -168,7 +179,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="cohear-large-") as temporary:
         folder = options.folder or Path(temporary)
         folder.mkdir(exist_ok=True, parents=True)
-        print(measure_all(folder, options.sizes, options.steps, lambda line: print(line, file=sys.stderr)))
+        print(
+            measure_all(
+                folder, options.sizes, options.steps, options.builders, lambda line: print(line, file=sys.stderr)
+            )
+        )
 
 
 if __name__ == "__main__":

@@ -81,9 +81,10 @@ def probe_tables() -> str:
     """Return what is known of layers on YAMNet as Markdown: all labels of ESC-50, and few."""
     methods, pairs, *_ = comparison_tables(finished("esc50-probe"))
     parts = [to_markdown(its) for its in (replace(methods, title="All labels", notes=methods.notes[:2]), pairs)]
-    few = ROOT / "results" / "few-labels.json"
-    if few.exists():
-        parts += ["**Few labels**", few_labels_table(json.loads(few.read_text()))]
+    for name, title in (("few-labels", "Few labels"), ("few-labels-small", "Few labels, the network `small`")):
+        few = ROOT / "results" / f"{name}.json"
+        if few.exists():
+            parts += [f"**{title}**", few_labels_table(json.loads(few.read_text()))]
     return "\n\n".join(parts)
 
 

@@ -1,15 +1,19 @@
-"""Does consistency help a linear layer on an encoder, and with how few labels?
+"""With how few labels does consistency help, a linear layer on an encoder and a network from nothing?
 
-`python -m reproduction.few_labels ESC-50 yamnet.onnx --out results/few-labels.json`
+    python -m reproduction.few_labels ESC-50 yamnet.onnx --out results/few-labels.json
+    python -m reproduction.few_labels ESC-50 --methods consistency --draws 1 --out results/few-labels-small.json
 
-Of the training clips of a fold so many of each class are drawn, the same for every method; the test fold is whole. With
-fewer clips training has more epochs, up to 160, so that it does not end before it has begun.
+Of the training clips of a fold so many of each class are drawn, the same for every method and network; the test fold is
+whole. With fewer clips training has more epochs, up to 160, so that it does not end before it has begun. Given again, a
+command goes on with what is missing.
 """
 
 import argparse
+import json
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -49,6 +53,9 @@ PAIRS = (("consistency", "bda"), ("bda", "standard"), ("standard", "none"), ("co
 PER_CLASS = (1, 2, 5, 10)
 N_DRAWS = 5
 _MOST_EPOCHS = 160
+
+Case = tuple[str, int, int, int]
+"""A method, clips per class, a fold, and which draw of them."""
 
 
 def configs(base: Config, fold: int, n_per_class: int) -> dict[str, Config]:
@@ -91,17 +98,28 @@ def measure(plan: Plan, rows: Int64[np.ndarray, " row"], folder: Path) -> dict[s
     return vars(score(answers, targets[plan.split.test], plan.data.task))
 
 
-def measure_fold(data: Prepared, fold: int) -> list[dict[str, Any]]:
-    """Measure every method, number of clips and draw on a fold."""
+def measure_case(data: Prepared, case: Case, deadline_s: float | None) -> dict[str, Any] | None:
+    """Measure a method, with so many clips of a draw, on a fold; None where it is too late to begin."""
+    if deadline_s is not None and time.time() > deadline_s:
+        return None
+    name, n_per_class, fold, draw = case
     torch.set_num_threads(1)
-    found = []
-    for n_per_class in PER_CLASS:
-        for name, config in configs(data.listing.config, fold, n_per_class).items():
-            plan = Plan(config, data, "end")
-            for draw in range(N_DRAWS):
-                with tempfile.TemporaryDirectory() as folder:
-                    scores = measure(plan, drawn(plan, n_per_class, draw), Path(folder))
-                found.append({"method": name, "n": n_per_class, "fold": fold, "draw": draw, **scores})
+    plan = Plan(configs(data.listing.config, fold, n_per_class)[name], data, "end")
+    with tempfile.TemporaryDirectory() as folder:
+        scores = measure(plan, drawn(plan, n_per_class, draw), Path(folder))
+    return {"method": name, "n": n_per_class, "fold": fold, "draw": draw, **scores}
+
+
+def measure_all(data: Prepared, cases: Sequence[Case], out: Path, deadline_s: float | None) -> list[dict[str, Any]]:
+    """Measure what is missing of the cases, a process on each core, and keep what is measured; return all there is."""
+    found: list[dict[str, Any]] = json.loads(out.read_text()) if out.exists() else []
+    there = {(its["method"], its["n"], its["fold"], its["draw"]) for its in found}
+    with ProcessPoolExecutor(mp_context=get_context("spawn"), max_workers=torch.get_num_threads()) as pool:
+        futures = [pool.submit(measure_case, data, case, deadline_s) for case in cases if case not in there]
+        for future in as_completed(futures):
+            if (measured := future.result()) is not None:
+                found.append(measured)
+                write_json(out, found)
     return found
 
 
@@ -114,12 +132,13 @@ def _lines(found: Sequence[dict[str, Any]]) -> Iterator[str]:
     sizes = sorted({its["n"] for its in found})
     yield f"| clips per class | {' | '.join(map(str, sizes))} |"
     yield "|---|" + "---:|" * len(sizes)
-    for name in METHODS:
+    there = {its["method"] for its in found}
+    for name in filter(there.__contains__, METHODS):
         yield f"| {name} | {' | '.join(_mean(_by_fold(found, name, n, 'accuracy')) for n in sizes)} |"
-    for one, other in PAIRS:
+    for one, other in (pair for pair in PAIRS if there.issuperset(pair)):
         gains = [_by_fold(found, one, n, "accuracy") - _by_fold(found, other, n, "accuracy") for n in sizes]
         yield f"| {one} − {other} | {' | '.join(_mean(gain, sign='+') for gain in gains)} |"  # noqa: RUF001
-    for name in ("bda", "consistency"):
+    for name in filter(there.__contains__, ("bda", "consistency")):
         cells = [f"{_by_fold(found, name, n, 'jsd').mean() / 100:.3f}" for n in sizes]
         yield f"| JSD, nats: {name} | {' | '.join(cells)} |"
 
@@ -141,17 +160,27 @@ def main() -> None:
     """Measure, keep the numbers, and print the table."""
     parser = argparse.ArgumentParser(prog="python -m reproduction.few_labels", description=__doc__)
     parser.add_argument("data", type=Path, help="ESC-50")
-    parser.add_argument("encoder", type=Path, help="an ONNX file")
+    parser.add_argument("encoder", type=Path, nargs="?", help="an ONNX file; without one the preset `small`")
     parser.add_argument("--out", type=Path, default=Path("results/few-labels.json"), help="where the numbers go")
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=[*METHODS], help="of which; all unless given")
+    parser.add_argument("--draws", type=int, default=N_DRAWS, metavar="N", help="of clips, for each number and fold")
+    parser.add_argument("--minutes", type=float, help="after which nothing more is begun")
     options = parser.parse_args()
-    chosen = {"encoder.file": str(options.encoder)}
-    data = list_clips(options.data, configure(chosen, "probe"), chosen).decode()
-    first = [Plan(its, data, "end") for fold in data.folds for its in configs(data.listing.config, fold, 1).values()]
-    embed(first)
-    with ProcessPoolExecutor(mp_context=get_context("spawn"), max_workers=torch.get_num_threads()) as pool:
-        found = [its for part in pool.map(measure_fold, [data] * len(data.folds), data.folds) for its in part]
-    write_json(options.out, found)
-    print(table(found))
+    deadline_s = None if options.minutes is None else time.time() + 60 * options.minutes
+    chosen = {} if options.encoder is None else {"encoder.file": str(options.encoder)}
+    preset = "small" if options.encoder is None else "probe"
+    data = list_clips(options.data, configure(chosen, preset), chosen).decode()
+    if options.encoder is not None:
+        of_folds = (configs(data.listing.config, fold, 1).values() for fold in data.folds)
+        embed([Plan(its, data, "end") for of_fold in of_folds for its in of_fold])
+    cases = [
+        (name, n, fold, draw)
+        for draw in range(options.draws)
+        for fold in data.folds
+        for n in PER_CLASS
+        for name in options.methods
+    ]
+    print(table(measure_all(data, cases, options.out, deadline_s)))
 
 
 if __name__ == "__main__":

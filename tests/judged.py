@@ -66,7 +66,7 @@ def judged_run(
         settings=heard,
         contents="",
         fingerprint="",
-        report=DecodingReport(heard),
+        report=DecodingReport(heard, np.full(n_clips, clip_s), np.ones(n_clips, np.int64)),
     )
     clips = JudgedClips("ponds", store, np.arange(n_clips), truth, f"{n_clips} clips of fold {fold}", (), warnings)
     run = Run(folder)

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from cohear.data.check.survey import HeardClip, Sound, Survey, TrainingForm
-from cohear.data.clips import Clip, split_labels
+from cohear.data.clips import Clip, Clips, split_labels
 from cohear.data.datasets import Dataset
 
 FORM = TrainingForm(sample_rate=8000, clip_s=2.0, shortest_s=0.4)
@@ -38,7 +38,9 @@ def dataset_of(clips: Iterable[HeardClip], layout: str = "table", folds_were_mad
     """Return the data set of clips that were heard."""
     listed = tuple(one.clip for one in clips)
     several = any(len(clip.labels) != 1 for clip in listed)
-    return Dataset("made up", Path("/data"), listed, layout, folds_were_made=folds_were_made, multi_label=several)
+    return Dataset(
+        "made up", Path("/data"), Clips.of(listed), layout, folds_were_made=folds_were_made, multi_label=several
+    )
 
 
 def survey_of(clips: Iterable[HeardClip]) -> Survey:

@@ -98,6 +98,6 @@ def test_the_steps_of_a_large_set_are_measured(tmp_path: Path, monkeypatch: pyte
         assert wall_s > 0
         assert cpu_s > 0
     said: list[str] = []
-    text = large_sets.measure_all(tmp_path, [60], ["read the table"], said.append)
-    assert len(said) == 1
+    text = large_sets.measure_all(tmp_path, [60], ["read the table", "build the store"], 2, said.append)
+    assert len(said) == 2
     assert "\n| 60 " in text

@@ -13,7 +13,7 @@ import soundfile
 import cohear as package
 from cohear.inference.bulk import How, plan_listening
 from cohear.inference.recordings import find_recordings
-from cohear.runs.elsewhere import Task
+from cohear.runs.elsewhere import Task, put_files, take_files
 from cohear.runs.grid import EXECUTORS
 from cohear.runtime import disk
 from cohear.runtime.interrupts import Interrupted
@@ -203,14 +203,36 @@ def test_a_worker_of_another_version_or_that_does_not_see_the_recordings_is_name
     sounds = tmp_path / "sounds"
     shutil.copytree(pond, sounds)
     work = plan_listening(trained, find_recordings([sounds]), tmp_path / "heard", How())
-    task = pickle.loads(pickle.dumps(Task.of(work, None)))
-    task.check()
-    monkeypatch.setattr("cohear.runs.elsewhere.version", lambda name: "0.0.1")
-    assert "0.0.1" in (task.piece(0).do().failure or "")
-    monkeypatch.undo()
-    sounds.rename(tmp_path / "not mounted")
-    assert str(sounds) in (task.piece(0).do().failure or "")
+    with Task.of(work, None) as given:
+        task = pickle.loads(pickle.dumps(given)).piece(0)
+        with monkeypatch.context() as patch:
+            patch.setattr("cohear.runs.elsewhere.version", lambda name: "0.0.1")
+            assert "0.0.1" in (task.do().failure or "")
+        sounds.rename(tmp_path / "not mounted")
+        for begun in (None, {}):
+            assert str(sounds) in (task.do(begun=begun).failure or "")
     assert not (tmp_path / "heard" / "windows").exists()
+
+
+def test_a_worker_that_does_not_see_the_tables_brings_back_those_of_what_was_left(trained, pond, tmp_path):
+    plan = plan_listening(trained, find_recordings([pond]), tmp_path / "heard", How())
+    plan.do(0, lambda _share: None, None)
+    rest = plan.rest()
+    assert rest is not None
+    assert {one.name for one in rest.recordings} < {one.name for one in plan.recordings}
+    with Task.of(rest, None) as given:
+        task = pickle.loads(pickle.dumps(given))
+        (tmp_path / "heard" / given.mark).unlink()  # as on a machine with another folder of that name
+        assert str(tmp_path / "heard") in (task.do(0).failure or "")
+        outcome = task.do(0, take_files(rest, 0))
+        assert outcome.is_done
+        assert rest.share(0) == 0
+        put_files(rest, 0, outcome.files)
+    assert rest.share(0) == 1
+    whole = plan_listening(trained, find_recordings([pond]), tmp_path / "whole", How())
+    for index in range(len(whole)):
+        whole.do(index, lambda _share: None, None)
+    assert rows_of(rest.table_of(rest.recordings[0])) == rows_of(whole.table_of(rest.recordings[0]))
 
 
 @pytest.mark.parametrize("options", [("--jobs", 2), ("--executor", "ray"), ("--with-embeddings",)])

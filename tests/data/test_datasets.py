@@ -76,7 +76,7 @@ def test_esc10_is_chosen_by_option_or_by_a_table_of_its_own(tmp_path):
     own = read_dataset(write_esc50(tmp_path / "b", ESC50_ROWS[:3]))
     by_table = read_dataset(tmp_path / "b" / "meta" / "esc50.csv")
     assert chosen.name == own.name == by_table.name == "ESC-10"
-    assert chosen.clips == own.clips == by_table.clips
+    assert list(chosen.clips) == list(own.clips) == list(by_table.clips)
     assert by_table.root == tmp_path / "b"
 
 

@@ -4,14 +4,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cohear.data.clips import Clip
+from cohear.data.clips import Clip, Clips
 from cohear.data.datasets import Dataset
 from cohear.data.folds import Split, as_label_sets, assign_folds, split, split_all, with_folds, with_validation
 from cohear.errors import UserError
 
 
 def dataset(*clips: Clip) -> Dataset:
-    return Dataset("some", Path("/nowhere"), clips, "table")
+    return Dataset("some", Path("/nowhere"), Clips.of(clips), "table")
 
 
 def test_each_class_is_spread_evenly_where_every_clip_is_its_own_group():

@@ -6,7 +6,7 @@ import pytest
 
 from cohear.data import headers
 from cohear.data.audio_files import probe
-from cohear.data.clips import Clip
+from cohear.data.clips import Clip, Clips
 from cohear.data.datasets import Dataset
 from cohear.data.headers import choose_sample_rate, read_headers
 from cohear.errors import UserError
@@ -31,7 +31,7 @@ def test_lengths_and_rates_come_of_one_look_at_each_file(tmp_path, monkeypatch):
         Clip("gone.wav", ("y",)),
         Clip("gone.wav", ("y",), start_s=1.0, end_s=1.5),
     )
-    read = read_headers(Dataset("d", tmp_path, clips, "table"))
+    read = read_headers(Dataset("d", tmp_path, Clips.of(clips), "table"))
     assert looked_at == {"a.wav": 1, "b.flac": 1, "gone.wav": 1}
     assert read.durations_s == (2.5, 1.5, 0.25, 0.0, 0.5)
     assert read.sample_rates == [8000, 96000]
@@ -40,7 +40,7 @@ def test_lengths_and_rates_come_of_one_look_at_each_file(tmp_path, monkeypatch):
 
 def test_where_nothing_can_be_read_it_is_said(tmp_path):
     with pytest.raises(UserError, match=r"not one sound of d can be read.*gone\.wav"):
-        read_headers(Dataset("d", tmp_path, (Clip("gone.wav", ("y",), start_s=0.0, end_s=1.0),), "table"))
+        read_headers(Dataset("d", tmp_path, Clips.of([Clip("gone.wav", ("y",), start_s=0.0, end_s=1.0)]), "table"))
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 import soxr
 
 from cohear.data import store_files
-from cohear.data.clips import Clip
+from cohear.data.clips import Clip, Clips
 from cohear.data.datasets import Dataset, read_dataset
 from cohear.data.decoding import StoreSettings, decode_clips
 from cohear.data.folds import with_folds
@@ -31,7 +31,7 @@ def test_labels_folds_and_groups_change_the_fingerprint_but_read_and_decode_noth
     monkeypatch.setattr("cohear.data.store_files._hash_file", lambda path: pytest.fail(f"{path} was read"))
     fingerprints = set()
     for change in ({}, {"labels": ("cow",)}, {"fold": 1}, {"group": "yard"}):
-        clips = (dataclasses.replace(dataset.clips[0], **change), *dataset.clips[1:])
+        clips = Clips.of((dataclasses.replace(dataset.clips[0], **change), *dataset.clips[1:]))
         changed = dataclasses.replace(dataset, clips=clips)
         opened = open_store(changed, SETTINGS, sounds.parent / "cache")
         fingerprints.add(opened.fingerprint)
@@ -63,7 +63,7 @@ def test_several_labels_are_kept_apart(sounds, decoded_paths):
     assert opened.multi_label
     assert opened.classes == ("cat", "dog", "paws")
     assert [clip.label for clip in opened.clips] == ["cat;paws", "dog;paws", ""]
-    one_text = tuple(dataclasses.replace(c, labels=(c.label,)) for c in read_dataset(table).clips)
+    one_text = Clips.of(dataclasses.replace(c, labels=(c.label,)) for c in read_dataset(table).clips)
     texts = dataclasses.replace(read_dataset(table), clips=one_text, multi_label=False)
     alike = open_store(texts, SETTINGS, sounds.parent / "cache")
     assert (alike.multi_label, alike.label_sets[0]) == (False, ("cat;paws",))
@@ -121,7 +121,7 @@ def test_segments_are_stored_as_clips_of_their_own(sounds):
     write(sounds / "long.wav", steps(53, 4.0))
     segments = [("x", 0.5, 1.5), ("y", 2.0, 4.0), ("x", 0.0, 2.0), ("y", 1.0, 3.0)]
     clips = tuple(Clip("long.wav", (label,), start_s=start_s, end_s=end_s) for label, start_s, end_s in segments)
-    opened = open_store(Dataset("d", sounds, clips, "annotations"), SETTINGS, sounds.parent / "cache")
+    opened = open_store(Dataset("d", sounds, Clips.of(clips), "annotations"), SETTINGS, sounds.parent / "cache")
     ids = [
         f"long.wav#{place}" for place in ("0.5-1.5", "2-4#2-3", "2-4#3-4", "0-2#0-1", "0-2#1-2", "1-3#1-2", "1-3#2-3")
     ]
@@ -141,7 +141,7 @@ def test_clips_of_an_m4a_are_decoded_together_and_keep_their_order(sounds, monke
     monkeypatch.setattr(
         store_files, "decode_clips", lambda *given: n_together.append(len(given[1])) or decode_clips(*given)
     )
-    dataset = Dataset("d", sounds, clips, "annotations")
+    dataset = Dataset("d", sounds, Clips.of(clips), "annotations")
     opened = open_store(dataset, SETTINGS, sounds.parent / "cache", skip_bad=True)
     assert sorted(n_together) == [1, 2, 4]
     assert [clip_id for clip_id, _ in opened.report.skipped] == ["a.m4a#9-10"]
@@ -194,12 +194,12 @@ def test_clips_left_out_and_back_again_are_other_contents(sounds, monkeypatch):
 
 def test_missing_file_is_bad_until_it_appears(sounds):
     clips = (Clip("cat/0.wav", ("cat",)), Clip("cow/0.wav", ("cow",)))
-    dataset, cache = Dataset("d", sounds, clips, "table"), sounds.parent / "cache"
+    dataset, cache = Dataset("d", sounds, Clips.of(clips), "table"), sounds.parent / "cache"
     with pytest.raises(UserError, match=r"cow/0\.wav cannot be opened"):
         open_store(dataset, SETTINGS, cache)
     with pytest.raises(UserError, match="fewer than two classes"):
         open_store(dataset, SETTINGS, cache, skip_bad=True)
     with pytest.raises(UserError, match="not one clip of d can be used"):
-        open_store(Dataset("d", sounds, clips[1:], "table"), SETTINGS, cache, skip_bad=True)
+        open_store(Dataset("d", sounds, Clips.of(clips[1:]), "table"), SETTINGS, cache, skip_bad=True)
     write(sounds / "cow" / "0.wav", steps(1))
     assert len(open_store(dataset, SETTINGS, cache)) == 2

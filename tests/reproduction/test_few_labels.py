@@ -1,5 +1,7 @@
 """Clips that are drawn, and the table by hand."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -7,7 +9,7 @@ from cohear.runs.embedding import embed
 from cohear.runs.plan import Plan, list_clips
 from cohear.runs.presets import configure
 from made_encoders import write_encoder
-from reproduction.few_labels import METHODS, N_DRAWS, PER_CLASS, configs, drawn, measure, table
+from reproduction.few_labels import METHODS, N_DRAWS, PER_CLASS, configs, drawn, measure, measure_all, table
 
 
 @pytest.fixture
@@ -36,6 +38,20 @@ def test_a_layer_is_trained_on_what_was_drawn_and_judged_on_the_test_fold(data, 
     assert 0 <= scores["accuracy"] <= 1
     assert np.isfinite([*scores.values()]).all()
     assert scores == measure(plan, drawn(plan, 2, 0), again)
+
+
+def test_what_is_measured_is_kept_and_not_measured_again(data, tmp_path):
+    embed([Plan(its, data, "end") for its in configs(data.listing.config, 1, 1).values()])
+    cases, out = [("none", 1, 1, 0), ("consistency", 1, 1, 0)], tmp_path / "few.json"
+    assert measure_all(data, cases, out, deadline_s=0.0) == []
+    (first,) = measure_all(data, cases[:1], out, None)
+    assert (first["method"], first["n"], first["fold"], first["draw"]) == cases[0]
+    first["accuracy"] = 0.5  # as it is not measured
+    out.write_text(json.dumps([first]))
+    both = measure_all(data, cases, out, None)
+    assert both[0] == first
+    assert [its["method"] for its in both] == ["none", "consistency"]
+    assert json.loads(out.read_text()) == both
 
 
 def test_means_and_errors_are_over_folds_of_means_over_draws():

@@ -1,7 +1,12 @@
 """Grids on a real Ray cluster of two nodes on this machine, one of which is killed."""
 
+import os
+import signal
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +14,7 @@ from cohear.errors import UserError
 from cohear.runs.grid import Training, is_done, run_grid
 from cohear.runs.ray_executor import run_ray
 from cohear.runs.run import Run
+from cohear.runtime.interrupts import Interrupted
 from runs.made_runs import NONE, make_plan, weights
 from tiny import write_tones
 
@@ -61,6 +67,39 @@ def test_a_node_that_dies_costs_no_run_and_changes_no_byte(cluster, tones, tmp_p
     assert killed == [False] * 3
     assert shares[-1] == 1
     local = run_grid(plans_in(tones, tmp_path / "local", epochs))
+    assert [weights(run) for run in runs] == [weights(run) for run in local]
+
+
+@pytest.fixture
+def apart(cluster, tmp_path):
+    """A node with a disk of its own where the runs are to lie."""
+    (tmp_path / "ray").mkdir()
+    join = f"mount -t tmpfs none {tmp_path / 'ray'} && exec ray start --block --num-cpus=1 --address={cluster.address}"
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    command = ["unshare", "--mount", "--propagation", "private", "sh", "-c", join]
+    if subprocess.run([*command[:-1], "true"], check=False, capture_output=True).returncode:
+        pytest.skip("mount namespaces are not allowed here")
+    (tmp_path / "node").mkdir()
+    environment = {**os.environ, "PATH": path, "TMPDIR": str(tmp_path / "node")}
+    node = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, start_new_session=True)
+    yield node
+    os.killpg(node.pid, signal.SIGTERM)
+    node.wait(30)
+
+
+def test_runs_come_back_from_a_node_with_another_disk_also_where_they_are_stopped(apart, tones, tmp_path):
+    plans = plans_in(tones, tmp_path / "ray", 40)
+
+    def interrupt(_share: float, _n_done: int) -> None:
+        if any(path.stat().st_size for path in (tmp_path / "node").glob("cohear-*/0/history.jsonl")):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(Interrupted):
+        run_grid(plans, executor="ray", n_jobs=1, on_progress=interrupt)
+    assert Run(plans[0].folder).history
+    assert not is_done(plans[0])
+    runs = run_grid(plans, executor="ray", n_jobs=1)
+    local = run_grid(plans_in(tones, tmp_path / "local", 40))
     assert [weights(run) for run in runs] == [weights(run) for run in local]
 
 

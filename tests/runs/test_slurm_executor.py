@@ -43,9 +43,10 @@ def test_a_job_whose_time_is_over_goes_on_with_the_same_run(tones, tmp_path):
     task = submitit.helpers.DelayedSubmission
 
     plans = plans_in(tones, tmp_path)
-    again = _Job().checkpoint(Task.of(Training(plans, lambda *_: None), None).piece(1))
-    assert isinstance(again, task)
-    assert again.result().is_done
+    with Task.of(Training(plans, lambda *_: None), None) as whole:
+        again = _Job().checkpoint(whole.piece(1))
+        assert isinstance(again, task)
+        assert again.result().is_done
     assert [is_done(plan) for plan in plans] == [False, True]
 
 
@@ -79,14 +80,15 @@ def test_a_job_that_slurm_requeues_leaves_no_result(tones, tmp_path, monkeypatch
     if before:
         monkeypatch.setenv("SLURM_RESTART_COUNT", before)
     monkeypatch.setattr(Task, "do", lambda *_: Outcome(stopped_by=signal.SIGTERM))
-    task = Task(Training(plans_in(tones, tmp_path), lambda *_: None), None, {})
+    task = Task(Training(plans_in(tones, tmp_path), lambda *_: None), None, {}, "")
     with pytest.raises(SystemExit) if is_left else nullcontext():
         assert _Job()(task).stopped_by == signal.SIGTERM
 
 
 @pytest.mark.parametrize("is_told", [True, False])
 def test_a_job_that_somebody_else_cancelled_is_a_run_that_failed(tones, tmp_path, is_told):
-    job = SimpleNamespace(result=lambda: Outcome(stopped_by=signal.SIGTERM))
+    paths = SimpleNamespace(result_pickle=tmp_path)
+    job = SimpleNamespace(result=lambda: Outcome(stopped_by=signal.SIGTERM), paths=paths)
     left = _outcome(job, Training(plans_in(tones, tmp_path), lambda *_: None), 0, is_told)
     assert not left.is_done
     assert left.failure == (None if is_told else "0: its job was cancelled; go on with the same command")

@@ -33,15 +33,16 @@ def hear_in_bulk(
     from cohear.runs.grid import EXECUTORS
 
     work = plan_listening(run, find_recordings(given), out, how, jobs)
-    n, n_before = len(work.recordings), sum(map(work.is_heard, work.recordings))
-    before = f", of which {n_before} were heard before" if n_before else ""
+    rest = work.rest()
+    n, n_before = len(work.recordings), len(work.recordings) - (len(rest.recordings) if rest else 0)
+    before = f", of which {n_before} {'was' if n_before == 1 else 'were'} heard before" if n_before else ""
     say(f"{counted(n, 'recording')} -> {out / work.tables.name}/{before}")
     failures, rows = list[str](), list[dict[str, Any]]()
     try:
-        if n_before < n:
+        if rest is not None:
             hear = EXECUTORS[by] if isinstance(by, str) else by
             with how_to_go_on("go on with the same command"), progress_bar("listening") as update:
-                failures = hear(work, jobs, lambda share, _n_done: update(share / len(work), ""), None)
+                failures = hear(rest, jobs, lambda share, _n_done: update(share / len(rest), ""), None)
     finally:
         rows = work.settle()
     if failures:

@@ -6,12 +6,13 @@ A classifier without it gives every sound one of its labels.
 import dataclasses
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 
 import numpy as np
 
 from cohear import keys
 from cohear.data.audio_files import AudioInfo
-from cohear.data.clips import Clip
+from cohear.data.clips import Clip, Clips
 from cohear.data.datasets import Dataset, count_clips
 from cohear.data.headers import duration_s
 from cohear.data.wording import counted, quoted
@@ -56,7 +57,7 @@ def with_background(dataset: Dataset, name: str, clip_s: float, files: Mapping[s
     cut = f"{counted(len(clips), 'clip')} of 'none of these' cut from the unlabeled parts of recordings with labels"
     if dataset.reviewed:
         cut += f", and from {counted(len(dataset.reviewed), 'recording')} whose label file is empty"
-    return dataclasses.replace(dataset, clips=(*dataset.clips, *clips)).with_note(cut)
+    return dataclasses.replace(dataset, clips=Clips.of(chain(dataset.clips, clips))).with_note(cut)
 
 
 def _cut(dataset: Dataset, labels: tuple[str, ...], clip_s: float, files: Mapping[str, AudioInfo]) -> list[Clip]:

@@ -25,7 +25,7 @@ from cohear.data.annotations import (
     why_no_track,
 )
 from cohear.data.audio_files import is_audio
-from cohear.data.clips import Clip, normalized
+from cohear.data.clips import Clip, Clips, normalized
 from cohear.data.tables import BadLines, SoundFolder, csv_rows, has_table_name, is_table, read_table
 from cohear.data.wording import counted, some
 from cohear.errors import UserError
@@ -67,7 +67,7 @@ class Dataset:
     """What a report calls it."""
     root: Path
     """The folder to which the clips' paths are relative."""
-    clips: tuple[Clip, ...]
+    clips: Clips
     """All clips, in the order of the table, or sorted by path."""
     layout: Layout
     """How it was laid out on disk."""
@@ -161,7 +161,7 @@ def drop_small(dataset: Dataset, n_clips: int) -> Dataset:
         return dataset
     if len(counts) - len(small) < 2:
         raise UserError(f"fewer than two classes of {dataset.name} have {n_clips} clips: choose a smaller number.")
-    clips = tuple(
+    clips = Clips.of(
         dataclasses.replace(clip, labels=kept)
         for clip in dataset.clips
         if (kept := tuple(label for label in clip.labels if counts[label] >= n_clips)) or not clip.labels
@@ -264,19 +264,19 @@ def _read_esc50(path: Path, esc10: bool, sounds: Path | None) -> Dataset:
     for row in rows:
         file = folder.inside(row, f"audio/{row.text('filename')}")
         clips.append(Clip(file, (row.text("category"),), row.whole_number("fold"), row.text("src_file")))
-    return Dataset("ESC-10" if len(rows) == len(of_esc10) else "ESC-50", folder.root, tuple(clips), "esc50")
+    return Dataset("ESC-10" if len(rows) == len(of_esc10) else "ESC-50", folder.root, Clips.of(clips), "esc50")
 
 
 def _read_file(path: Path, sounds: Path | None, bad: BadLines) -> Dataset:
     """Read one table or one label file."""
     root, suffix = sounds or path.parent, path.suffix.lower()
     if suffix in {".txt", ".csv", ".tsv"} and is_raven(path):
-        return Dataset(path.stem, root, tuple(read_raven(path, sounds, bad)), "annotations")
+        return Dataset(path.stem, root, Clips.of(read_raven(path, sounds, bad)), "annotations")
     if has_table_name(path):
         clips, multi_label = read_table(path, sounds, bad)
         return Dataset(path.stem, root, clips, "table", multi_label=multi_label)
     if suffix == ".txt" and is_audacity(path):
-        return Dataset(path.stem, root, tuple(read_audacity(path, sounds, bad)), "annotations")
+        return Dataset(path.stem, root, Clips.of(read_audacity(path, sounds, bad)), "annotations")
     if suffix in {".xlsx", ".xls", ".ods"}:
         raise UserError(f"{path} is a workbook: save its sheet as CSV, and give that.")
     allowed = (
@@ -299,7 +299,7 @@ def _read_folder(path: Path, bad: BadLines) -> Dataset:
     if tables := [file for file in files if len(file.parts) == 1 and is_table(path / file)]:
         remedy = f"give {path / tables[0]} to use its labels, or move it away to use one sub-folder per class"
         raise UserError(f"{path} holds the table {tables[0]} beside the sounds: {remedy}.")
-    clips = tuple(Clip(file.as_posix(), (file.parts[0],)) for file in sounds if len(file.parts) > 1)
+    clips = Clips.of(Clip(file.as_posix(), (file.parts[0],)) for file in sounds if len(file.parts) > 1)
     classes = {file.parts[0] for file in sounds if len(file.parts) > 1}
     if not clips:
         remedy = "put those of each class into a sub-folder, or write a table with the columns path and label"
@@ -359,7 +359,7 @@ def _read_annotations(
     known = {*labeled}
     unused = [file for file in files if file not in known]
     notes += [f"left out: {track}" for track in _unusable_tracks(path, [*map(Path, left_out)], unused)]
-    return Dataset(path.name, path, tuple(clips), "annotations", tuple(notes), reviewed=tuple(sorted(reviewed)))
+    return Dataset(path.name, path, Clips.of(clips), "annotations", tuple(notes), reviewed=tuple(sorted(reviewed)))
 
 
 def visible_files(path: Path) -> Iterator[Path]:

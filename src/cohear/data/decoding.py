@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 import numpy as np
-from jaxtyping import Float32, Int16, Int64
+from jaxtyping import Float32, Float64, Int16, Int64
 
 from cohear.data.audio_decoding import DecodedAudio, cancels, decode_segments, loudest, resample
 from cohear.data.audio_files import is_media
@@ -86,6 +86,11 @@ class Decoded:
     n_damaged: int = 0
     """Places at which its decoder had to look for where the sound goes on."""
 
+    @property
+    def is_remarkable(self) -> bool:
+        """Whether there is more to say of it than its length."""
+        return bool(self.shortfall_s or self.n_silent or self.cancels or self.n_damaged)
+
 
 @dataclass(frozen=True, eq=False)
 class DecodedClip:
@@ -102,13 +107,17 @@ class DecodedClip:
     """What was done to it."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class DecodingReport:
     """The clips of a data set, each before it was cut into windows."""
 
     settings: StoreSettings
-    decoded: tuple[Decoded, ...] = ()
-    """Clips that were decoded."""
+    durations_s: Float64[np.ndarray, " clip"]
+    """Lengths of the clips that were decoded, seconds."""
+    n_rows: Int64[np.ndarray, " clip"]
+    """Rows of the store that each of them gives."""
+    remarkable: tuple[Decoded, ...] = ()
+    """Those of them of which there is more to say."""
     skipped: tuple[tuple[str, str], ...] = ()
     """Clips that could not be decoded, and why."""
 
@@ -116,39 +125,40 @@ class DecodingReport:
     def lines(self) -> tuple[str, ...]:
         """Say it in lines of text, one per thing that happened."""
         clip_s, rate = self.settings.clip_s, self.settings.sample_rate
-        beyond_s = [clip.duration_s - clip_s for clip in self.decoded if clip.n_rows == 1]
-        filled_s = [-seconds for seconds in beyond_s if seconds < -_UNSAID_S]
-        cropped_s = [seconds for seconds in beyond_s if seconds > _UNSAID_S]
-        lines = [f"{counted(len(self.decoded), 'clip')} decoded to {clip_s:g} s at {rate} Hz"]
-        if windowed := [clip.n_rows for clip in self.decoded if clip.n_rows > 1]:
-            lines.append(f"{len(windowed)} cut into {sum(windowed)} windows, which stay together")
-        if filled_s:
+        beyond_s = self.durations_s[self.n_rows == 1] - clip_s
+        filled_s, cropped_s = -beyond_s[beyond_s < -_UNSAID_S], beyond_s[beyond_s > _UNSAID_S]
+        lines = [f"{counted(len(self.n_rows), 'clip')} decoded to {clip_s:g} s at {rate} Hz"]
+        if (windowed := self.n_rows[self.n_rows > 1]).size:
+            lines.append(f"{len(windowed)} cut into {windowed.sum()} windows, which stay together")
+        if filled_s.size:
             how = "padded with silence" if self.settings.short == "pad" else "repeated"
-            lines.append(f"{len(filled_s)} {how} (by up to {max(filled_s):.2f} s)")
-        padding = padding_share(
-            [clip.duration_s for clip in self.decoded], [clip.n_rows for clip in self.decoded], clip_s
-        )
+            lines.append(f"{len(filled_s)} {how} (by up to {filled_s.max():.2f} s)")
+        padding = padding_share(self.durations_s, self.n_rows, clip_s)
         if self.settings.short == "pad" and padding > MUCH_PADDING:
             lines.append(
                 f"WARNING: {padding:.0%} of what is heard is padding, by which clips may be told apart: choose a "
                 "shorter length by --set data.clip_s, or --set data.short=repeat"
             )
-        if cropped_s:
+        if cropped_s.size:
             what = "the middle" if self.settings.windows == "all" else "what sounds"
-            lines.append(f"{len(cropped_s)} cropped to {what} (by up to {max(cropped_s):.2f} s)")
-        if cancelled := [clip.clip_id for clip in self.decoded if clip.cancels]:
+            lines.append(f"{len(cropped_s)} cropped to {what} (by up to {cropped_s.max():.2f} s)")
+        if cancelled := [clip.clip_id for clip in self.remarkable if clip.cancels]:
             lines.append(f"{len(cancelled)} whose channels cancel when mixed to mono: {some(cancelled, _N_NAMED)}")
-        if damaged := [f"{clip.clip_id} ({clip.n_damaged})" for clip in self.decoded if clip.n_damaged]:
+        if damaged := [f"{clip.clip_id} ({clip.n_damaged})" for clip in self.remarkable if clip.n_damaged]:
             lines.append(f"{len(damaged)} damaged in places: {some(damaged, _N_NAMED)}")
-        if silent := [clip.clip_id for clip in self.decoded if clip.n_silent and not clip.cancels]:
+        if silent := [clip.clip_id for clip in self.remarkable if clip.n_silent and not clip.cancels]:
             lines.append(f"{len(silent)} with silence from end to end: {some(silent, _N_NAMED)}")
-        short = [clip for clip in self.decoded if clip.shortfall_s]
+        short = [clip for clip in self.remarkable if clip.shortfall_s]
         lines += [f"{clip.clip_id} is {clip.shortfall_s:.2f} s shorter than it declares" for clip in short]
         lines += [f"skipped: {reason}" for _, reason in self.skipped]
         return tuple(lines)
 
 
-def padding_share(durations_s: Sequence[float], n_rows: Sequence[int], clip_s: float) -> float:
+def padding_share(
+    durations_s: Sequence[float] | Float64[np.ndarray, " clip"],
+    n_rows: Sequence[int] | Int64[np.ndarray, " clip"],
+    clip_s: float,
+) -> float:
     """Return the share of all that is heard that fills up short clips, 0 to 1.
 
     Args:
@@ -160,7 +170,7 @@ def padding_share(durations_s: Sequence[float], n_rows: Sequence[int], clip_s: f
         >>> padding_share([1.0, 2.0, 8.0], [1, 1, 4], clip_s=2.0)
         0.08333333333333333
     """
-    return sum(max(0.0, clip_s - duration_s) for duration_s in durations_s) / (clip_s * max(1, sum(n_rows)))
+    return float(np.maximum(clip_s - np.asarray(durations_s), 0).sum()) / (clip_s * max(1, int(np.sum(n_rows))))
 
 
 def decode_clips(root: Path, clips: Sequence[Clip], settings: StoreSettings) -> list[DecodedClip | UserError]:

@@ -70,9 +70,9 @@ def count_by_group(labels: Labels, groups: Sequence[str]) -> GroupCounts:
     place = {name: index for index, name in enumerate(sorted({*groups}))}
     group_of_clip = np.fromiter((place[name] for name in groups), np.int64, len(groups))
     label_place = {label: index for index, label in enumerate(sorted(count_clips(label_sets)))}
-    n_of_clip = [len(set(label_set)) for label_set in label_sets]
-    label_of_pair = [label_place[label] for label_set in label_sets for label in set(label_set)]
-    pairs = np.repeat(group_of_clip, n_of_clip) * len(label_place) + np.array(label_of_pair, np.int64)
+    n_of_clip = np.fromiter((len(set(label_set)) for label_set in label_sets), np.int64, len(label_sets))
+    label_of_pair = (label_place[label] for label_set in label_sets for label in set(label_set))
+    pairs = np.repeat(group_of_clip, n_of_clip) * len(label_place) + np.fromiter(label_of_pair, np.int64)
     pairs, count = np.unique(pairs, return_counts=True)
     group, label = np.divmod(pairs, max(1, len(label_place)))
     return GroupCounts(tuple(place), tuple(label_place), group_of_clip, group, label, count)
@@ -156,8 +156,7 @@ def with_folds(dataset: Dataset, n_folds: int, seed: int) -> Dataset:
         there = f"{len(without)} of {len(clips)} clips of {dataset.name} have no fold, for example '{without[0].id}'"
         raise UserError(f"{there}: give all a fold, or none, and folds will be made.")
     folds = assign_folds([clip.labels for clip in clips], [clip.undivided_by for clip in clips], n_folds, seed)
-    clips = (dataclasses.replace(clip, fold=fold) for clip, fold in zip(clips, folds.tolist(), strict=True))
-    return dataclasses.replace(dataset, clips=tuple(clips), folds_were_made=True)
+    return dataclasses.replace(dataset, clips=clips.with_folds(folds), folds_were_made=True)
 
 
 def split(

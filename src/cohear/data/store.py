@@ -16,13 +16,13 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from itertools import chain, islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, SupportsIndex, overload
 
 import numpy as np
-from jaxtyping import Float32, Int64, UInt64
+from jaxtyping import Bool, Float32, Int64, UInt64
 
 from cohear import keys
-from cohear.data.clips import Clip, join_labels, segment_id
+from cohear.data.clips import Clip, Clips, join_labels, rows_of, segment_id
 from cohear.data.datasets import Dataset
 from cohear.data.decoding import FULL_SCALE, DecodingReport, StoreSettings
 from cohear.data.store_files import (
@@ -71,10 +71,48 @@ class StoredClip:
 
 
 @dataclass(frozen=True, eq=False)
+class StoredClips(Sequence[StoredClip]):
+    """The rows of a store as columns, which give one when it is asked for."""
+
+    clips: Clips
+    """Of the data set."""
+    places: np.ndarray
+    """Of each row, as `PLACES`."""
+
+    @cached_property
+    def _is_window(self) -> Bool[np.ndarray, " row"]:
+        """Whether a row is one of several of its clip."""
+        return (np.bincount(self.places["clip"]) > 1)[self.places["clip"]]
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    @overload
+    def __getitem__(self, row: SupportsIndex) -> StoredClip: ...
+    @overload
+    def __getitem__(self, row: slice) -> list[StoredClip]: ...
+    def __getitem__(self, row: SupportsIndex | slice) -> "StoredClip | list[StoredClip]":
+        if isinstance(row, slice):
+            return [self[place] for place in range(*row.indices(len(self)))]
+        return self._stored(bool(self._is_window[row]), *self.places[row].item())
+
+    def __iter__(self) -> Iterator[StoredClip]:
+        return (
+            self._stored(window, *row)
+            for window, row in zip(self._is_window.tolist(), rows_of(self.places), strict=True)
+        )
+
+    def _stored(self, is_window: bool, place: int, start_s: float, end_s: float) -> StoredClip:
+        clip = self.clips[place]
+        row_id = segment_id(clip.id, start_s, end_s) if is_window else clip.id
+        return StoredClip(row_id, clip.path, clip.labels, clip.fold, clip.undivided_by, start_s, end_s)
+
+
+@dataclass(frozen=True, eq=False)
 class Store:
     """The decoded clips of a data set, with their labels."""
 
-    clips: tuple[StoredClip, ...]
+    clips: Sequence[StoredClip]
     """What the rows are."""
     rows: RowFiles
     """16-bit values; a sample is value / 32768 * scale."""
@@ -122,7 +160,7 @@ class Store:
         """The labels that occur, sorted."""
         return tuple(sorted({label for clip in self.clips for label in clip.labels}))
 
-    @property
+    @cached_property
     def label_sets(self) -> list[tuple[str, ...]]:
         """Each row's labels, of which single-label data have one."""
         return [clip.labels for clip in self.clips]
@@ -132,7 +170,7 @@ class Store:
         """Each row's fold; a data set has them `with_folds`."""
         return np.array([clip.fold for clip in self.clips], np.int64)
 
-    @property
+    @cached_property
     def groups(self) -> list[str]:
         """Each row's group."""
         return [clip.group for clip in self.clips]
@@ -250,29 +288,26 @@ def _open_shard(
 
 def _described(name: str, dataset: Dataset, parts: Sequence[StoreFiles], replaces_damaged: bool) -> Store:
     """Give the rows of a store the labels, folds and groups of the data set."""
-    decoded = tuple(clip for part in parts for clip in part.report.decoded)
-    skipped = tuple(clip for part in parts for clip in part.report.skipped)
-
-    def rows() -> Iterator[tuple[int, float, float]]:
-        for place, part in enumerate(parts):
-            for index, start_s, end_s in part.rows:
-                yield SHARD_CLIPS * place + index, start_s, end_s
-
-    clips, ids = [], ((one.clip_id, one.n_rows) for one in decoded for _ in range(one.n_rows))
-    for (index, start_s, end_s), (clip_id, n_rows) in zip(rows(), ids, strict=True):
-        clip, row_id = dataset.clips[index], clip_id if n_rows == 1 else segment_id(clip_id, start_s, end_s)
-        clips.append(StoredClip(row_id, clip.path, clip.labels, clip.fold, clip.undivided_by, start_s, end_s))
+    reports, places = [part.report for part in parts], np.concatenate([part.places for part in parts])
+    places["clip"] += np.repeat(SHARD_CLIPS * np.arange(len(parts)), [len(part.places) for part in parts])
+    clips = StoredClips(dataset.clips, places)
     described: Iterator[object] = ([clip.id, clip.label, clip.fold, clip.group] for clip in clips)
     if dataset.multi_label:  # the label 'a;b' is one class, the labels 'a' and 'b' are two
         described = chain(described, ["multi-label"])
     return Store(
-        clips=tuple(clips),
+        clips=clips,
         rows=RowFiles([part.waveforms for part in parts]),
         scales=np.concatenate([part.scales for part in parts]),
-        settings=parts[0].report.settings,
-        contents=_hash(name, rows()),  # the rows too: which files could be used is not in the name
+        settings=reports[0].settings,
+        contents=_hash(name, rows_of(places)),  # the rows too: which files could be used is not in the name
         fingerprint=_hash(name, described),
-        report=DecodingReport(parts[0].report.settings, decoded, skipped),
+        report=DecodingReport(
+            reports[0].settings,
+            np.concatenate([report.durations_s for report in reports]),
+            np.concatenate([report.n_rows for report in reports]),
+            tuple(clip for report in reports for clip in report.remarkable),
+            tuple(clip for report in reports for clip in report.skipped),
+        ),
         multi_label=dataset.multi_label,
         replaces_damaged=replaces_damaged,
     )

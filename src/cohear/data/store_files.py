@@ -9,6 +9,7 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import astuple
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -43,19 +44,26 @@ class RowFile:
         path: of the file; once it is open its name may go.
         n_rows: how many there are.
         n_samples: of each row.
+        opens: whether to open it now; else when it is read.
 
     Raises:
         OSError: where the file cannot be opened.
     """
 
-    def __init__(self, path: Path, n_rows: int, n_samples: int) -> None:
+    def __init__(self, path: Path, n_rows: int, n_samples: int, opens: bool = True) -> None:
         self.path, self.n_rows, self.n_samples = path, n_rows, n_samples
-        self._descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
-        weakref.finalize(self, os.close, self._descriptor)
+        if opens:
+            _ = self._descriptor
 
-    def __reduce__(self) -> tuple[type["RowFile"], tuple[Path, int, int]]:
-        """Open the file again in another process, whose descriptors are other ones."""
-        return RowFile, (self.path, self.n_rows, self.n_samples)
+    @cached_property
+    def _descriptor(self) -> int:
+        descriptor = os.open(self.path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        weakref.finalize(self, os.close, descriptor)
+        return descriptor
+
+    def __reduce__(self) -> tuple[type["RowFile"], tuple[Path, int, int, bool]]:
+        """Open the file again in another process, whose descriptors are other ones, and which may not see it."""
+        return RowFile, (self.path, self.n_rows, self.n_samples, False)
 
     @property
     def n_bytes(self) -> int:
@@ -117,13 +125,17 @@ class RowFiles:
         return values
 
 
+PLACES = np.dtype([("clip", "i4"), ("start_s", "f8"), ("end_s", "f8")])
+"""Which clip of the data set a row is of; where it begins and ends in its file, seconds."""
+
+
 class StoreFiles(NamedTuple):
     """What a store's folder holds."""
 
     waveforms: RowFile
     scales: Float32[np.ndarray, " row"]
-    rows: list[tuple[int, float, float]]
-    """Which clip of the data set a row is of; where it begins and ends in its file, seconds."""
+    places: np.ndarray
+    """Of each row, as `PLACES`."""
     report: DecodingReport
 
 
@@ -142,18 +154,22 @@ def read_store(folder: Path, n_clips: int, settings: StoreSettings) -> StoreFile
     """
     try:
         description = json.loads((folder / _DESCRIPTION).read_text("utf-8"))
-        rows = [(index, start_s, end_s) for index, start_s, end_s in description["rows"]]
+        places = np.array([tuple(row) for row in description["rows"]], PLACES)
         scales = np.array(description["scales"], np.float32)
-        decoded = tuple(Decoded(*clip) for clip in description["decoded"])
+        decoded = [Decoded(*clip) for clip in description["decoded"]]
+        durations_s = np.array([clip.duration_s for clip in decoded], np.float64)
+        n_rows = np.array([clip.n_rows for clip in decoded], np.int64)
         skipped = tuple((clip_id, reason) for clip_id, reason in description["skipped"])
-        waveforms = RowFile(folder / _WAVEFORMS, len(rows), settings.n_samples)
-        is_whole = (folder / _WAVEFORMS).stat().st_size == waveforms.n_bytes and scales.shape == (len(rows),)
-        is_whole &= sum(clip.n_rows for clip in decoded) == len(rows)
-        if not is_whole or not all(0 <= index < n_clips for index, _, _ in rows):
+        waveforms = RowFile(folder / _WAVEFORMS, len(places), settings.n_samples)
+        is_whole = (folder / _WAVEFORMS).stat().st_size == waveforms.n_bytes and scales.shape == (len(places),)
+        is_whole &= sum(n_rows) == len(places)
+        if not is_whole or not ((places["clip"] >= 0) & (places["clip"] < n_clips)).all():
             return None
+        remarkable = tuple(clip for clip in decoded if clip.is_remarkable)
+        report = DecodingReport(settings, durations_s, n_rows, remarkable, skipped)
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         return None
-    return StoreFiles(waveforms, scales, rows, DecodingReport(settings, decoded, skipped))
+    return StoreFiles(waveforms, scales, places, report)
 
 
 def build_store(

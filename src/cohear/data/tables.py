@@ -17,6 +17,7 @@ import os
 import posixpath
 import re
 import unicodedata
+from array import array
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -24,7 +25,9 @@ from functools import cache
 from itertools import islice
 from pathlib import Path
 
-from cohear.data.clips import SEPARATOR, Clip, join_labels, normalized, split_labels
+import numpy as np
+
+from cohear.data.clips import SEPARATOR, Clip, Clips, join_labels, normalized, split_labels
 from cohear.errors import UserError, nearest
 from cohear.runtime.files import read_plain
 
@@ -244,7 +247,7 @@ def is_table(path: Path) -> bool:
         return False
 
 
-def read_table(path: Path, sounds: Path | None = None, bad: BadLines | None = None) -> tuple[tuple[Clip, ...], bool]:
+def read_table(path: Path, sounds: Path | None = None, bad: BadLines | None = None) -> tuple[Clips, bool]:
     """Read the clips of a table, in its order, and whether it is multi-label.
 
     Args:
@@ -258,26 +261,34 @@ def read_table(path: Path, sounds: Path | None = None, bad: BadLines | None = No
     """
     folder, noted = SoundFolder(path, sounds), bad or BadLines()
     multi_label = any(SEPARATOR in row.texts.get("label", "") for row in read_rows(path))
-    clips: dict[str, Clip] = {}
-    same = cache(lambda value: value)  # of a million clips many have the same labels, and one object will do
-    for row in read_rows(path):
+    lines = array("q")
+
+    def read() -> Iterator[Clip]:
+        for row in read_rows(path):
+            with noted.noted():
+                name = row.text("path")
+                given, is_guessed = row.texts.get("label", ""), "guess" in row.texts  # a guess: nobody has answered yet
+                may_be_none = multi_label and not (is_guessed and not given.strip())
+                labels = split_labels(given) if may_be_none else (row.text("label"),)
+                group = row.texts.get("group") or None
+                clip = Clip(folder.inside(row, name), labels, row.whole_number("fold"), group, *row.segment())
+                lines.append(row.line)
+                yield clip
+
+    clips = Clips.of(read())
+    is_new = np.ones(len(clips), bool)
+    for place, before in clips.repeated():
+        is_new[place] = False
         with noted.noted():
-            name = row.text("path")
-            given, is_guessed = row.texts.get("label", ""), "guess" in row.texts  # a guess: nobody has answered yet
-            may_be_none = multi_label and not (is_guessed and not given.strip())
-            labels = split_labels(given) if may_be_none else (row.text("label"),)
-            group = same(row.texts.get("group") or None)
-            clip = Clip(folder.inside(row, name), same(labels), row.whole_number("fold"), group, *row.segment())
-            if (other := clips.get(clip.id)) is not None:
-                several = f"'{join_labels((*other.labels, *clip.labels))}'"
-                remedy = f"if it has several labels, write them in one line as {several}, else remove one of the two"
-                raise row.refused(f"{clip.id} is listed twice; {remedy}")
-            clips[clip.id] = clip
+            several = f"'{join_labels((*clips[before].labels, *clips[place].labels))}'"
+            remedy = f"if it has several labels, write them in one line as {several}, else remove one of the two"
+            raise Row(path, lines[place], {}).refused(f"{clips[place].id} is listed twice; {remedy}")
+    clips = clips.where(is_new)
     if bad is None or not clips:
         noted.settle()
     if not clips:
         raise UserError(f"{path} lists no clips: it needs a line per clip with at least path and label.")
-    return tuple(clips.values()), multi_label
+    return clips, multi_label
 
 
 def csv_rows(path: Path, required: Sequence[str]) -> Iterator[Row]:

@@ -83,6 +83,21 @@ class Listening:
         """Return the recordings of a piece alone."""
         return replace(self, recordings=self._of(index), n_pieces=1)
 
+    def rest(self) -> "Listening | None":
+        """Return what is still to be heard; None where there is nothing left."""
+        left = [one for one in self.recordings if not self.is_heard(one)]
+        return replace(self, recordings=left, n_pieces=min(self.n_pieces, len(left))) if left else None
+
+    def apart(self, folder: Path) -> "Listening":
+        """Return the same recordings, whose tables go to another folder."""
+        return replace(self, out=folder)
+
+    def files(self, index: int) -> Sequence[Path]:
+        """Return the notes and tables of a piece's recordings, but for those that are newer."""
+        current = [one for one in self._of(index) if not self._is_outdated(one)]
+        there = (file for one in current for file in (self._note_of(one), self.table_of(one)))
+        return [file for file in there if file.exists()]
+
     def do(self, index: int, on_share: OnShare, deadline_s: float | None) -> None:
         """Hear the recordings of a piece that have no table yet."""
         require_parquet()
@@ -119,8 +134,12 @@ class Listening:
         table, note = self.table_of(recording), self._note_of(recording)
         if not table.exists() or (note.exists() and parse_json(read_plain(note))["damaged"]):
             return False
-        is_here = recording.address is None and recording.path.exists()
-        return not is_here or recording.path.stat().st_mtime <= table.stat().st_mtime
+        return not self._is_outdated(recording)
+
+    def _is_outdated(self, recording: HeardFile) -> bool:
+        """Whether there is a table, of a recording that is newer."""
+        table, is_here = self.table_of(recording), recording.address is None and recording.path.exists()
+        return is_here and table.exists() and recording.path.stat().st_mtime > table.stat().st_mtime
 
     def settle(self) -> list[dict[str, Any]]:
         """Write the table of all that failed so far, and return what it says of these recordings."""

@@ -1,14 +1,19 @@
 """Work that is done on other machines: what travels there, what comes back, and how far it is.
 
-What is made, the cache folder and the sounds must lie where every machine sees them under the same paths, as on a
-shared file system; each machine is asked before it does anything.
+What is made, the cache folder and the sounds lie best where every machine sees them under the same paths, as on a
+shared file system; each machine is asked before it does anything. One that does not see the folder of what is made does
+a piece in a folder of its own, and brings back what that holds, where its engine can carry it.
 """
 
 import socket
+import tempfile
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from importlib.metadata import version
+from pathlib import Path
+from uuid import uuid4
 
 import torch
 
@@ -16,7 +21,7 @@ from cohear.errors import UserError
 from cohear.runs.executors import Work, failure
 from cohear.runs.identity import InUseError
 from cohear.runtime import disk
-from cohear.runtime.files import explain_disk_errors
+from cohear.runtime.files import explain_disk_errors, write_bytes
 from cohear.runtime.interrupts import Interrupted
 
 POLL_S, _IN_USE_S = 1.0, 120.0
@@ -31,6 +36,8 @@ class Outcome:
     stopped_by: int | None = None
     """A signal."""
     is_done: bool = False
+    files: Mapping[str, bytes] | None = None
+    """Of a machine that does not see the folder of what is made: all that it made, by its path there."""
 
 
 class Shares:
@@ -61,38 +68,66 @@ class Task:
     deadline_s: float | None
     versions: dict[str, str]
     """Of the packages here."""
+    mark: str
+    """Name of a file in the folder, by which a machine knows that it sees this one and none of the same name."""
 
     @classmethod
-    def of(cls, work: Work, deadline_s: float | None) -> "Task":
-        """Make the folder that all share, and note what is installed here."""
+    @contextmanager
+    def of(cls, work: Work, deadline_s: float | None) -> Iterator["Task"]:
+        """Make and mark the folder that all share, and note what is installed here."""
+        mark = work.folder / f".{uuid4().hex}"
         with explain_disk_errors(work.folder):
             disk.make_folder(work.folder)
-        return cls(work, deadline_s, {name: version(name) for name in ("cohear", "torch")})
+            write_bytes(mark, b"")
+        try:
+            yield cls(work, deadline_s, {name: version(name) for name in ("cohear", "torch")}, mark.name)
+        finally:
+            disk.remove(mark)
 
     def piece(self, index: int) -> "Task":
         """Return what a worker needs that does one piece."""
         return replace(self, work=self.work.piece(index))
 
-    def do(self, index: int = 0) -> Outcome:
-        """Do a piece, on whichever machine this is, with one core."""
+    def do(self, index: int = 0, begun: Mapping[str, bytes] | None = None) -> Outcome:
+        """Do a piece, on whichever machine this is, with one core.
+
+        Args:
+            index: of the piece.
+            begun: what there is of it, where a machine that does not see it may bring back what it makes.
+        """
         until_s = time.monotonic() + _IN_USE_S
         torch.set_num_threads(1)
         while True:
             try:
-                self.check()
-                self.work.do(index, lambda _share: None, self.deadline_s)
-                return Outcome(is_done=True)
+                self.check_versions()
+                if begun is not None and not (self.work.folder / self.mark).exists():
+                    return self._do_apart(index, begun)
+                require_seen(self.work.folder / self.mark, *self.work.sources)
+                return self._outcome(self.work, index)
             except InUseError as error:
                 if time.monotonic() > until_s:
                     return Outcome(failure(self.work, index, error))
                 time.sleep(POLL_S)
             except UserError as error:
                 return Outcome(failure(self.work, index, error))
-            except Interrupted as stopped:
-                return Outcome(stopped_by=stopped.signal_number)
 
-    def check(self) -> None:
-        """Refuse a machine that would make something else, or that sees other folders.
+    def _outcome(self, work: Work, index: int) -> Outcome:
+        try:
+            work.do(index, lambda _share: None, self.deadline_s)
+            return Outcome(is_done=True)
+        except Interrupted as stopped:
+            return Outcome(stopped_by=stopped.signal_number)
+
+    def _do_apart(self, index: int, begun: Mapping[str, bytes]) -> Outcome:
+        """Do a piece where the folder is not seen."""
+        with tempfile.TemporaryDirectory(prefix="cohear-") as folder:
+            work = self.work.apart(Path(folder))
+            require_seen(*work.sources)
+            put_files(work, index, begun)
+            return replace(self._outcome(work, index), files=take_files(work, index))
+
+    def check_versions(self) -> None:
+        """Refuse a machine that would make something else.
 
         Raises:
             UserError: naming the machine.
@@ -101,9 +136,41 @@ class Task:
         for name, theirs in self.versions.items():
             if version(name) != theirs:
                 raise UserError(f"'{here}' has {name} {version(name)}, and not {theirs}; install that there")
-        for place in (self.work.folder, *self.work.sources):
-            if not place.exists():
-                raise UserError(
-                    f"'{here}' does not see '{place}'; put it and the cache (COHEAR_CACHE) on a file system that all "
-                    "machines share"
-                )
+
+
+def require_seen(*places: Path) -> None:
+    """Refuse a machine that does not see all files and folders.
+
+    Raises:
+        UserError: naming the machine.
+    """
+    for place in places:
+        if not place.exists():
+            seen = place.parent if place.name.startswith(".") else place  # of the mark its folder
+            raise UserError(
+                f"'{socket.gethostname()}' does not see '{seen}'; put it and the cache (COHEAR_CACHE) on a file system "
+                "that all machines share"
+            )
+
+
+def take_files(work: Work, index: int) -> dict[str, bytes]:
+    """Return all that there is of a piece, by its path in the folder."""
+    return {path.relative_to(work.folder).as_posix(): path.read_bytes() for path in work.files(index)}
+
+
+def put_files(work: Work, index: int, files: Mapping[str, bytes]) -> None:
+    """Put there what another machine made of a piece, and nothing else.
+
+    Raises:
+        UserError: where the disk refuses.
+    """
+    with explain_disk_errors(work.folder):
+        for path in work.files(index):
+            if path.relative_to(work.folder).as_posix() not in files:
+                disk.remove(path)
+                with suppress(OSError):  # until there are others in a folder
+                    for folder in path.relative_to(work.folder).parents[:-1]:
+                        (work.folder / folder).rmdir()
+        for name, data in files.items():
+            disk.make_folder((work.folder / name).parent)
+            write_bytes(work.folder / name, data)

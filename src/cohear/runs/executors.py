@@ -51,6 +51,21 @@ class Work(Sized, Protocol):
         """Return a piece alone, as work of one."""
         ...
 
+    def apart(self, folder: Path) -> "Work":
+        """Return the same pieces as a machine does them that shares no disk with this one.
+
+        Args:
+            folder: on that machine, for what is made.
+
+        Raises:
+            UserError: where it does not see what it needs.
+        """
+        ...
+
+    def files(self, index: int) -> Sequence[Path]:
+        """Return what there is of a piece in the folder; that by which it is done comes last."""
+        ...
+
     def do(self, index: int, on_share: OnShare, deadline_s: float | None) -> None:
         """Do a piece, or go on with it, in this process.
 

@@ -148,6 +148,21 @@ class Training:
         """Return a run alone."""
         return Training([self.plans[index]], self.after_run)
 
+    def apart(self, folder: Path) -> "Training":
+        """Return the runs as they are made in another folder, from the sounds as this machine sees them."""
+        here: dict[int, Prepared] = {}
+        plans = []
+        for plan in self.plans:
+            data = here[id(plan.data)] = here.get(id(plan.data)) or plan.data.here()
+            plans.append(replace(plan, data=data, out=folder / plan.folder.name))
+        return replace(self, plans=plans)
+
+    def files(self, index: int) -> Sequence[Path]:
+        """Return the files of a run's folder."""
+        folder = self.plans[index].folder
+        there = [path for path in folder.rglob("*") if path.is_file() and not path.name.endswith((".lock", ".partial"))]
+        return sorted(there, key=lambda path: (path.name == "metrics.json", path))
+
     def do(self, index: int, on_share: OnShare, deadline_s: float | None) -> None:
         """Make a run's folder complete, as `Work`."""
         plan = self.plans[index]
@@ -174,13 +189,17 @@ class Training:
         return usual_jobs(self.plans)
 
 
+def nothing(_run: Run, _plan: Plan) -> None:
+    """Follow no run."""
+
+
 def run_grid(
     plans: Sequence[Plan],
     *,
     executor: str | Executor = "local",
     n_jobs: int | None = 1,
     on_progress: Callable[[float, int], None] = lambda _share, _n_done: None,
-    after_run: AfterRun = lambda _run, _plan: None,
+    after_run: AfterRun = nothing,
     deadline_s: float | None = None,
 ) -> list[Run]:
     """Make every run that is not finished.

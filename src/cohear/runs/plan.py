@@ -6,6 +6,7 @@ Nobody after it reads the data, the headers, the configuration or another run's 
 what a training runs, what `--list` prints, what a grid distributes and what a Python user holds.
 """
 
+import socket
 from collections import Counter
 from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager, nullcontext, suppress
@@ -104,6 +105,22 @@ class Prepared:
 
     listing: Listing
     store: Store
+
+    def here(self) -> "Prepared":
+        """Return the same on a machine that may not see the decoded sounds: then it decodes them for itself.
+
+        Raises:
+            UserError: where it does not see the sounds either, or other ones.
+        """
+        if all(file.path.exists() for file in self.store.rows.files):
+            return self
+        root, here = self.listing.dataset.root, socket.gethostname()
+        if not root.exists():
+            raise UserError(f"'{here}' sees neither the decoded sounds nor '{root}'; put a copy there")
+        decoded = self.listing.decode()
+        if decoded.store.fingerprint != self.store.fingerprint:
+            raise UserError(f"'{here}' has other sounds in '{root}'; put the same ones there")
+        return decoded
 
     @property
     def task(self) -> Task:

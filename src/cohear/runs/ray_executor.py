@@ -7,11 +7,13 @@ work takes. What the machines must share: `cohear.runs.elsewhere`.
 import logging
 import os
 import socket
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from cohear.data.wording import counted
 from cohear.errors import UserError, in_one_line
-from cohear.runs.elsewhere import POLL_S, Outcome, Shares, Task, last_line
+from cohear.runs.elsewhere import POLL_S, Outcome, Shares, Task, last_line, put_files, take_files
 from cohear.runs.executors import OnProgress, Work, failure
 from cohear.runtime.interrupts import Interrupted, is_over, stop_on_signals
 
@@ -31,7 +33,8 @@ def run_ray(work: Work, n_jobs: int | None, on_progress: OnProgress, deadline_s:
         return []
     ray, is_ours = _connect()
     try:
-        return _run(ray, Task.of(work, deadline_s), n_jobs, on_progress)
+        with Task.of(work, deadline_s) as task:
+            return _run(ray, task, n_jobs, on_progress)
     finally:
         if is_ours:
             ray.shutdown()
@@ -61,10 +64,7 @@ def _connect() -> tuple[Any, bool]:
 
 def _run(ray: Any, task: Task, n_jobs: int | None, on_progress: OnProgress) -> list[str]:
     has_gpus = ray.cluster_resources().get("GPU", 0) > 0
-    try:
-        shared = ray.put(task)
-    except ray.exceptions.RayError as error:  # its store is full
-        raise UserError(f"Ray cannot take the work ({last_line(error)}); give its object store more memory") from error
+    shared = _put(ray, task)
     do = ray.remote(_do).options(num_cpus=1, num_gpus=int(has_gpus), max_retries=_MOST_RETRIES)
     waiting, running, outcomes = list(range(len(task.work))), dict[Any, int](), dict[int, Outcome]()
     n_done, shares = 0, Shares(task.work)
@@ -73,7 +73,7 @@ def _run(ray: Any, task: Task, n_jobs: int | None, on_progress: OnProgress) -> l
         while (waiting and not request.signal_number) or running:
             while waiting and not request.signal_number and (n_jobs is None or len(running) < n_jobs):
                 index = waiting.pop(0)
-                running[do.remote(shared, index)] = index
+                running[do.remote(shared, index, _put(ray, take_files(task.work, index)))] = index
             if request.signal_number and not is_told:
                 is_told = True
                 for reference in running:
@@ -93,13 +93,31 @@ def _run(ray: Any, task: Task, n_jobs: int | None, on_progress: OnProgress) -> l
     return [outcome.failure for outcome in outcomes.values() if outcome.failure]
 
 
-def _do(task: Task, index: int) -> Outcome:
-    return task.do(index)
+def _put(ray: Any, value: Any) -> Any:
+    """Hand something to Ray for its workers.
+
+    Raises:
+        UserError: where its store is full.
+    """
+    try:
+        return ray.put(value)
+    except ray.exceptions.RayError as error:
+        raise UserError(f"Ray cannot take the work ({last_line(error)}); give its object store more memory") from error
+
+
+def _do(task: Task, index: int, begun: Mapping[str, bytes]) -> Outcome:
+    return task.do(index, begun)
 
 
 def _outcome(ray: Any, reference: Any, work: Work, index: int) -> Outcome:
+    """Return what became of a piece, whose files are put where they belong."""
     try:
-        return ray.get(reference)
+        outcome: Outcome = ray.get(reference)
+        if outcome.files is not None:
+            put_files(work, index, outcome.files)
+        return replace(outcome, files=None)
+    except UserError as error:
+        return Outcome(failure(work, index, error))
     except ray.exceptions.TaskCancelledError:
         return Outcome()
     except ray.exceptions.RayError as error:

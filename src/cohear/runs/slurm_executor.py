@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
@@ -75,8 +75,12 @@ def run_slurm(
     """
     if is_over(deadline_s):
         return []
-    task = Task.of(work, deadline_s)
-    jobs = _submit(task, n_jobs, dict(options or {}))
+    with Task.of(work, deadline_s) as task:
+        return _wait(_submit(task, n_jobs, dict(options or {})), work, on_progress)
+
+
+def _wait(jobs: Sequence[Any], work: Work, on_progress: OnProgress) -> list[str]:
+    """Wait for all jobs, and stop them after a signal."""
     outcomes, shares, n_done, is_told = dict[int, Outcome](), Shares(work), 0, False
     with stop_on_signals() as request:
         while len(outcomes) < len(jobs):
@@ -127,6 +131,8 @@ def _submit(task: Task, n_jobs: int | None, options: dict[str, str]) -> list[Any
 
 def _outcome(job: Any, work: Work, index: int, is_told: bool) -> Outcome:
     """Return what a job left; one that was cancelled, or died, leaves nothing."""
+    if is_told and not job.paths.result_pickle.exists():
+        return Outcome()  # submitit would look for it for a quarter of a minute
     try:
         outcome: Outcome = job.result()
         if outcome.stopped_by and not is_told:

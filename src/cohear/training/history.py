@@ -74,13 +74,15 @@ def guessing_loss(schedule: Schedule, targets: Targets) -> float:
         For K classes of equal weight ln K, of any number of labels the mean over them.
     """
     task, objective, n_views = task_of(targets), schedule.objective, schedule.items.n_views
-    truth, shares = truth_of(targets), np.full(len(targets), 1 / len(targets))
+    shares = np.full(len(targets), 1 / len(targets))
     if schedule.draws_classes_equally:  # each clip's share of what is drawn in the long run
         _, classes, counts = np.unique(sampling_classes(targets), return_inverse=True, return_counts=True)
         shares = 1 / (len(counts) * counts[classes])
+    kinds, its_kind = np.unique(targets, axis=0, return_inverse=True)  # the truth of many clips takes much memory
+    truth = truth_of(kinds)
     n_classes = truth.shape[1]  # classes without clips add nothing
     weights = np.array(objective.class_weights or np.ones(n_classes))[:n_classes]
-    loss = task.guessing_nll(shares @ truth, weights)
+    loss = task.guessing_nll(np.bincount(its_kind, shares) @ truth, weights)
     n_counted = n_views if objective.classified_views == "all" else 1
     return loss * (n_counted if objective.over_views == "sum" else 1)
 

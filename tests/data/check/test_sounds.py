@@ -6,7 +6,7 @@ import soundfile
 
 from cohear.data.audio_decoding import decode
 from cohear.data.check.survey import listen, survey
-from cohear.data.clips import Clip
+from cohear.data.clips import Clip, Clips
 from cohear.data.datasets import Dataset
 from cohear.errors import UserError
 from made_stores import write_m4a
@@ -54,7 +54,7 @@ def test_what_training_refuses_is_refused_in_the_same_words(tmp_path, content, s
     with pytest.raises(UserError) as refused:
         decode(path, *segment)
     clip = Clip("a.wav", ("dog",), None, None, *segment)
-    (unusable,) = survey(Dataset("d", tmp_path, (clip,), "table")).unusable
+    (unusable,) = survey(Dataset("d", tmp_path, Clips.of([clip]), "table")).unusable
     assert unusable.reason == str(refused.value).replace(f"{tmp_path}/", "")
 
 
@@ -83,7 +83,7 @@ def test_segments_are_measured_alone_and_known_again_as_files(tmp_path, name):
     else:
         soundfile.write(tmp_path / name, np.concatenate([steps(), steps(seed=1)]), RATE)
     clips = tuple(Clip(name, ("x",), start_s=s, end_s=e) for s, e in ((None, None), (0.5, 1.0), (9.0, 9.5), (0, 0.25)))
-    found = survey(Dataset("d", tmp_path, clips, "table"))
+    found = survey(Dataset("d", tmp_path, Clips.of(clips), "table"))
     assert [one.clip for one in found.heard] == [clips[0], clips[1], clips[3]]
     assert "no segment can begin at 9 s" in found.unusable[0].reason
     part = decode(tmp_path / name, 0.5, 1.0)
@@ -98,7 +98,7 @@ def test_a_survey_keeps_the_order_of_the_data_and_names_files_relative_to_it(tmp
     (tmp_path / "2.wav").write_text("no sound")
     clips = tuple(Clip(f"{index}.wav", ("dog",)) for index in (4, 2, 0, 9, 1, 3))
     heard_of: list[tuple[int, int]] = []
-    found = survey(Dataset("d", tmp_path, clips, "table"), lambda *progress: heard_of.append(progress))
+    found = survey(Dataset("d", tmp_path, Clips.of(clips), "table"), lambda *progress: heard_of.append(progress))
     assert [one.clip.path for one in found.heard] == ["4.wav", "0.wav", "1.wav", "3.wav"]
     broken, missing = found.unusable
     assert broken.reason.startswith("2.wav cannot be read as sound")
