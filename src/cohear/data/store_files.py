@@ -162,7 +162,7 @@ def read_store(folder: Path, n_clips: int, settings: StoreSettings) -> StoreFile
         skipped = tuple((clip_id, reason) for clip_id, reason in description["skipped"])
         waveforms = RowFile(folder / _WAVEFORMS, len(places), settings.n_samples)
         is_whole = (folder / _WAVEFORMS).stat().st_size == waveforms.n_bytes and scales.shape == (len(places),)
-        is_whole &= sum(n_rows) == len(places)
+        is_whole &= int(n_rows.sum()) == len(places)
         if not is_whole or not ((places["clip"] >= 0) & (places["clip"] < n_clips)).all():
             return None
         remarkable = tuple(clip for clip in decoded if clip.is_remarkable)

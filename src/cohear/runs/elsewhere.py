@@ -82,7 +82,8 @@ class Task:
         try:
             yield cls(work, deadline_s, {name: version(name) for name in ("cohear", "torch")}, mark.name)
         finally:
-            disk.remove(mark)
+            with suppress(OSError):  # a disk that went away has said so already
+                disk.remove(mark)
 
     def piece(self, index: int) -> "Task":
         """Return what a worker needs that does one piece."""
@@ -112,6 +113,7 @@ class Task:
                 return Outcome(failure(self.work, index, error))
 
     def _outcome(self, work: Work, index: int) -> Outcome:
+        """Do a piece until it is done or stopped."""
         try:
             work.do(index, lambda _share: None, self.deadline_s)
             return Outcome(is_done=True)
@@ -121,10 +123,10 @@ class Task:
     def _do_apart(self, index: int, begun: Mapping[str, bytes]) -> Outcome:
         """Do a piece where the folder is not seen."""
         with tempfile.TemporaryDirectory(prefix="cohear-") as folder:
-            work = self.work.apart(Path(folder))
+            work = self.work.piece(index).apart(Path(folder))
             require_seen(*work.sources)
-            put_files(work, index, begun)
-            return replace(self._outcome(work, index), files=take_files(work, index))
+            put_files(work, 0, begun)
+            return replace(self._outcome(work, 0), files=take_files(work, 0))
 
     def check_versions(self) -> None:
         """Refuse a machine that would make something else.
@@ -165,12 +167,12 @@ def put_files(work: Work, index: int, files: Mapping[str, bytes]) -> None:
         UserError: where the disk refuses.
     """
     with explain_disk_errors(work.folder):
-        for path in work.files(index):
+        for name, data in files.items():
+            disk.make_folder((work.folder / name).parent)
+            write_bytes(work.folder / name, data)
+        for path in work.files(index):  # last, so that whoever is killed here has what there was
             if path.relative_to(work.folder).as_posix() not in files:
                 disk.remove(path)
                 with suppress(OSError):  # until there are others in a folder
                     for folder in path.relative_to(work.folder).parents[:-1]:
                         (work.folder / folder).rmdir()
-        for name, data in files.items():
-            disk.make_folder((work.folder / name).parent)
-            write_bytes(work.folder / name, data)

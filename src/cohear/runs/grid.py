@@ -146,16 +146,12 @@ class Training:
 
     def piece(self, index: int) -> "Training":
         """Return a run alone."""
-        return Training([self.plans[index]], self.after_run)
+        return replace(self, plans=[self.plans[index]])
 
     def apart(self, folder: Path) -> "Training":
         """Return the runs as they are made in another folder, from the sounds as this machine sees them."""
-        here: dict[int, Prepared] = {}
-        plans = []
-        for plan in self.plans:
-            data = here[id(plan.data)] = here.get(id(plan.data)) or plan.data.here()
-            plans.append(replace(plan, data=data, out=folder / plan.folder.name))
-        return replace(self, plans=plans)
+        placed = [replace(plan, data=plan.data.here(), out=folder / plan.folder.name) for plan in self.plans]
+        return replace(self, plans=placed)
 
     def files(self, index: int) -> Sequence[Path]:
         """Return the files of a run's folder."""

@@ -82,7 +82,7 @@ def guessing_loss(schedule: Schedule, targets: Targets) -> float:
     truth = truth_of(kinds)
     n_classes = truth.shape[1]  # classes without clips add nothing
     weights = np.array(objective.class_weights or np.ones(n_classes))[:n_classes]
-    loss = task.guessing_nll(np.bincount(its_kind, shares) @ truth, weights)
+    loss = task.guessing_nll(np.bincount(its_kind.ravel(), shares) @ truth, weights)
     n_counted = n_views if objective.classified_views == "all" else 1
     return loss * (n_counted if objective.over_views == "sum" else 1)
 
