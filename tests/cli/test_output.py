@@ -10,6 +10,7 @@ import pytest
 import soundfile
 
 from cli.conftest import noise
+from cohear.cli.progress import progress_bar
 from tiny import OPTIONS, SAMPLE_RATE
 
 needs_full = pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
@@ -29,6 +30,16 @@ def python(code: str, *arguments: object, **streams: object) -> "subprocess.Comp
     command = [sys.executable, "-c", code, *map(str, arguments)]
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | streams
     return subprocess.run(command, text=True, env=environment | {"OMP_NUM_THREADS": "1"}, check=False, **streams)
+
+
+def test_an_estimate_does_not_count_what_was_done_before(monkeypatch, capsys):
+    clock = iter((0.0, 0.0, 40.0))
+    monkeypatch.setattr("time.monotonic", lambda: next(clock))
+    monkeypatch.setattr("sys.stderr.isatty", lambda: False, raising=False)
+    with progress_bar("runs") as update:
+        update(0.5, "")
+        update(0.6, "3 of 5 done")
+    assert capsys.readouterr().err == "runs: 60%, about 2.7 min left, 3 of 5 done\n"
 
 
 def command(body: str) -> str:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import shutil
+import signal
 from types import SimpleNamespace
 
 import numpy as np
@@ -17,6 +18,7 @@ from cohear.runs.execution import execute
 from cohear.runs.plan import Plan
 from cohear.runs.step_cost import StepCost
 from cohear.runtime.files import cache_folder
+from cohear.runtime.interrupts import Interrupted
 from runs.made_runs import NONE, ONE_EPOCH, make_plan, make_run
 from tiny import tiny_config
 
@@ -64,6 +66,14 @@ def test_a_longer_run_takes_longer_and_the_rest_is_arithmetic(tones):
     assert alone_s < two_s
 
 
+def test_what_is_behind_a_run_is_not_counted_again(tones, tmp_path):
+    plan = make_plan(tones, tmp_path / "run", {"training.epochs": 8, **NONE}, track="every")
+    whole_s = estimate_s([plan])[0]
+    with pytest.raises(Interrupted):
+        execute(plan, on_step=lambda done, total: 4 * done >= 3 * total and signal.raise_signal(signal.SIGINT))
+    assert estimate_s([plan])[0] < whole_s / 3
+
+
 def test_spectrograms_are_counted_once_where_they_are_kept_and_each_time_where_not(tones, tmp_path, monkeypatch):
     monkeypatch.setenv("COHEAR_CACHE", str(tmp_path))
     a_second_each = StepCost(0, 0, kept_view_s=1, live_view_s=0, live_share=0, **dict.fromkeys(_SIZES, 0))
@@ -83,6 +93,7 @@ def test_spectrograms_are_counted_once_where_they_are_kept_and_each_time_where_n
     execute(plans[0])
     assert first_s == pytest.approx(n_made, rel=0.07)  # which shifts are drawn is chance
     assert second_s < first_s / 4  # most of what it wants the first one makes
+    shutil.rmtree(plans[0].folder)
     assert estimate_s(plans)[0] < first_s / 2
     monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=0))
     shutil.rmtree(cache_folder() / "log_mels")

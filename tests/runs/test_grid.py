@@ -116,6 +116,21 @@ def test_finished_runs_are_skipped_and_progress_counts_them(prepared, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_progress_begins_with_what_runs_have_behind_them(tones, tmp_path, n_jobs):
+    def press_ctrl_c_late(share: float, _n_done: int) -> None:
+        if share > 0.2:
+            signal.raise_signal(signal.SIGINT)
+
+    plans, shares = grid(prepare(tones, change(BASE, {"training.epochs": 4})), tmp_path), list[float]()
+    with pytest.raises(Interrupted):
+        run_grid(plans, on_progress=press_ctrl_c_late)
+    run_grid(plans, n_jobs=n_jobs, on_progress=lambda share, _n_done: shares.append(share))
+    assert shares == sorted(shares)
+    assert shares[0] > 0
+
+
+@pytest.mark.slow
 def test_a_run_that_fails_is_named_and_the_others_are_finished(prepared, tmp_path):
     plans = grid(prepared, tmp_path)
     plans[0].folder.mkdir()

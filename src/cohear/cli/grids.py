@@ -184,7 +184,7 @@ def _print_plans(plans: "Sequence[Plan]") -> None:
     for plan in plans:
         cost_s = costs.get(plan.folder, 0.0)
         missing_s += cost_s
-        state = f"about {format_s(cost_s)}" if cost_s else "finished"
+        state = f"about {format_s(cost_s)}" if plan.folder in costs else "finished"
         print(f"  {plan.name:<{width}}  fold {plan.config.fold}  seed {plan.config.seed}  {state}")
     print(f"{counted(len(plans), 'run')}, about {format_s(missing_s)} on this machine, one after the other")
 

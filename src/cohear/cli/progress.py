@@ -68,13 +68,16 @@ def progress_bar(what: str) -> Iterator[Callable[[float, str], None]]:
 
 def _lines(what: str) -> Callable[[float, str], None]:
     started = last = time.monotonic()
+    begun_with: float | None = None
 
     def update(share: float, note: str = "") -> None:
-        nonlocal last
+        nonlocal last, begun_with
         now = time.monotonic()
-        if now - last >= _LINE_EVERY_S and share > 0:
+        if begun_with is None:  # what was done before took none of this time
+            begun_with = share
+        if now - last >= _LINE_EVERY_S and share > begun_with:
             last = now
-            left_s = (now - started) / share * (1 - share)
+            left_s = (now - started) / (share - begun_with) * (1 - share)
             say(f"{what}: {share:.0%}, about {format_s(left_s)} left{', ' + note if note else ''}")
 
     return update

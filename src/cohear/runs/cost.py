@@ -23,6 +23,7 @@ from cohear.runs.build import (
 )
 from cohear.runs.config import Config, is_tracked, result_settings
 from cohear.runs.plan import Plan
+from cohear.runs.run import Run
 from cohear.runs.step_cost import measure_step
 from cohear.runtime.devices import free_gpu_bytes
 from cohear.runtime.machine import free_bytes, is_out_of_memory, n_cores, n_processes_here
@@ -33,7 +34,7 @@ _PER_WEIGHT = 16
 
 
 def estimate_s(plans: Sequence[Plan]) -> list[float]:
-    """Estimate the seconds of each of some runs, one after the other, on one process with all cores.
+    """Estimate the seconds that each of some runs still takes, one after the other, on one process with all cores.
 
     A spectrogram that is kept is counted with the first run that makes it.
 
@@ -50,8 +51,9 @@ def _estimate_s(plan: Plan, made: dict[Path, float]) -> float:
         cost = measure_step(config, len(plan.data.store.classes))
     epochs, items = config.training.epochs, build_schedule(config).items
     n_train, n_clips = len(plan.split.train), len(plan.data.store)
-    n_measured = sum(is_tracked(plan.track, epoch, epochs) for epoch in range(epochs))
-    n_heard = epochs * n_train * items.n_per_clip * items.n_views
+    first = round(Run(plan.folder).share_done * epochs)
+    n_measured = sum(is_tracked(plan.track, epoch, epochs) for epoch in range(first, epochs))
+    n_heard = (epochs - first) * n_train * items.n_per_clip * items.n_views
     n_changed = n_heard * float(np.mean(np.array(items.views) > 0))
     n_live, n_outcomes = n_changed * cost.live_share, n_changed * (1 - cost.live_share)
     if config.encoder.file is not None:  # all views are made before, in a bar of their own

@@ -44,15 +44,16 @@ class Shares:
     """How far pieces are: of one is asked at a time, since that may take a while."""
 
     def __init__(self, work: Work) -> None:
-        self._work, self._known, self._turn = work, dict[int, float](), 0
+        self._work, self._turn = work, 0
+        self._known = [work.share(index) for index in range(len(work))]
 
-    def of(self, running: Collection[int]) -> float:
+    def of(self, unfinished: Collection[int]) -> float:
         """Return the sum over some pieces, as far as is known."""
-        if running:
+        if unfinished:
             self._turn += 1
-            index = sorted(running)[self._turn % len(running)]
+            index = sorted(unfinished)[self._turn % len(unfinished)]
             self._known[index] = self._work.share(index)
-        return sum(self._known.get(index, 0.0) for index in running)
+        return sum(self._known[index] for index in unfinished)
 
 
 def last_line(error: Exception) -> str:

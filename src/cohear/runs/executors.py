@@ -126,10 +126,12 @@ def failure(work: Work, index: int, error: Exception) -> str:
 
 def _run_here(work: Work, on_progress: OnProgress, deadline_s: float | None) -> list[str]:
     failures: list[str] = []
+    shares = [work.share(index) for index in range(len(work))]
     for index in range(len(work)):
 
         def on_share(share: float, index: int = index) -> None:
-            on_progress(index + share, index - len(failures))
+            shares[index] = share
+            on_progress(sum(shares), index - len(failures))
 
         try:
             work.do(index, on_share, deadline_s)
@@ -139,7 +141,8 @@ def _run_here(work: Work, on_progress: OnProgress, deadline_s: float | None) -> 
             if stopped.signal_number is not None:
                 raise
             break
-        on_progress(index + 1, index + 1 - len(failures))
+        shares[index] = 1.0
+        on_progress(sum(shares), index + 1 - len(failures))
     return failures
 
 
@@ -182,7 +185,8 @@ def _do_in_process(index: int, deadline_s: float | None) -> None:
 
 def _run_in_processes(work: Work, n_jobs: int, on_progress: OnProgress, deadline_s: float | None) -> list[str]:
     context = get_context("spawn")
-    shares, stop = context.Array("d", len(work), lock=False), context.Value("i", 0, lock=False)
+    begun = [work.share(index) for index in range(len(work))]
+    shares, stop = context.Array("d", begun, lock=False), context.Value("i", 0, lock=False)
     n_threads = max(1, torch.get_num_threads() // n_jobs)
     started_with = work, shares, stop, n_threads
     with ProcessPoolExecutor(min(n_jobs, len(work)), context, _start_worker, started_with) as pool:

@@ -172,11 +172,7 @@ class Training:
 
     def share(self, index: int) -> float:
         """Return how far a run is, as its history tells."""
-        plan = self.plans[index]
-        try:
-            return len(Run(plan.folder).history) / plan.config.training.epochs
-        except UserError:  # it has not begun, or is just writing
-            return 0.0
+        return Run(self.plans[index].folder).share_done
 
     def usual_jobs(self) -> int:
         """Return how many runs this machine has room for."""
@@ -221,10 +217,11 @@ def run_grid(
     def on_missing(share: float, n: int) -> None:
         on_progress((n_done + share) / len(plans), n_done + n)
 
-    on_missing(0.0, 0)
     make = EXECUTORS[executor] if isinstance(executor, str) else executor
     placed = [replace(plan, out=plan.folder.absolute()) for plan in missing]  # the same wherever a worker starts
-    failures = make(Training(placed, after_run), n_jobs, on_missing, deadline_s) if missing else []
+    work = Training(placed, after_run)
+    on_missing(sum(map(work.share, range(len(work)))), 0)
+    failures = make(work, n_jobs, on_missing, deadline_s) if missing else []
     finished = [Run(plan.folder) for plan in plans if is_done(plan)]
     if failures:
         n_left = len(plans) - len(failures) - len(finished)

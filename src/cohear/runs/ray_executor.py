@@ -84,7 +84,7 @@ def _run(ray: Any, task: Task, n_jobs: int | None, on_progress: OnProgress) -> l
                 outcomes[index] = _outcome(ray, reference, task.work, index)
                 request.signal_number = request.signal_number or outcomes[index].stopped_by
             n_done = sum(outcome.is_done for outcome in outcomes.values())
-            on_progress(len(outcomes) + shares.of(running.values()), n_done)
+            on_progress(len(outcomes) + shares.of([*waiting, *running.values()]), n_done)
     if request.signal_number:
         raise Interrupted(
             f"stopped after {n_done} of {counted(len(task.work), task.work.noun)}, everything is saved",

@@ -125,6 +125,14 @@ class Run:
         return (self.folder / "metrics.json").exists()
 
     @property
+    def share_done(self) -> float:
+        """How far it is, 0 to 1, as its history tells; 0 where it has not begun, or is just writing."""
+        try:
+            return len(self.history) / self.config.training.epochs
+        except UserError:
+            return 0.0
+
+    @property
     def is_tested(self) -> bool:
         """Whether it was tested on a fold; a run on every clip was not."""
         return self.config.fold != EVERY_CLIP
