@@ -9,17 +9,13 @@ command goes on with what is missing.
 """
 
 import argparse
-import json
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from jaxtyping import Int64
 
 from cohear import keys
@@ -38,9 +34,9 @@ from cohear.runs.embedding import embed
 from cohear.runs.plan import Plan, Prepared, list_clips
 from cohear.runs.presets import configure, scale_schedules
 from cohear.runtime.devices import make_fabric
-from cohear.runtime.files import write_json
 from cohear.training.inputs import TrainingClips, Watch
 from cohear.training.trainer import train
+from reproduction.measuring import measure_missing
 
 METHODS: dict[str, dict[str, Any]] = {
     "none": {"method": "none", "views.transform": "none"},
@@ -56,6 +52,7 @@ _MOST_EPOCHS = 160
 
 Case = tuple[str, int, int, int]
 """A method, clips per class, a fold, and which draw of them."""
+CASE = ("method", "n", "fold", "draw")
 
 
 def configs(base: Config, fold: int, n_per_class: int) -> dict[str, Config]:
@@ -103,24 +100,10 @@ def measure_case(data: Prepared, case: Case, deadline_s: float | None) -> dict[s
     if deadline_s is not None and time.time() > deadline_s:
         return None
     name, n_per_class, fold, draw = case
-    torch.set_num_threads(1)
     plan = Plan(configs(data.listing.config, fold, n_per_class)[name], data, "end")
     with tempfile.TemporaryDirectory() as folder:
         scores = measure(plan, drawn(plan, n_per_class, draw), Path(folder))
     return {"method": name, "n": n_per_class, "fold": fold, "draw": draw, **scores}
-
-
-def measure_all(data: Prepared, cases: Sequence[Case], out: Path, deadline_s: float | None) -> list[dict[str, Any]]:
-    """Measure what is missing of the cases, a process on each core, and keep what is measured; return all there is."""
-    found: list[dict[str, Any]] = json.loads(out.read_text()) if out.exists() else []
-    there = {(its["method"], its["n"], its["fold"], its["draw"]) for its in found}
-    with ProcessPoolExecutor(mp_context=get_context("spawn"), max_workers=torch.get_num_threads()) as pool:
-        futures = [pool.submit(measure_case, data, case, deadline_s) for case in cases if case not in there]
-        for future in as_completed(futures):
-            if (measured := future.result()) is not None:
-                found.append(measured)
-                write_json(out, found)
-    return found
 
 
 def table(found: Sequence[dict[str, Any]]) -> str:
@@ -173,14 +156,14 @@ def main() -> None:
     if options.encoder is not None:
         of_folds = (configs(data.listing.config, fold, 1).values() for fold in data.folds)
         embed([Plan(its, data, "end") for of_fold in of_folds for its in of_fold])
-    cases = [
-        (name, n, fold, draw)
+    cases = {
+        (name, n, fold, draw): (data, (name, n, fold, draw), deadline_s)
         for draw in range(options.draws)
         for fold in data.folds
         for n in PER_CLASS
         for name in options.methods
-    ]
-    print(table(measure_all(data, cases, options.out, deadline_s)))
+    }
+    print(table(measure_missing(measure_case, cases, CASE, options.out)))
 
 
 if __name__ == "__main__":

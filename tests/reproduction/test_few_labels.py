@@ -9,7 +9,8 @@ from cohear.runs.embedding import embed
 from cohear.runs.plan import Plan, list_clips
 from cohear.runs.presets import configure
 from made_encoders import write_encoder
-from reproduction.few_labels import METHODS, N_DRAWS, PER_CLASS, configs, drawn, measure, measure_all, table
+from reproduction.few_labels import CASE, METHODS, N_DRAWS, PER_CLASS, configs, drawn, measure, measure_case, table
+from reproduction.measuring import measure_missing
 
 
 @pytest.fixture
@@ -43,12 +44,16 @@ def test_a_layer_is_trained_on_what_was_drawn_and_judged_on_the_test_fold(data, 
 def test_what_is_measured_is_kept_and_not_measured_again(data, tmp_path):
     embed([Plan(its, data, "end") for its in configs(data.listing.config, 1, 1).values()])
     cases, out = [("none", 1, 1, 0), ("consistency", 1, 1, 0)], tmp_path / "few.json"
-    assert measure_all(data, cases, out, deadline_s=0.0) == []
-    (first,) = measure_all(data, cases[:1], out, None)
+
+    def measured(cases, deadline_s=None):
+        return measure_missing(measure_case, {case: (data, case, deadline_s) for case in cases}, CASE, out)
+
+    assert measured(cases, deadline_s=0.0) == []
+    (first,) = measured(cases[:1])
     assert (first["method"], first["n"], first["fold"], first["draw"]) == cases[0]
     first["accuracy"] = 0.5  # as it is not measured
     out.write_text(json.dumps([first]))
-    both = measure_all(data, cases, out, None)
+    both = measured(cases)
     assert both[0] == first
     assert [its["method"] for its in both] == ["none", "consistency"]
     assert json.loads(out.read_text()) == both
