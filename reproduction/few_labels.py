@@ -159,8 +159,8 @@ def main() -> None:
     cases = {
         (name, n, fold, draw): (data, (name, n, fold, draw), deadline_s)
         for draw in range(options.draws)
-        for fold in data.folds
         for n in PER_CLASS
+        for fold in data.folds
         for name in options.methods
     }
     print(table(measure_missing(measure_case, cases, CASE, options.out)))
