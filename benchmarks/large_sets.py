@@ -153,6 +153,8 @@ def measure_all(
                 subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
                 for _ in range(n_processes)
             ]
+            if max(process.wait() for process in processes):
+                raise SystemExit(f"'{step}' failed")
             told = [json.loads(process.communicate()[0].splitlines()[-1]) for process in processes]
             wall_s, _, peak, held = (max(its) for its in zip(*told, strict=True))
             cpu_s = sum(cpu_s for _, cpu_s, _, _ in told)

@@ -1,7 +1,8 @@
 """Write anew what the documentation shows of results: `python docs/regenerate.py`.
 
-From `results/esc10-small`: all tables in results.md, and Figure 1 on ESC-10. From `results/esc50-probe` and
-`results/few-labels.json`: those in encoders.md. From `results/faults.json`: the promises in reliability.md, and how
+From `results/esc10-small`: all tables in results.md, and Figure 1 on ESC-10. From `results/minutes.json`: what accuracy
+so many minutes buy, table and picture in recipe.md. From `results/esc50-probe` and
+`results/few-labels*.json`: those in encoders.md. From `results/faults.json`: the promises in reliability.md, and how
 they were kept. From `results/esc10-robustness`: what `cohear evaluate` printed, in robustness.md, and its picture. From
 `results/table1`, the paper's own experiment, and `results/table1-small`, its rehearsal, each as far as it is there: a
 page with Figure 1, and a section of results.md.
@@ -27,12 +28,14 @@ from cohear.reports.pages import to_markdown  # noqa: E402
 from cohear.reports.plots import Line, Robustness, corruption_panels, figure_1, svg  # noqa: E402
 from cohear.runs.finding import find_finished  # noqa: E402
 from cohear.runs.run import Run  # noqa: E402
+from reproduction import minutes  # noqa: E402
 from reproduction.few_labels import table as few_labels_table  # noqa: E402
 from reproduction.grid import MODELS, N_FOLDS, Grid, choose  # noqa: E402
 from reproduction.page import page, pictures, summary  # noqa: E402
 
 DOCS = ROOT / "docs"
 ROBUSTNESS = ROOT / "results" / "esc10-robustness"
+MINUTES = ROOT / "results" / "minutes.json"
 END = "<!-- end of generated part -->"
 TABLE1, REHEARSAL = "table1", "table1-rehearsal"
 """Names of the pages and of the pictures beside them."""
@@ -108,6 +111,35 @@ def probe_picture() -> bytes:
         axes.grid(axis="x", alpha=0.3)
     panels[0].set_yticks(range(len(experiments)), [experiment.label for experiment in experiments])
     panels[0].margins(y=0.15)
+    return svg(figure)
+
+
+def minutes_part() -> str:
+    """Return minutes and accuracies as Markdown."""
+    return minutes.table(json.loads(MINUTES.read_text()))
+
+
+def minutes_picture() -> bytes:
+    """Draw accuracy against minutes of a core, a line per recipe and data set."""
+    figure = Figure(figsize=(8, 3.6), layout="constrained")
+    axes: Axes = figure.subplots()
+    lines: dict[tuple[str, str], list[tuple[int, float, float, float]]] = {}
+    for dataset, preset, epochs, used, accuracy, error, _ in minutes.points(json.loads(MINUTES.read_text())):
+        lines.setdefault((dataset, preset), []).append((epochs, used, accuracy, error))
+    for (dataset, preset), its in lines.items():
+        epochs, used, accuracies, errors = zip(*its, strict=True)
+        color, label = ("#d55e00" if preset == "small" else "#0072b2"), f"{dataset}, {preset}"
+        style = "-o" if dataset == "ESC-10" else "--s"
+        axes.errorbar(used, accuracies, yerr=errors, fmt=style, color=color, capsize=3, label=label)
+        if len(its) > 1:
+            for n, x, y in zip(epochs, used, accuracies, strict=True):
+                axes.annotate(f"{n} epochs", (x, y), (5, -11), textcoords="offset points", fontsize=8)
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.set_xlabel("minutes of one processor core, one fold")
+    axes.set_ylabel("test accuracy, %")
+    axes.grid(alpha=0.3)
+    axes.legend(loc="lower right")
     return svg(figure)
 
 
@@ -194,6 +226,7 @@ def texts() -> dict[Path, str]:
     results = with_part((DOCS / "results.md").read_text(), "ESC-10", esc10_tables())
     return {
         DOCS / "encoders.md": with_part((DOCS / "encoders.md").read_text(), "ESC-50 probe", probe_tables()),
+        DOCS / "recipe.md": with_part((DOCS / "recipe.md").read_text(), "minutes", minutes_part()),
         DOCS / "results.md": with_part(results, "Table 1", table1_section(papers, rehearsal)),
         DOCS / "robustness.md": with_part((DOCS / "robustness.md").read_text(), "ESC-10 robustness", robustness_text()),
         DOCS / "reliability.md": with_part((DOCS / "reliability.md").read_text(), "promises", promises()),
@@ -212,6 +245,7 @@ def drawings() -> dict[Path, bytes]:
     own = pictures(papers, f"{TABLE1}-figure1") | pictures(rehearsal, f"{REHEARSAL}-figure1")
     esc10[DOCS / "esc10-robustness.svg"] = robustness_picture()
     esc10[DOCS / "esc50-probe.svg"] = probe_picture()
+    esc10[DOCS / "accuracy-minutes.svg"] = minutes_picture()
     return esc10 | {DOCS / name: content for name, content in own.items()}
 
 

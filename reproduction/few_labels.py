@@ -1,7 +1,7 @@
 """With how few labels does consistency help, a linear layer on an encoder and a network from nothing?
 
-    python -m reproduction.few_labels ESC-50 yamnet.onnx --out results/few-labels.json
-    python -m reproduction.few_labels ESC-50 --methods consistency --draws 1 --out results/few-labels-small.json
+    python -m reproduction.few_labels ESC-50 yamnet.onnx
+    python -m reproduction.few_labels ESC-50 --methods consistency --draws 1
 
 Of the training clips of a fold so many of each class are drawn, the same for every method and network; the test fold is
 whole. With fewer clips training has more epochs, up to 160, so that it does not end before it has begun. Given again, a
@@ -11,7 +11,7 @@ command goes on with what is missing.
 import argparse
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from jaxtyping import Int64
 
 from cohear import keys
 from cohear.evaluation.measure import FixedViews, answer, clip_facts, score
+from cohear.metrics.accuracy import standard_error
 from cohear.runs.build import (
     COMMON_RECIPE,
     build_network,
@@ -117,26 +118,34 @@ def _lines(found: Sequence[dict[str, Any]]) -> Iterator[str]:
     yield "|---|" + "---:|" * len(sizes)
     there = {its["method"] for its in found}
     for name in filter(there.__contains__, METHODS):
-        yield f"| {name} | {' | '.join(_mean(_by_fold(found, name, n, 'accuracy')) for n in sizes)} |"
+        yield f"| {name} | {' | '.join(_mean(_values(found, name, n, 'accuracy')) for n in sizes)} |"
     for one, other in (pair for pair in PAIRS if there.issuperset(pair)):
-        gains = [_by_fold(found, one, n, "accuracy") - _by_fold(found, other, n, "accuracy") for n in sizes]
+        both = [tuple(_values(found, name, n, "accuracy") for name in (one, other)) for n in sizes]
+        gains = [{case: ours[case] - theirs[case] for case in ours.keys() & theirs.keys()} for ours, theirs in both]
         yield f"| {one} − {other} | {' | '.join(_mean(gain, sign='+') for gain in gains)} |"  # noqa: RUF001
     for name in filter(there.__contains__, ("bda", "consistency")):
-        cells = [f"{_by_fold(found, name, n, 'jsd').mean() / 100:.3f}" for n in sizes]
+        cells = [f"{np.mean(_by_fold(_values(found, name, n, 'jsd'))) / 100:.3f}" for n in sizes]
         yield f"| JSD, nats: {name} | {' | '.join(cells)} |"
+    n_folds = [len({its["fold"] for its in found if its["n"] == n}) for n in sizes]
+    if len(set(n_folds)) > 1:
+        yield f"| folds | {' | '.join(map(str, n_folds))} |"
 
 
-def _by_fold(found: Sequence[dict[str, Any]], method: str, n: int, what: str) -> np.ndarray:
-    """Return means over draws of each fold, times 100."""
-    of_fold: dict[int, list[float]] = {}
-    for its in found:
-        if (its["method"], its["n"]) == (method, n):
-            of_fold.setdefault(its["fold"], []).append(100 * its[what])
-    return np.array([np.mean(of_fold[fold]) for fold in sorted(of_fold)])
+def _values(found: Sequence[dict[str, Any]], method: str, n: int, what: str) -> dict[tuple[int, int], float]:
+    """Return what was measured of each fold and draw, times 100."""
+    return {(its["fold"], its["draw"]): 100 * its[what] for its in found if (its["method"], its["n"]) == (method, n)}
 
 
-def _mean(values: np.ndarray, sign: str = "") -> str:
-    return f"{values.mean():{sign}.1f} ± {values.std(ddof=1) / len(values) ** 0.5:.1f}"
+def _by_fold(values: Mapping[tuple[int, int], float]) -> list[float]:
+    """Return means over draws of each fold."""
+    folds = sorted({fold for fold, _ in values})
+    return [float(np.mean([value for (its, _), value in values.items() if its == fold])) for fold in folds]
+
+
+def _mean(values: Mapping[tuple[int, int], float], sign: str = "") -> str:
+    means = _by_fold(values)
+    error = standard_error(means)
+    return f"{np.mean(means):{sign}.1f}" + (f" ± {error:.1f}" if error is not None else "")
 
 
 def main() -> None:
@@ -144,12 +153,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m reproduction.few_labels", description=__doc__)
     parser.add_argument("data", type=Path, help="ESC-50")
     parser.add_argument("encoder", type=Path, nargs="?", help="an ONNX file; without one the preset `small`")
-    parser.add_argument("--out", type=Path, default=Path("results/few-labels.json"), help="where the numbers go")
+    parser.add_argument("--out", type=Path, help="where the numbers go; results/few-labels.json, or -small.json")
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=[*METHODS], help="of which; all unless given")
     parser.add_argument("--draws", type=int, default=N_DRAWS, metavar="N", help="of clips, for each number and fold")
     parser.add_argument("--minutes", type=float, help="after which nothing more is begun")
     options = parser.parse_args()
     deadline_s = None if options.minutes is None else time.time() + 60 * options.minutes
+    out = options.out or Path(f"results/few-labels{'' if options.encoder else '-small'}.json")
     chosen = {} if options.encoder is None else {"encoder.file": str(options.encoder)}
     preset = "small" if options.encoder is None else "probe"
     data = list_clips(options.data, configure(chosen, preset), chosen).decode()
@@ -163,7 +173,7 @@ def main() -> None:
         for fold in data.folds
         for name in options.methods
     }
-    print(table(measure_missing(measure_case, cases, CASE, options.out)))
+    print(table(measure_missing(measure_case, cases, CASE, out)))
 
 
 if __name__ == "__main__":

@@ -34,8 +34,12 @@ def measure_missing(
         torch.get_num_threads(), get_context("spawn"), initializer=torch.set_num_threads, initargs=(1,)
     ) as pool:
         futures = [pool.submit(measure, *arguments) for case, arguments in cases.items() if case not in there]
-        for future in as_completed(futures):
-            if (record := future.result()) is not None:
-                found.append(record)
-                write_json(out, found)
+        try:
+            for future in as_completed(futures):
+                if (record := future.result()) is not None:
+                    found.append(record)
+                    write_json(out, found)
+        except BaseException:
+            pool.shutdown(cancel_futures=True)  # or all the rest would be measured, and kept by nobody
+            raise
     return found

@@ -73,12 +73,10 @@ def table(found: Sequence[dict[str, Any]]) -> str:
     """Return minutes and accuracies as Markdown."""
     lines = ["| data | recipe | epochs | minutes of a core | accuracy, % | folds |", "|---|---|---:|---:|---:|---:|"]
     lines += [
-        f"| {dataset} | `{preset}` | {epochs} | {minutes:.1f} | {accuracy:.1f} ± {error:.1f} | {n_folds} |".replace(
-            " ± nan", ""
-        )
+        f"| {dataset} | `{preset}` | {epochs} | {minutes:.1f} | {accuracy:.1f} ± {error:.1f} | {n_folds} |"
         for dataset, preset, epochs, minutes, accuracy, error, n_folds in points(found)
     ]
-    return "\n".join(lines)
+    return "\n".join(lines).replace(" ± nan", "")
 
 
 def main() -> None:

@@ -33,7 +33,7 @@ def python(code: str, *arguments: object, **streams: object) -> "subprocess.Comp
 
 
 def test_an_estimate_does_not_count_what_was_done_before(monkeypatch, capsys):
-    clock = iter((0.0, 0.0, 40.0))
+    clock = iter((0.0, 10.0, 50.0))
     monkeypatch.setattr("time.monotonic", lambda: next(clock))
     monkeypatch.setattr("sys.stderr.isatty", lambda: False, raising=False)
     with progress_bar("runs") as update:

@@ -4,6 +4,8 @@ import json
 import os
 import pickle
 import shutil
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,7 @@ import soundfile
 import cohear as package
 from cohear.inference.bulk import How, plan_listening
 from cohear.inference.recordings import find_recordings
-from cohear.runs.elsewhere import Task, put_files, take_files
+from cohear.runs.elsewhere import Task
 from cohear.runs.grid import EXECUTORS
 from cohear.runtime import disk
 from cohear.runtime.interrupts import Interrupted
@@ -220,19 +222,31 @@ def test_a_worker_that_does_not_see_the_tables_brings_back_those_of_what_was_lef
     rest = plan.rest()
     assert rest is not None
     assert {one.name for one in rest.recordings} < {one.name for one in plan.recordings}
-    with Task.of(rest, None) as given:
+    with Task.of(rest, None, carries=True) as given:
         task = pickle.loads(pickle.dumps(given))
         (tmp_path / "heard" / given.mark).unlink()  # as on a machine with another folder of that name
-        assert str(tmp_path / "heard") in (task.do(0).failure or "")
-        outcome = task.do(0, take_files(rest, 0))
+        assert str(tmp_path / "heard") in (replace(task, carries=False).do(0).failure or "")
+        assert task.do(0).is_apart
+        outcome = task.do(0, rest.begun(0))
         assert outcome.is_done
         assert rest.share(0) == 0
-        put_files(rest, 0, outcome.files)
+        rest.put(0, outcome.files)
     assert rest.share(0) == 1
     whole = plan_listening(trained, find_recordings([pond]), tmp_path / "whole", How())
     for index in range(len(whole)):
         whole.do(index, lambda _share: None, None)
     assert rows_of(rest.table_of(rest.recordings[0])) == rows_of(whole.table_of(rest.recordings[0]))
+
+
+def test_a_recording_of_tomorrow_is_brought_back_too(trained, pond, tmp_path):
+    shutil.copytree(pond, tmp_path / "pond")
+    june = tmp_path / "pond" / "june.wav"
+    os.utime(june, (tomorrow := time.time() + 86400, tomorrow))
+    plan = plan_listening(trained, find_recordings([june]), tmp_path / "heard", How())
+    there = plan.apart(tmp_path / "there")
+    there.do(0, lambda _share: None, None)
+    plan.put(0, there.made(0))
+    assert plan.table_of(plan.recordings[0]).exists()
 
 
 @pytest.mark.parametrize("options", [("--jobs", 2), ("--executor", "ray"), ("--with-embeddings",)])

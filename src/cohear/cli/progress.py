@@ -71,10 +71,10 @@ def _lines(what: str) -> Callable[[float, str], None]:
     begun_with: float | None = None
 
     def update(share: float, note: str = "") -> None:
-        nonlocal last, begun_with
+        nonlocal started, last, begun_with
         now = time.monotonic()
         if begun_with is None:  # what was done before took none of this time
-            begun_with = share
+            started, begun_with = now, share
         if now - last >= _LINE_EVERY_S and share > begun_with:
             last = now
             left_s = (now - started) / (share - begun_with) * (1 - share)

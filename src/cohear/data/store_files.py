@@ -167,7 +167,7 @@ def read_store(folder: Path, n_clips: int, settings: StoreSettings) -> StoreFile
             return None
         remarkable = tuple(clip for clip in decoded if clip.is_remarkable)
         report = DecodingReport(settings, durations_s, n_rows, remarkable, skipped)
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
+    except (FileNotFoundError, ValueError, KeyError, TypeError, OverflowError):
         return None
     return StoreFiles(waveforms, scales, places, report)
 

@@ -10,7 +10,7 @@ Each file is whole or not there. What could not be heard to its end is tried aga
 import functools
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass, replace
 from itertools import chain
@@ -23,6 +23,7 @@ from cohear.inference.answers import Prediction, join_windows
 from cohear.inference.classifier import Classifier, load
 from cohear.inference.parquet import recording_table, require_parquet, write_failed
 from cohear.inference.recordings import HeardFile, flaws
+from cohear.runs.elsewhere import read_files, replace_files
 from cohear.runs.executors import OnShare
 from cohear.runtime import disk
 from cohear.runtime.files import check_writable, explain_disk_errors, parse_json, read_plain, write_json
@@ -92,10 +93,20 @@ class Listening:
         """Return the same recordings, whose tables go to another folder."""
         return replace(self, out=folder)
 
-    def files(self, index: int) -> Sequence[Path]:
-        """Return the notes and tables of a piece's recordings, but for those that are newer."""
-        current = [one for one in self._of(index) if not self._is_outdated(one)]
-        there = (file for one in current for file in (self._note_of(one), self.table_of(one)))
+    def made(self, index: int) -> dict[str, bytes]:
+        """Return the notes and tables of a piece's recordings, by their paths in the folder."""
+        return read_files(self.out, self._files(self._of(index)))
+
+    def begun(self, index: int) -> dict[str, bytes]:
+        """Return those that will do: not of recordings that are newer."""
+        return read_files(self.out, self._files([one for one in self._of(index) if not self._is_outdated(one)]))
+
+    def put(self, index: int, files: Mapping[str, bytes]) -> None:
+        """Make the notes and tables of a piece what they are elsewhere."""
+        replace_files(self.out, self._files(self._of(index)), files)
+
+    def _files(self, recordings: Iterable[HeardFile]) -> list[Path]:
+        there = (file for one in recordings for file in (self._note_of(one), self.table_of(one)))
         return [file for file in there if file.exists()]
 
     def do(self, index: int, on_share: OnShare, deadline_s: float | None) -> None:
@@ -110,9 +121,9 @@ class Listening:
                 on_share((n_heard + 1) / len(its))
 
     def share(self, index: int) -> float:
-        """Return the share of a piece's recordings that have tables."""
+        """Return the share of a piece's recordings that are heard."""
         its = self._of(index)
-        return sum(self.table_of(one).exists() for one in its) / len(its)
+        return sum(map(self.is_heard, its)) / len(its)
 
     def usual_jobs(self) -> int:
         """Return the number of cores, or one for a GPU."""

@@ -51,7 +51,7 @@ def _estimate_s(plan: Plan, made: dict[Path, float]) -> float:
         cost = measure_step(config, len(plan.data.store.classes))
     epochs, items = config.training.epochs, build_schedule(config).items
     n_train, n_clips = len(plan.split.train), len(plan.data.store)
-    first = round(Run(plan.folder).share_done * epochs)
+    first = Run(plan.folder).n_epochs_done
     n_measured = sum(is_tracked(plan.track, epoch, epochs) for epoch in range(first, epochs))
     n_heard = (epochs - first) * n_train * items.n_per_clip * items.n_views
     n_changed = n_heard * float(np.mean(np.array(items.views) > 0))

@@ -8,7 +8,7 @@ a piece in a folder of its own, and brings back what that holds, where its engin
 import socket
 import tempfile
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -37,7 +37,9 @@ class Outcome:
     """A signal."""
     is_done: bool = False
     files: Mapping[str, bytes] | None = None
-    """Of a machine that does not see the folder of what is made: all that it made, by its path there."""
+    """All that a machine made that does not see the folder of what is made, by name."""
+    is_apart: bool = False
+    """Whether it is such a machine, and must be given what was begun."""
 
 
 class Shares:
@@ -71,17 +73,19 @@ class Task:
     """Of the packages here."""
     mark: str
     """Name of a file in the folder, by which a machine knows that it sees this one and none of the same name."""
+    carries: bool = False
+    """Whether files can be brought to a machine that does not see the folder, and back."""
 
     @classmethod
     @contextmanager
-    def of(cls, work: Work, deadline_s: float | None) -> Iterator["Task"]:
-        """Make and mark the folder that all share, and note what is installed here."""
+    def of(cls, work: Work, deadline_s: float | None, *, carries: bool = False) -> Iterator["Task"]:
+        """Make and mark the folder of what is made, and note what is installed here."""
         mark = work.folder / f".{uuid4().hex}"
         with explain_disk_errors(work.folder):
             disk.make_folder(work.folder)
             write_bytes(mark, b"")
         try:
-            yield cls(work, deadline_s, {name: version(name) for name in ("cohear", "torch")}, mark.name)
+            yield cls(work, deadline_s, {name: version(name) for name in ("cohear", "torch")}, mark.name, carries)
         finally:
             with suppress(OSError):  # a disk that went away has said so already
                 disk.remove(mark)
@@ -95,16 +99,18 @@ class Task:
 
         Args:
             index: of the piece.
-            begun: what there is of it, where a machine that does not see it may bring back what it makes.
+            begun: what there is of it, for a machine that has said that it does not see it.
         """
         until_s = time.monotonic() + _IN_USE_S
         torch.set_num_threads(1)
         while True:
             try:
                 self.check_versions()
-                if begun is not None and not (self.work.folder / self.mark).exists():
-                    return self._do_apart(index, begun)
-                require_seen(self.work.folder / self.mark, *self.work.sources)
+                if not (self.work.folder / self.mark).exists():
+                    if not self.carries:
+                        raise unseen(self.work.folder)
+                    return Outcome(is_apart=True) if begun is None else self._do_apart(index, begun)
+                require_seen(*self.work.sources)
                 return self._outcome(self.work, index)
             except InUseError as error:
                 if time.monotonic() > until_s:
@@ -114,20 +120,24 @@ class Task:
                 return Outcome(failure(self.work, index, error))
 
     def _outcome(self, work: Work, index: int) -> Outcome:
-        """Do a piece until it is done or stopped."""
+        """Do a piece until it is done, stopped or fails."""
         try:
             work.do(index, lambda _share: None, self.deadline_s)
             return Outcome(is_done=True)
         except Interrupted as stopped:
             return Outcome(stopped_by=stopped.signal_number)
+        except InUseError:
+            raise
+        except UserError as error:
+            return Outcome(failure(work, index, error))
 
     def _do_apart(self, index: int, begun: Mapping[str, bytes]) -> Outcome:
         """Do a piece where the folder is not seen."""
         with tempfile.TemporaryDirectory(prefix="cohear-") as folder:
             work = self.work.piece(index).apart(Path(folder))
             require_seen(*work.sources)
-            put_files(work, 0, begun)
-            return replace(self._outcome(work, 0), files=take_files(work, 0))
+            work.put(0, begun)
+            return replace(self._outcome(work, 0), files=work.made(0))
 
     def check_versions(self) -> None:
         """Refuse a machine that would make something else.
@@ -149,31 +159,38 @@ def require_seen(*places: Path) -> None:
     """
     for place in places:
         if not place.exists():
-            seen = place.parent if place.name.startswith(".") else place  # of the mark its folder
-            raise UserError(
-                f"'{socket.gethostname()}' does not see '{seen}'; put it and the cache (COHEAR_CACHE) on a file system "
-                "that all machines share"
-            )
+            raise unseen(place)
 
 
-def take_files(work: Work, index: int) -> dict[str, bytes]:
-    """Return all that there is of a piece, by its path in the folder."""
-    return {path.relative_to(work.folder).as_posix(): path.read_bytes() for path in work.files(index)}
+def unseen(place: Path) -> UserError:
+    """Word that this machine does not see something."""
+    return UserError(
+        f"'{socket.gethostname()}' does not see '{place}'; put it and the cache (COHEAR_CACHE) on a file system that "
+        "all machines share"
+    )
 
 
-def put_files(work: Work, index: int, files: Mapping[str, bytes]) -> None:
-    """Put there what another machine made of a piece, and nothing else.
+def read_files(folder: Path, paths: Iterable[Path]) -> dict[str, bytes]:
+    """Return files below a folder, by their paths in it; one that has gone meanwhile is left out."""
+    files = {}
+    for path in paths:
+        with suppress(FileNotFoundError):
+            files[path.relative_to(folder).as_posix()] = path.read_bytes()
+    return files
+
+
+def replace_files(folder: Path, paths: Iterable[Path], files: Mapping[str, bytes]) -> None:
+    """Write files below a folder, then remove those of some paths that are not among them.
+
+    In this order, so that who is killed in between has at least what there was.
 
     Raises:
         UserError: where the disk refuses.
     """
-    with explain_disk_errors(work.folder):
+    with explain_disk_errors(folder):
         for name, data in files.items():
-            disk.make_folder((work.folder / name).parent)
-            write_bytes(work.folder / name, data)
-        for path in work.files(index):  # last, so that whoever is killed here has what there was
-            if path.relative_to(work.folder).as_posix() not in files:
+            disk.make_folder((folder / name).parent)
+            write_bytes(folder / name, data)
+        for path in paths:
+            if path.relative_to(folder).as_posix() not in files:
                 disk.remove(path)
-                with suppress(OSError):  # until there are others in a folder
-                    for folder in path.relative_to(work.folder).parents[:-1]:
-                        (work.folder / folder).rmdir()

@@ -6,7 +6,7 @@ A piece leaves what it made in a folder, and is gone on with where it was begun;
 import os
 import signal
 import threading
-from collections.abc import Callable, Sequence, Sized
+from collections.abc import Callable, Mapping, Sequence, Sized
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context, parent_process
@@ -62,8 +62,20 @@ class Work(Sized, Protocol):
         """
         ...
 
-    def files(self, index: int) -> Sequence[Path]:
-        """Return what there is of a piece in the folder; that by which it is done comes last."""
+    def made(self, index: int) -> dict[str, bytes]:
+        """Return all files that there are of a piece, by name; that by which it is done comes last."""
+        ...
+
+    def begun(self, index: int) -> dict[str, bytes]:
+        """Return those of them with which a machine goes on that does not see them."""
+        ...
+
+    def put(self, index: int, files: Mapping[str, bytes]) -> None:
+        """Put there what such a machine made of a piece, unless there is more of it by now.
+
+        Raises:
+            UserError: where the disk refuses, or another process is at it.
+        """
         ...
 
     def do(self, index: int, on_share: OnShare, deadline_s: float | None) -> None:

@@ -1,19 +1,22 @@
 """Grids: many runs, resumed where they stopped, skipped where they are done, handed to an executor."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cohear.errors import UserError
 from cohear.registry import Registry
 from cohear.runs.config import change
+from cohear.runs.elsewhere import read_files, replace_files
 from cohear.runs.execution import execute
 from cohear.runs.executors import Executor, OnShare, run_local
 from cohear.runs.finding import find_readable
-from cohear.runs.identity import check_folder
+from cohear.runs.identity import check_folder, locked
 from cohear.runs.paper import FIGURE_FOLD, FOLLOWED, HEADLINE, GridModel, name_on
 from cohear.runs.plan import Plan, Prepared
 from cohear.runs.run import Run
+from cohear.runtime import disk
+from cohear.runtime.files import explain_disk_errors
 from cohear.runtime.interrupts import Interrupted, is_over
 
 AfterRun = Callable[[Run, Plan], None]
@@ -153,8 +156,23 @@ class Training:
         placed = [replace(plan, data=plan.data.here(), out=folder / plan.folder.name) for plan in self.plans]
         return replace(self, plans=placed)
 
-    def files(self, index: int) -> Sequence[Path]:
-        """Return the files of a run's folder."""
+    def made(self, index: int) -> dict[str, bytes]:
+        """Return the files of a run's folder, by their paths in it."""
+        return read_files(self.plans[index].folder, self._files(index))
+
+    begun = made
+
+    def put(self, index: int, files: Mapping[str, bytes]) -> None:
+        """Make a run's folder what it is elsewhere, unless it is further along here."""
+        plan = self.plans[index]
+        with explain_disk_errors(plan.folder):
+            disk.make_folder(plan.folder)
+        with locked(plan.folder):
+            n_epochs = len(files.get("history.jsonl", b"").splitlines())
+            if not is_done(plan) and Run(plan.folder).n_epochs_done <= n_epochs:
+                replace_files(plan.folder, self._files(index), files)
+
+    def _files(self, index: int) -> Sequence[Path]:
         folder = self.plans[index].folder
         there = [path for path in folder.rglob("*") if path.is_file() and not path.name.endswith((".lock", ".partial"))]
         return sorted(there, key=lambda path: (path.name == "metrics.json", path))
@@ -172,7 +190,8 @@ class Training:
 
     def share(self, index: int) -> float:
         """Return how far a run is, as its history tells."""
-        return Run(self.plans[index].folder).share_done
+        plan = self.plans[index]
+        return Run(plan.folder).n_epochs_done / plan.config.training.epochs
 
     def usual_jobs(self) -> int:
         """Return how many runs this machine has room for."""

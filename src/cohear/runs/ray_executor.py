@@ -7,13 +7,14 @@ work takes. What the machines must share: `cohear.runs.elsewhere`.
 import logging
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 from cohear.data.wording import counted
 from cohear.errors import UserError, in_one_line
-from cohear.runs.elsewhere import POLL_S, Outcome, Shares, Task, last_line, put_files, take_files
+from cohear.runs.elsewhere import POLL_S, Outcome, Shares, Task, last_line
 from cohear.runs.executors import OnProgress, Work, failure
 from cohear.runtime.interrupts import Interrupted, is_over, stop_on_signals
 
@@ -33,7 +34,7 @@ def run_ray(work: Work, n_jobs: int | None, on_progress: OnProgress, deadline_s:
         return []
     ray, is_ours = _connect()
     try:
-        with Task.of(work, deadline_s) as task:
+        with Task.of(work, deadline_s, carries=True) as task:
             return _run(ray, task, n_jobs, on_progress)
     finally:
         if is_ours:
@@ -68,12 +69,15 @@ def _run(ray: Any, task: Task, n_jobs: int | None, on_progress: OnProgress) -> l
     do = ray.remote(_do).options(num_cpus=1, num_gpus=int(has_gpus), max_retries=_MOST_RETRIES)
     waiting, running, outcomes = list(range(len(task.work))), dict[Any, int](), dict[int, Outcome]()
     n_done, shares = 0, Shares(task.work)
-    with stop_on_signals() as request:
+
+    def begin(index: int, begun: Mapping[str, bytes] | None = None) -> None:
+        running[do.remote(shared, index, None if begun is None else _put(ray, begun))] = index
+
+    with stop_on_signals() as request, _cancelled_in_the_end(ray, running):
         is_told = False
         while (waiting and not request.signal_number) or running:
             while waiting and not request.signal_number and (n_jobs is None or len(running) < n_jobs):
-                index = waiting.pop(0)
-                running[do.remote(shared, index, _put(ray, take_files(task.work, index)))] = index
+                begin(waiting.pop(0))
             if request.signal_number and not is_told:
                 is_told = True
                 for reference in running:
@@ -81,7 +85,11 @@ def _run(ray: Any, task: Task, n_jobs: int | None, on_progress: OnProgress) -> l
             done, _ = ray.wait(list(running), num_returns=1, timeout=POLL_S)
             for reference in done:
                 index = running.pop(reference)
-                outcomes[index] = _outcome(ray, reference, task.work, index)
+                outcome = _outcome(ray, reference, task.work, index)
+                if outcome.is_apart and not request.signal_number:
+                    begin(index, task.work.begun(index))
+                    continue
+                outcomes[index] = outcome
                 request.signal_number = request.signal_number or outcomes[index].stopped_by
             n_done = sum(outcome.is_done for outcome in outcomes.values())
             on_progress(len(outcomes) + shares.of([*waiting, *running.values()]), n_done)
@@ -91,6 +99,16 @@ def _run(ray: Any, task: Task, n_jobs: int | None, on_progress: OnProgress) -> l
             request.signal_number,
         )
     return [outcome.failure for outcome in outcomes.values() if outcome.failure]
+
+
+@contextmanager
+def _cancelled_in_the_end(ray: Any, running: Mapping[Any, int]) -> Iterator[None]:
+    """Leave nothing behind on a cluster that goes on without us."""
+    try:
+        yield
+    finally:
+        for reference in running:
+            ray.cancel(reference)
 
 
 def _put(ray: Any, value: Any) -> Any:
@@ -105,7 +123,7 @@ def _put(ray: Any, value: Any) -> Any:
         raise UserError(f"Ray cannot take the work ({last_line(error)}); give its object store more memory") from error
 
 
-def _do(task: Task, index: int, begun: Mapping[str, bytes]) -> Outcome:
+def _do(task: Task, index: int, begun: Mapping[str, bytes] | None) -> Outcome:
     return task.do(index, begun)
 
 
@@ -114,7 +132,7 @@ def _outcome(ray: Any, reference: Any, work: Work, index: int) -> Outcome:
     try:
         outcome: Outcome = ray.get(reference)
         if outcome.files is not None:
-            put_files(work, index, outcome.files)
+            work.put(index, outcome.files)
         return replace(outcome, files=None)
     except UserError as error:
         return Outcome(failure(work, index, error))

@@ -125,12 +125,12 @@ class Run:
         return (self.folder / "metrics.json").exists()
 
     @property
-    def share_done(self) -> float:
-        """How far it is, 0 to 1, as its history tells; 0 where it has not begun, or is just writing."""
+    def n_epochs_done(self) -> int:
+        """How far it is, as its history tells; 0 where it has not begun, or is just writing."""
         try:
-            return len(self.history) / self.config.training.epochs
+            return len(self.history)
         except UserError:
-            return 0.0
+            return 0
 
     @property
     def is_tested(self) -> bool:

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from cohear.metrics.tasks import Targets, task_of, truth_of
+from cohear.metrics.tasks import Targets, task_of
 from cohear.runtime.files import write_text
 from cohear.training.batches import sampling_classes
 from cohear.training.inputs import Schedule
@@ -78,11 +78,10 @@ def guessing_loss(schedule: Schedule, targets: Targets) -> float:
     if schedule.draws_classes_equally:  # each clip's share of what is drawn in the long run
         _, classes, counts = np.unique(sampling_classes(targets), return_inverse=True, return_counts=True)
         shares = 1 / (len(counts) * counts[classes])
-    kinds, its_kind = np.unique(targets, axis=0, return_inverse=True)  # the truth of many clips takes much memory
-    truth = truth_of(kinds)
-    n_classes = truth.shape[1]  # classes without clips add nothing
+    frequencies = np.bincount(targets, shares) if targets.ndim == 1 else shares @ targets
+    n_classes = len(frequencies)  # classes without clips add nothing
     weights = np.array(objective.class_weights or np.ones(n_classes))[:n_classes]
-    loss = task.guessing_nll(np.bincount(its_kind.ravel(), shares) @ truth, weights)
+    loss = task.guessing_nll(frequencies, weights)
     n_counted = n_views if objective.classified_views == "all" else 1
     return loss * (n_counted if objective.over_views == "sum" else 1)
 

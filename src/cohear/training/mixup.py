@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from jaxtyping import Float, Float64, Int64
-from scipy.special import betaincinv
 from torch import Tensor
 
 from cohear import keys
@@ -57,5 +56,5 @@ def draw_mixture(seed: int, epoch: int, step: int, n_items: int, concentration: 
     """
     step_key = keys.fold_in(keys.fold_in(keys.key(seed, "mixup"), epoch), step)
     partners_key, shares_key = (keys.fold_in(step_key, number) for number in range(2))
-    shares = betaincinv(concentration, concentration, keys.uniform(shares_key, n_items))
+    shares = np.random.Generator(np.random.Philox(int(shares_key))).beta(concentration, concentration, n_items)
     return Mixture(keys.permutation(partners_key, n_items), shares)

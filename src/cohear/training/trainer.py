@@ -223,7 +223,7 @@ class _Training:
             place = keys.fold_in(keys.fold_in(keys.key(schedule.seed, "dropout"), epoch), self.progress.step)
             torch.manual_seed(int(keys.fold_in(place, self.fabric.global_rank) >> np.uint64(1)))
         if schedule.mixup:
-            from cohear.training.mixup import draw_mixture  # with scipy, which others need not wait for
+            from cohear.training.mixup import draw_mixture  # which others need not wait for
 
             mixture = draw_mixture(schedule.seed, epoch, self.progress.step, len(batch.clips), schedule.mixup)
         losses, share = _forward(
