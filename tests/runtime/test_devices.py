@@ -32,7 +32,7 @@ def test_the_record_is_json_and_tells_versions_and_threads():
     assert json.loads(json.dumps(told)) == told
     assert told["python"] == platform.python_version()
     assert told["packages"]["torch"] == torch.__version__
-    assert told["libraries"]["libsndfile"]
+    assert told["libsndfile"]
     assert (told["n_threads"], told["n_processes"]) == (torch.get_num_threads(), 1)
 
 

@@ -70,27 +70,20 @@ class RowFile:
         """Of all rows."""
         return self.n_rows * self.n_samples * np.dtype(np.int16).itemsize
 
-    def read(self, rows: Iterable[int] | Int64[np.ndarray, " batch"]) -> Int16[np.ndarray, "batch time"]:
-        """Return some rows.
+    def read(self, row: int, line: Int16[np.ndarray, " time"]) -> None:
+        """Read a row into an array.
 
         Raises:
-            UserError: where the disk does not give them, or the file has become shorter.
+            UserError: where the disk does not give it, or the file has become shorter.
         """
-        rows = np.asarray(rows, np.int64)
-        values = np.empty((len(rows), self.n_samples), np.int16)
-        row_bytes = self.n_samples * values.itemsize
-        for row, line in zip(rows.tolist(), values, strict=True):
-            try:
-                n_read = disk.read_at(self._descriptor, self.path, line.view(np.uint8).data, row * row_bytes)
-            except OSError as error:
-                raise self._unreadable(error.strerror or str(error)) from error
-            if n_read < row_bytes:
-                raise self._unreadable("it has become shorter")
-        return values
-
-    def _unreadable(self, reason: str) -> UserError:
-        remedy = "see to the disk and give the command again, with --resume where a run was begun"
-        return UserError(f"the decoded sounds in '{self.path}' cannot be read ({reason}); {remedy}")
+        try:
+            n_read, reason = disk.read_at(self._descriptor, self.path, line.view(np.uint8).data, row * line.nbytes), ""
+        except OSError as error:
+            n_read, reason = 0, error.strerror or str(error)
+        if n_read < line.nbytes:
+            remedy = "see to the disk and give the command again, with --resume where a run was begun"
+            reason = reason or "it has become shorter"
+            raise UserError(f"the decoded sounds in '{self.path}' cannot be read ({reason}); {remedy}")
 
 
 class RowFiles:
@@ -119,9 +112,8 @@ class RowFiles:
         rows = np.asarray(rows, np.int64)
         values = np.empty((len(rows), self.files[0].n_samples), np.int16)
         places = np.searchsorted(self._firsts, rows, side="right") - 1
-        for place in np.unique(places).tolist():
-            its = places == place
-            values[its] = self.files[place].read(rows[its] - self._firsts[place])
+        for file, row, line in zip(places.tolist(), (rows - self._firsts[places]).tolist(), values, strict=True):
+            self.files[file].read(row, line)
         return values
 
 

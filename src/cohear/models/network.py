@@ -12,11 +12,11 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int16
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from cohear.errors import UserError
@@ -42,65 +42,23 @@ class LogMelInput:
         Raises:
             UserError: where they have too few or too many bands or frames.
         """
-        if self.most_bands is not None and n_bands > self.most_bands:
-            raise UserError(f"the network hears {self.most_bands} bands, and not {n_bands} (front_end.n_mels)")
-        if self.most_frames is not None and n_frames > self.most_frames:
-            raise UserError(
-                f"the network hears at most {self.most_frames} frames, and a clip has {n_frames}; use shorter clips "
-                "(data.clip_s)"
-            )
-        remedies = []
-        if n_bands < self.min_bands:
-            remedies.append("more bands (front_end.n_mels)")
-        if n_frames < self.min_frames:
-            remedies.append("longer clips (data.clip_s) or a shorter front_end.hop_length")
-        if remedies:
-            raise UserError(
-                f"a spectrogram of {n_bands} bands and {n_frames} frames is too small for the network, which needs at "
-                f"least {self.min_bands} bands and {self.min_frames} frames; use {' and '.join(remedies)}"
-            )
+        for n, least, most, what, setting in (
+            (n_bands, self.min_bands, self.most_bands, "bands", "front_end.n_mels"),
+            (n_frames, self.min_frames, self.most_frames, "frames", "data.clip_s or front_end.hop_length"),
+        ):
+            if n < least or (most is not None and n > most):
+                allowed = f"at least {least}" if n < least else f"at most {most}"
+                raise UserError(f"the network hears {allowed} {what}, and a clip has {n}; change {setting}")
 
 
-@runtime_checkable
-class FrontEnd(Protocol):
-    """An `nn.Module` without weights: log-mel spectrograms, or the embeddings of a frozen encoder."""
+if TYPE_CHECKING:
+    from cohear.models.encoder import Encoder
+    from cohear.models.log_mel import LogMel
 
-    sample_rate: int
-    """Hz, of the waveforms."""
-
-    @property
-    def device(self) -> torch.device:
-        """Where it computes."""
-        ...
-
-    @property
-    def n_bands(self) -> int:
-        """Rows of what it gives: mel bands, or features."""
-        ...
-
-    def __call__(self, waveforms: Float[Tensor, "*batch time"]) -> Float[Tensor, "*batch band frame"]:
-        """Return what the network hears."""
-        ...
-
-    def n_frames(self, n_samples: Samples) -> Samples:
-        """Return how many frames a waveform of `n_samples` gives, or each of several."""
-        ...
-
-    def least_samples(self, n_frames: int) -> int:
-        """Return the fewest samples that give so many frames and are heard whole."""
-        ...
-
-    def to_kept(self, inputs: Float[Tensor, "*axes"]) -> Int16[np.ndarray, "*axes"]:
-        """Round to the 16 bits in which it is kept."""
-        ...
-
-    def from_kept(self, kept: Int16[np.ndarray, "*axes"]) -> Float[Tensor, "*axes"]:
-        """Return what `to_kept` rounded, on the device."""
-        ...
-
-    def to(self, device: torch.device | str) -> "FrontEnd":
-        """Move it to a device, in place."""
-        ...
+    FrontEnd = LogMel | Encoder
+else:
+    FrontEnd = nn.Module
+"""Log-mel spectrograms, or the embeddings of a frozen encoder."""
 
 
 @runtime_checkable

@@ -3,14 +3,11 @@
 Their weights are drawn; those of a folder come from `cohear.models.pretrained`.
 """
 
-import importlib.abc
-import importlib.machinery
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 import torch
 from jaxtyping import Float
@@ -120,8 +117,12 @@ def import_timm() -> Any:
     try:
         import torchvision  # noqa: F401  # pyright: ignore[reportMissingImports]
     except (ImportError, RuntimeError, OSError):  # it is not there, or was built for another torch
-        with _stand_in_for("torchvision"):
+        sys.modules.update({name: cast(ModuleType, _Empty(name, (), {})) for name in _TORCHVISION})
+        try:
             return _import()
+        finally:
+            for name in _TORCHVISION:
+                del sys.modules[name]
     return _import()
 
 
@@ -141,42 +142,15 @@ def _import() -> Any:
 # meets it.
 
 
+_TORCHVISION = (
+    *("torchvision", "torchvision.datasets", "torchvision.models.feature_extraction", "torchvision.ops.misc"),
+    *("torchvision.transforms", "torchvision.transforms.functional"),
+)
+"""What timm imports of it."""
+
+
 class _Empty(type):
     def __getattr__(cls, name: str) -> Any:
-        return _empty(name)
-
-
-def _empty(name: str) -> Any:
-    if name.startswith("__"):
-        raise AttributeError(name)
-    return _Empty(name, (), {})
-
-
-class _StandIn(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    def __init__(self, package: str) -> None:
-        self._package = package
-
-    def find_spec(
-        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
-    ) -> importlib.machinery.ModuleSpec | None:
-        is_ours = fullname.split(".")[0] == self._package
-        return importlib.machinery.ModuleSpec(fullname, self, is_package=True) if is_ours else None
-
-    def exec_module(self, module: ModuleType) -> None:
-        module.__getattr__ = _empty  # pyright: ignore[reportAttributeAccessIssue] -- PEP 562
-
-
-@contextmanager
-def _stand_in_for(package: str) -> Iterator[None]:
-    def forget() -> None:
-        for name in [name for name in sys.modules if name.split(".")[0] == package]:
-            del sys.modules[name]
-
-    finder = _StandIn(package)
-    forget()
-    sys.meta_path.insert(0, finder)
-    try:
-        yield
-    finally:
-        sys.meta_path.remove(finder)
-        forget()
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return _Empty(name, (), {})

@@ -54,7 +54,8 @@ def _connect() -> tuple[Any, bool]:
         host, _, port = address.rpartition(":")
         if host and port.isdecimal() and "://" not in address:  # Ray would try for minutes
             socket.create_connection((host, int(port)), timeout=_ANSWER_S).close()
-        ray.init(log_to_driver=False, include_dashboard=False, logging_level=logging.ERROR)
+        # Without an address Ray would join any cluster that was started on this machine.
+        ray.init(address or "local", log_to_driver=False, include_dashboard=False, logging_level=logging.ERROR)
     except (OSError, ValueError, RuntimeError) as error:
         raise UserError(
             f"no Ray cluster answers at '{address}' ({in_one_line(str(error))[:200]}); RAY_ADDRESS names one, as auto "

@@ -12,6 +12,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import soundfile
 import torch
 
 from cohear.runtime.machine import n_processes
@@ -120,12 +121,12 @@ def describe_environment() -> dict[str, Any]:
     Of the environment's variables those are told that numerical libraries and cohear read; where one is a path, no more
     than that is told, as it may name a person.
     """
+    command = Path(sys.argv[0])
     return {
         "python": platform.python_version(),
         "packages": _versions(),
         "commit": _commit(Path(__file__).parents[3]),
-        "libraries": _libraries(),
-        "torch_build": torch.__config__.show().split("\n  - Build settings")[0].split("\n  - ")[1:],
+        "libsndfile": soundfile.__libsndfile_version__,
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         "platform": platform.platform(),
         "processor": _processor(),
@@ -136,7 +137,7 @@ def describe_environment() -> dict[str, Any]:
         "cuda": torch.version.cuda,
         "cudnn": torch.backends.cudnn.version(),
         "variables": _variables(),
-        "command": [_command_name(sys.argv[0]), *sys.argv[1:]],
+        "command": [command.parent.name if command.name == "__main__.py" else command.name, *sys.argv[1:]],
     }
 
 
@@ -159,26 +160,6 @@ def _commit(root: Path) -> str | None:
         return None
 
 
-def _libraries() -> dict[str, str]:
-    """Return the versions of what packages bring along: decoder, resampler, numpy's linear algebra."""
-    import numpy as np
-    import soundfile
-    import soxr
-
-    blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]  # pyright: ignore -- a dictionary in this mode
-    return {
-        "libsndfile": soundfile.__libsndfile_version__,
-        "libsoxr": soxr.__libsoxr_version__,
-        "numpy_blas": f"{blas['name']} {blas['version']}",
-    }
-
-
-def _command_name(path: str) -> str:
-    """Name a command by its file; that of a package started by `python -m` tells it by its folder."""
-    folder, name = os.path.split(path)
-    return os.path.basename(folder) if name == "__main__.py" else name
-
-
 def _variables() -> dict[str, str]:
     return {
         name: "(a path)" if "/" in value or "\\" in value else value
@@ -188,9 +169,6 @@ def _variables() -> dict[str, str]:
 
 
 def _processor() -> str:
-    try:
-        with open("/proc/cpuinfo") as info:
-            names = [line.split(":", 1)[1].strip() for line in info if line.startswith("model name")]
-    except OSError:
-        names = []
-    return names[0] if names else platform.processor()
+    with contextlib.suppress(OSError, StopIteration), open("/proc/cpuinfo") as info:
+        return next(line.split(":", 1)[1].strip() for line in info if line.startswith("model name"))
+    return platform.processor()

@@ -35,21 +35,13 @@ def unseal(data: bytes) -> tuple[dict[str, np.ndarray], Any]:
         ValueError: where it is damaged, or of something else.
     """
     try:
-        tensors = load(data)
-        n_header = int.from_bytes(data[:8], "little")
-        metadata = json.loads(data[8 : 8 + n_header]).get("__metadata__") or {}
-    except (SafetensorError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise ValueError("the file is damaged") from error
-    if _SEAL not in metadata:
-        raise ValueError("it has no checksum")
-    try:
-        sealed = json.loads(metadata[_SEAL])
-        text, checksum = sealed["about"], sealed["checksum"]
-        if checksum != _checksum(tensors, text):
-            raise ValueError
-        return tensors, json.loads(text)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise ValueError("its checksum is wrong, so it is damaged") from error
+        tensors, n_header = load(data), int.from_bytes(data[:8], "little")
+        sealed = json.loads(json.loads(data[8 : 8 + n_header])["__metadata__"][_SEAL])
+        if sealed["checksum"] == _checksum(tensors, sealed["about"]):
+            return tensors, json.loads(sealed["about"])
+    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ValueError("it is damaged, or has no checksum") from error
+    raise ValueError("its checksum is wrong, so it is damaged")
 
 
 def _checksum(tensors: Mapping[str, np.ndarray], text: str) -> str:

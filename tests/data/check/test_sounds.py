@@ -36,6 +36,14 @@ def test_silence_is_what_hardly_moves(tmp_path, waveform, is_silent):
     assert (sound.is_silent, sound.content is None) == (is_silent, is_silent)
 
 
+@pytest.mark.parametrize("segment", [(None, None), (0.1, 0.4)], ids=["file", "segment"])
+def test_channels_that_cancel_are_no_silence(tmp_path, segment):
+    soundfile.write(tmp_path / "a.wav", np.stack([steps(), -steps()], axis=1), RATE, subtype="FLOAT")
+    clips = Clips.of([Clip("a.wav", ("dog",), None, None, *segment)])
+    (heard,) = survey(Dataset("d", tmp_path, clips, "table")).heard
+    assert (heard.sound.cancels, heard.sound.is_silent) == (True, False)
+
+
 def infinite() -> np.ndarray:
     waveform = np.stack([steps(), steps()], axis=1)
     waveform[1000] = (1e38, -1e38)

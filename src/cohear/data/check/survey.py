@@ -269,7 +269,7 @@ def _outcomes(dataset: Dataset, clips: Sequence[Clip]) -> list[HeardClip | Unusa
     """Listen to clips of one file; segments are decoded together."""
     path = dataset.root / clips[0].path
     segments = [(clip.start_s, clip.end_s) for clip in clips if clip.is_segment]
-    decoded = iter(decode_segments(path, segments) if segments else [])
+    decoded = iter(decode_segments(path, segments, mixed=False) if segments else [])
     outcomes = []
     for clip in clips:
         try:
