@@ -6,6 +6,7 @@ import json
 import jaxtyping
 import pytest
 import torch
+from torch.nn import functional as F
 
 from cohear.errors import UserError
 from cohear.models import NETWORKS, VGG, NetworkWithHead, build_network
@@ -49,6 +50,26 @@ def test_fifty_classes_make_4_71_million_parameters():
     norms = 2 * (1 + sum(widths[1:]))
     expected = convolutions + norms + 512 * 50 + 50
     assert sum(parameter.numel() for parameter in VGG().parameters()) == expected == 4_711_796
+
+
+@pytest.mark.parametrize(("pooling", "pool"), [("max", F.max_pool2d), ("average", F.avg_pool2d)])
+def test_the_vgg_computes_what_the_paper_describes(pooling, pool):
+    network, log_mels = VGG(n_classes=3, width=1 / 16, pooling=pooling), noise(2, 32, 48)
+    convolutions = [module for module in network.modules() if isinstance(module, torch.nn.Conv2d)]
+    first, *norms = [module for module in network.modules() if isinstance(module, torch.nn.BatchNorm2d)]
+
+    def normalized(maps: torch.Tensor, norm: torch.nn.BatchNorm2d) -> torch.Tensor:
+        return F.batch_norm(maps, None, None, norm.weight, norm.bias, training=True)
+
+    maps = normalized(log_mels[:, None], first)
+    for place, (convolution, norm) in enumerate(zip(convolutions, norms, strict=True)):
+        maps = F.relu(normalized(F.conv2d(maps, convolution.weight, padding=1), norm))
+        maps = pool(maps, 2) if place % 2 else maps
+    logits = network.classify(maps.mean((2, 3)))
+    torch.testing.assert_close(network(log_mels), logits, rtol=1e-4, atol=1e-5)
+    expected = torch.autograd.grad(logits.square().sum(), [*network.parameters()])
+    gradients = torch.autograd.grad(network(log_mels).square().sum(), [*network.parameters()])
+    torch.testing.assert_close(gradients, expected, rtol=1e-3, atol=1e-4)
 
 
 @every_network
