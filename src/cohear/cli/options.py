@@ -19,14 +19,6 @@ if TYPE_CHECKING:
     from cohear.runs.executors import Executor as Doer
 
 
-def _check_track(track: str | None) -> str | None:
-    try:
-        check_track(track or "every")
-    except UserError as error:
-        raise typer.BadParameter(str(error)) from error
-    return track
-
-
 def parse_budget_s(text: str) -> float:
     """Return the seconds of a time with its unit; a bare number could mean seconds or minutes and is refused.
 
@@ -104,7 +96,7 @@ Jobs = Annotated[int | None, typer.Option(min=1, metavar="N")]
 Executor = Annotated[str, typer.Option(metavar="NAME")]
 Slurm = Annotated[list[str] | None, typer.Option("--slurm", metavar="KEY=VALUE")]
 Out = Annotated[Path, typer.Option(metavar="DIR")]
-_track = typer.Option(metavar="every|N|end", callback=_check_track)
+_track = typer.Option(metavar="every|N|end", callback=check_track)
 Track = Annotated[str, _track]
 TrackOrNone = Annotated[str | None, _track]
 Page = Annotated[Path, typer.Option(metavar="FILE", callback=written(".html"))]

@@ -48,7 +48,7 @@ class LogMelInput:
         ):
             if n < least or (most is not None and n > most):
                 allowed = f"at least {least}" if n < least else f"at most {most}"
-                raise UserError(f"the network hears {allowed} {what}, and a clip has {n}; change {setting}")
+                raise UserError(f"a clip has {n} {what}, and the network hears {allowed}; change {setting}")
 
 
 if TYPE_CHECKING:

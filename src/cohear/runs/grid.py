@@ -105,15 +105,8 @@ def check_places(plans: Sequence[Plan]) -> None:
     Raises:
         UserError: naming the first of them.
     """
-    refusals: list[UserError] = []
     for plan in plans:
-        try:
-            check_folder(Run(plan.folder), plan.record, resume=True)
-        except UserError as error:
-            refusals.append(error)
-    if refusals:
-        others = f" (and {len(refusals) - 1} more cannot be made there)" if len(refusals) > 1 else ""
-        raise UserError(f"{refusals[0]}{others}") from refusals[0]
+        check_folder(Run(plan.folder), plan.record, resume=True)
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from cohear.metrics.accuracy import wilson_interval
 from cohear.models import FrontEnd, NetworkWithHead
 from cohear.runs.build import build_front_end, build_network
 from cohear.runs.config import EVERY_CLIP, Config, DataConfig, setting_values
-from cohear.runs.description import FORMAT, Description, Expectation, Provenance
+from cohear.runs.description import FORMAT, Description, Provenance
 from cohear.runs.run import Run, first_error
 from cohear.runtime.files import read_plain
 from cohear.runtime.sealed_tensors import seal, unseal
@@ -274,33 +274,16 @@ def load_network(run: Run) -> NetworkWithHead:
 
 def _describe(run: Run) -> Description:
     record, metrics = run.record, run.metrics
-    config = record.config
-    accuracy, n_clips, expected = metrics["accuracy"], metrics["n_clips"], metrics.get("expected")
-    provenance = Provenance(
-        dataset=record.dataset,
-        data_fingerprint=record.data_fingerprint,
-        model=record.model,
-        method=config.method,
-        transform=config.views.transform,
-        preset=config.preset,
-        fold=config.fold,
-        seed=config.seed,
-        epochs=config.training.epochs,
-        kept_epoch=metrics.get("kept_epoch"),
-        precision=config.training.precision,
-        initial_weights=record.contents.get("training.initial_run") or record.contents.get("network.folder"),
-        identity=record.identity,
-        n_train_clips=metrics.get("n_train_clips"),
-        n_test_clips=n_clips,
-        accuracy=accuracy,
-        accuracy_interval=None if accuracy is None else wilson_interval(round(accuracy * n_clips), n_clips),
-        nll=metrics.get("nll"),
-        jsd=metrics["jsd"],
-        false_alarms_per_hour=metrics.get("false_alarms_per_hour"),
-        expected=None if expected is None else Expectation(**expected),
-        warnings=tuple(metrics.get("warnings", ())),
-        versions=_versions(run),
-    )
+    config, accuracy, n_clips = record.config, metrics["accuracy"], metrics["n_clips"]
+    said = {name: metrics.get(name) for name in Provenance.model_fields}
+    said |= {
+        "data_fingerprint": record.data_fingerprint,
+        "initial_weights": record.contents.get("training.initial_run") or record.contents.get("network.folder"),
+        "identity": record.identity,
+        "n_test_clips": n_clips,
+        "accuracy_interval": None if accuracy is None else wilson_interval(round(accuracy * n_clips), n_clips),
+        "versions": _versions(run),
+    }
     return Description(
         classes=record.classes,
         sample_rate=config.data.sample_rate,
@@ -312,7 +295,7 @@ def _describe(run: Run) -> Description:
         task=record.task,
         background=config.data.background,
         calibration=run.calibration,
-        provenance=provenance,
+        provenance=Provenance.model_validate(said),
     )
 
 
