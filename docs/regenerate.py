@@ -1,11 +1,11 @@
 """Write anew what the documentation shows of results: `python docs/regenerate.py`.
 
-From `results/esc10-small`: all tables in results.md, and Figure 1 on ESC-10. From `results/minutes.json`: what accuracy
-so many minutes buy, table and picture in recipe.md. From `results/esc50-probe` and
-`results/few-labels*.json`: those in encoders.md. From `results/faults.json`: the promises in reliability.md, and how
-they were kept. From `results/esc10-robustness`: what `cohear evaluate` printed, in robustness.md, and its picture. From
-`results/table1`, the paper's own experiment, and `results/table1-small`, its rehearsal, each as far as it is there: a
-page with Figure 1, and a section of results.md.
+From `results/esc10-small`, `results/esc50-small`: tables in results.md, and Figure 1 on ESC-10. From
+`results/minutes.json`: what accuracy so many minutes buy, table and picture in recipe.md. From `results/esc50-probe`
+and `results/few-labels*.json`: those in encoders.md. From `results/faults.json`: the promises in reliability.md, and
+how they were kept. From `results/esc10-robustness`: what `cohear evaluate` printed, in robustness.md, and its picture.
+From `results/table1`, the paper's own experiment, and `results/table1-small`, its rehearsal, each as far as it is
+there: a page with Figure 1, and a section of results.md.
 """
 
 import json
@@ -75,9 +75,9 @@ def finished(name: str) -> list[Run]:
     return find_finished([folder])[0] if any(folder.glob("*/metrics.json")) else []
 
 
-def esc10_tables() -> str:
-    """Return the tables of the runs on ESC-10 as Markdown."""
-    return "\n\n".join(map(to_markdown, comparison_tables(finished("esc10-small"))))
+def tables(name: str, n: int | None = None) -> str:
+    """Return the tables of the runs below a folder of `results` as Markdown, or the first of them."""
+    return "\n\n".join(map(to_markdown, comparison_tables(finished(name))[:n]))
 
 
 def probe_tables() -> str:
@@ -223,7 +223,8 @@ def with_part(markdown: str, name: str, text: str) -> str:
 def texts() -> dict[Path, str]:
     """Return every file of text that shows results, as the committed runs have it."""
     papers, rehearsal = table1_runs()
-    results = with_part((DOCS / "results.md").read_text(), "ESC-10", esc10_tables())
+    results = with_part((DOCS / "results.md").read_text(), "ESC-10", tables("esc10-small"))
+    results = with_part(results, "ESC-50 small", tables("esc50-small", 1))
     return {
         DOCS / "encoders.md": with_part((DOCS / "encoders.md").read_text(), "ESC-50 probe", probe_tables()),
         DOCS / "recipe.md": with_part((DOCS / "recipe.md").read_text(), "minutes", minutes_part()),

@@ -1,24 +1,23 @@
-"""What each ingredient of `small` is worth: `python -m reproduction.ablation ESC-50 --out results/ablation`.
+"""What each ingredient of `small` is worth: `python -m reproduction.ablation ESC-50 --epochs 24`.
 
 One ingredient is changed at a time. Every run trains on three quarters of the training clips of a fold and is judged on
-the last quarter; what it answers to the clips of its test fold plays no part here.
+the last quarter; what it answers to the clips of its test fold plays no part here. Given again, the command goes on
+with what is missing.
 """
 
 import argparse
 import time
-from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from cohear.runs.config import change
-from cohear.runs.cost import usual_jobs
-from cohear.runs.finding import find_finished
-from cohear.runs.grid import check_places, run_grid
-from cohear.runs.plan import Plan, list_clips
+from cohear.metrics.accuracy import standard_error
+from cohear.runs.config import Config, change
+from cohear.runs.plan import Prepared, list_clips
 from cohear.runs.presets import scale_schedules, small
-from cohear.runs.run import Run
+from reproduction.measuring import Record, measure_missing, trained
 
 FOLDS = (2, 3, 4, 5)
 BASE = "small"
@@ -38,60 +37,72 @@ INGREDIENTS: dict[str, dict[str, Any]] = {
     "twice the epochs": {},
 }
 """What is changed, by its name."""
+CASE = ("name", "fold", "epochs")
 
 
-def plans(data: Path, out: Path) -> list[Plan]:
-    """Plan every run, fold by fold, so that each part of the table compares fairly."""
-    chosen = {"data.validation_share": 0.25, "fold": FOLDS[0]}
-    listing = list_clips(data, change(small(), chosen), chosen)
-    prepared, base = listing.decode(), listing.config
-    planned = []
-    for fold in FOLDS:
-        for name, changes in INGREDIENTS.items():
-            config = change(base, {"fold": fold, **changes})
-            if name == "twice the epochs":
-                config = scale_schedules(config, 2 * config.training.epochs)
-            planned.append(Plan(config, prepared, "end", out=out / f"{name.replace(' ', '-')}_fold{fold}"))
-    return planned
+def configured(base: Config, name: str, fold: int, epochs: int) -> Config:
+    """Return the configuration of a run.
+
+    Args:
+        base: `small` on the data.
+        name: of the ingredient that is changed.
+        fold: whose test clips are left out.
+        epochs: of the runs, with every schedule scaled to them.
+    """
+    config = change(scale_schedules(base, epochs), {"fold": fold, **INGREDIENTS[name]})
+    return scale_schedules(config, 2 * epochs) if name == "twice the epochs" else config
 
 
-def table(out: Path) -> str:
-    """Return the validation accuracies of what is finished, as a table in Markdown."""
-    found: dict[str, dict[int | str, Run]] = defaultdict(dict)
-    for run in find_finished([out])[0]:
-        name, _, _ = run.folder.name.rpartition("_fold")
-        found[name.replace("-", " ")][run.fold] = run
-    lines = ["| | accuracy, % | against `small` | loss | minutes |", "|---|---:|---:|---:|---:|"]
-    for name in INGREDIENTS:
-        runs = found.get(name, {})
-        both = sorted(runs.keys() & found[BASE].keys())
-        if not both:
+def measure(data: Prepared, name: str, fold: int, epochs: int, deadline_s: float | None) -> Record | None:
+    """Train, and judge on validation clips; None where it is too late to begin."""
+    if deadline_s is not None and time.time() > deadline_s:
+        return None
+    with trained(configured(data.listing.config, name, fold, epochs), data) as (run, core_minutes):
+        last = run.history[-1]
+        answers = {what: last[f"validation_{what}"] for what in ("accuracy", "nll")}
+        return {"name": name, "fold": fold, "epochs": epochs, **answers, "core_minutes": core_minutes}
+
+
+def table(found: Sequence[Record]) -> str:
+    """Return the validation accuracies of what was measured, of one number of epochs, as a table in Markdown."""
+    by_name = {name: {its["fold"]: its for its in found if its["name"] == name} for name in INGREDIENTS}
+    lines = ["| | accuracy, % | against `small` | loss | minutes of a core | folds |", "|---|---:|---:|---:|---:|---:|"]
+    for name, its in by_name.items():
+        folds = sorted(its.keys() & by_name[BASE].keys())
+        if not folds:
             continue
-        last = [runs[fold].history[-1] for fold in both]
-        gains = [100 * (its["validation_accuracy"] - found[BASE][fold].history[-1]["validation_accuracy"])
-                 for its, fold in zip(last, both, strict=True)]  # fmt: skip
-        error = f" ± {np.std(gains, ddof=1) / len(gains) ** 0.5:.1f}" if len(gains) > 1 and name != BASE else ""
-        minutes = [sum(epoch["duration_s"] for epoch in runs[fold].history) / 60 for fold in both]
+        accuracy, loss, minutes = (
+            np.mean([its[fold][what] for fold in folds]) for what in ("accuracy", "nll", "core_minutes")
+        )
+        gains = [100 * (its[fold]["accuracy"] - by_name[BASE][fold]["accuracy"]) for fold in folds]
+        error = standard_error(gains)
+        gain = f"{np.mean(gains):+.1f}" + ("" if error is None else f" ± {error:.1f}")
         lines.append(
-            f"| {name} | {100 * np.mean([its['validation_accuracy'] for its in last]):.1f} | "
-            f"{'' if name == BASE else f'{np.mean(gains):+.1f}{error}'} | "
-            f"{np.mean([its['validation_nll'] for its in last]):.3f} | {np.mean(minutes):.1f} |"
+            f"| {name} | {100 * accuracy:.1f} | {'' if name == BASE else gain} | {loss:.3f} | {minutes:.1f} | "
+            f"{len(folds)} |"
         )
     return "\n".join(lines)
 
 
 def main() -> None:
-    """Make what is missing, then print the table."""
+    """Measure what is missing, then print the table."""
     parser = argparse.ArgumentParser(prog="python -m reproduction.ablation", description=__doc__)
     parser.add_argument("data", type=Path, help="ESC-50")
-    parser.add_argument("--out", type=Path, default=Path("results/ablation"), help="where the runs lie")
-    parser.add_argument("--minutes", type=float, help="after which to save and leave; given again it goes on")
+    parser.add_argument("--epochs", type=int, default=small().training.epochs, help="of each run")
+    parser.add_argument("--folds", type=int, nargs="+", default=FOLDS, metavar="N", help="whose clips are not heard")
+    parser.add_argument("--out", type=Path, default=Path("results/ablation.json"), help="where the numbers go")
+    parser.add_argument("--minutes", type=float, help="after which nothing more is begun")
     options = parser.parse_args()
-    planned = plans(options.data, options.out)
-    check_places(planned)
     deadline_s = None if options.minutes is None else time.time() + 60 * options.minutes
-    run_grid(planned, n_jobs=usual_jobs(planned), deadline_s=deadline_s)
-    print(table(options.out))
+    chosen = {"data.validation_share": 0.25, "fold": FOLDS[0]}
+    data = list_clips(options.data, change(small(), chosen), chosen).decode()
+    cases = {
+        (name, fold, options.epochs): (data, name, fold, options.epochs, deadline_s)
+        for fold in options.folds
+        for name in INGREDIENTS
+    }
+    found = measure_missing(measure, cases, CASE, options.out)
+    print(table([its for its in found if its["epochs"] == options.epochs]))
 
 
 if __name__ == "__main__":

@@ -1,14 +1,22 @@
 """Measurements that take hours: a process on each core; what is measured is kept, and only the rest is made again."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from cohear.runs.config import Config
+from cohear.runs.embedding import embed
+from cohear.runs.execution import execute
+from cohear.runs.plan import Plan, Prepared
+from cohear.runs.run import Run
 from cohear.runtime.files import write_json
 
 Record = dict[str, Any]
@@ -43,3 +51,18 @@ def measure_missing(
             pool.shutdown(cancel_futures=True)  # or all the rest would be measured, and kept by nobody
             raise
     return found
+
+
+@contextmanager
+def trained(config: Config, data: Prepared) -> Iterator[tuple[Run, float]]:
+    """Make a run in a folder that goes again; yields it with the minutes that this process computed.
+
+    Such minutes are of one processor core, as the system counts them, so that other work beside costs them little of
+    their meaning.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        plan, began_s = Plan(config, data, "end", out=Path(folder) / "run"), time.process_time()
+        if config.encoder.file is not None:
+            embed([plan])
+        run, _ = execute(plan)
+        yield run, round((time.process_time() - began_s) / 60, 3)

@@ -18,11 +18,9 @@ import numpy as np
 
 from cohear.metrics.accuracy import standard_error
 from cohear.runs.config import change
-from cohear.runs.embedding import embed
-from cohear.runs.execution import execute
-from cohear.runs.plan import Plan, Prepared, list_clips
+from cohear.runs.plan import Prepared, list_clips
 from cohear.runs.presets import configure, scale_schedules
-from reproduction.measuring import measure_missing
+from reproduction.measuring import measure_missing, trained
 
 EPOCHS = (8, 24, 72)
 """Of `small`; it has 72."""
@@ -34,22 +32,18 @@ def measure(data: Prepared, epochs: int, fold: int, deadline_s: float | None) ->
     if deadline_s is not None and time.time() > deadline_s:
         return None
     config = scale_schedules(change(data.listing.config, {"fold": fold}), epochs)
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ["COHEAR_CACHE"] = folder
-        plan, began_s = Plan(config, data, "end", out=Path(folder) / "run"), time.process_time()
-        if config.encoder.file is not None:
-            embed([plan])
-        run, _ = execute(plan)
-        core_minutes = (time.process_time() - began_s) / 60
-        return {
-            "dataset": plan.record.dataset,
-            "preset": config.preset,
-            "epochs": epochs,
-            "fold": fold,
-            "accuracy": run.metrics["accuracy"],
-            "core_minutes": round(core_minutes, 3),
-            "processor": run.environment["processor"],
-        }
+    with tempfile.TemporaryDirectory() as cache:
+        os.environ["COHEAR_CACHE"] = cache
+        with trained(config, data) as (run, core_minutes):
+            return {
+                "dataset": run.record.dataset,
+                "preset": config.preset,
+                "epochs": epochs,
+                "fold": fold,
+                "accuracy": run.metrics["accuracy"],
+                "core_minutes": core_minutes,
+                "processor": run.environment["processor"],
+            }
 
 
 def points(found: Sequence[dict[str, Any]]) -> list[tuple[str, str, int, float, float, float, int]]:

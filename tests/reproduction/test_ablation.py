@@ -1,29 +1,38 @@
-"""Runs that are planned, and the table by hand."""
+"""Runs that are measured, and the table by hand."""
 
-import json
+import pytest
 
-from reproduction.ablation import FOLDS, INGREDIENTS, plans, table
-
-
-def test_each_ingredient_is_another_run(tones, tmp_path):
-    planned = plans(tones, tmp_path)
-    assert len({plan.record.identity for plan in planned}) == len(planned) == len(FOLDS) * len(INGREDIENTS)
-    assert len({plan.folder for plan in planned}) == len(planned)
-    first = [plan.config for plan in planned[: len(INGREDIENTS)]]
-    assert {config.fold for config in first} == {FOLDS[0]}
-    assert all(config.data.validation_share == 0.25 for config in first)
-    assert first[-1].optimizer.warmup_epochs == 2 * first[0].optimizer.warmup_epochs
+from cohear.runs.config import change
+from cohear.runs.plan import list_clips
+from cohear.runs.presets import small
+from reproduction.ablation import FOLDS, INGREDIENTS, configured, measure, table
+from tiny import tiny_config, write_tones
 
 
-def test_gains_are_over_the_folds_that_both_have(write_run, tmp_path):
-    measured = {"small_fold2": (0.7, 1.0), "small_fold3": (0.8, 0.8), "small_fold4": (0.1, 9.0)}
-    measured |= {"half-the-width_fold2": (0.65, 1.2), "half-the-width_fold3": (0.77, 0.9)}
-    for name, (accuracy, nll) in measured.items():
-        folder = write_run(tmp_path / name, fold=int(name[-1]), recording_size=1)
-        epochs = [{"epoch": epoch, "duration_s": 30.0} for epoch in (1, 2)]
-        epochs[-1] |= {"validation_accuracy": accuracy, "validation_nll": nll}
-        (folder / "history.jsonl").write_text("".join(f"{json.dumps(epoch)}\n" for epoch in epochs))
-    assert table(tmp_path).splitlines()[2:] == [
-        "| small | 53.3 |  | 3.600 | 1.0 |",
-        "| half the width | 71.0 | -4.0 ± 1.0 | 1.050 | 1.0 |",
+def test_each_ingredient_is_another_run():
+    configs = [configured(small(), name, fold, 24) for name in INGREDIENTS for fold in FOLDS]
+    assert len(set(configs)) == len(configs)
+    assert {its.training.epochs for its in configs} == {24, 48}
+    assert configs[0].optimizer.warmup_epochs == pytest.approx(small().optimizer.warmup_epochs / 3)
+    assert configs[-1].optimizer.warmup_epochs == 2 * configs[0].optimizer.warmup_epochs
+
+
+def test_a_run_is_judged_on_clips_of_its_own_training_part(tmp_path):
+    chosen = {"data.validation_share": 0.25}
+    data = list_clips(write_tones(tmp_path, n_clips=8), change(tiny_config(), chosen), chosen).decode()
+    record = measure(data, "bda", 1, 1, None)
+    assert record
+    assert record.keys() == {"name", "fold", "epochs", "accuracy", "nll", "core_minutes"}
+    assert measure(data, "bda", 1, 1, deadline_s=0.0) is None
+
+
+def test_gains_are_over_the_folds_that_both_have():
+    measured = [("small", 2, 0.7, 1.0), ("small", 3, 0.8, 0.8), ("small", 4, 0.1, 9.0)]
+    measured += [("half the width", 2, 0.65, 1.2), ("half the width", 3, 0.77, 0.9), ("mixup", 2, 0.7, 1.1)]
+    names = ("name", "fold", "accuracy", "nll")
+    found = [{**dict(zip(names, its, strict=True)), "epochs": 24, "core_minutes": 1.0} for its in measured]
+    assert table(found).splitlines()[2:] == [
+        "| small | 53.3 |  | 3.600 | 1.0 | 3 |",
+        "| mixup | 70.0 | +0.0 | 1.100 | 1.0 | 1 |",
+        "| half the width | 71.0 | -4.0 ± 1.0 | 1.050 | 1.0 | 2 |",
     ]
