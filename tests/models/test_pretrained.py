@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from cohear.errors import UserError
 from cohear.models import LogMel, NetworkWithHead, build_network
@@ -112,6 +113,51 @@ def no_safetensors(folder):
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
 
 
+def an_index_of_others(folder):
+    no_safetensors(folder)
+    named = {"weight_map": {"layernorm.weight": "pytorch_model.bin"}}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(named))
+
+
+def an_index_that_leads_out(folder):
+    (folder / "model.safetensors").rename(folder.parent / "outside.safetensors")
+    named = {"weight_map": {"layernorm.weight": "../outside.safetensors"}}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(named))
+
+
+def a_part_that_is_missing(folder):
+    in_parts(folder)
+    (folder / "part-1.safetensors").unlink()
+
+
+def in_parts(folder):
+    tensors = load_file(folder / "model.safetensors")
+    (folder / "model.safetensors").unlink()
+    parts = [dict(list(tensors.items())[first::2]) for first in (0, 1)]
+    for number, part in enumerate(parts):
+        save_file(part, folder / f"part-{number}.safetensors")
+    named = {name: f"part-{number}.safetensors" for number, part in enumerate(parts) for name in part}
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": named}))
+
+
+def test_weights_may_lie_in_parts(tmp_path):
+    name = f"transformers:{write_ast(tmp_path)}"
+    whole = read_pretrained(name)
+    expected = built(whole).state_dict()
+    in_parts(tmp_path)
+    parts = read_pretrained(name)
+    assert parts.digest != whole.digest
+    torch.testing.assert_close(built(parts).state_dict(), expected, rtol=0, atol=0)
+
+
+def test_only_what_says_how_it_computes_is_read_of_its_settings(tmp_path):
+    name = f"transformers:{write_ast(tmp_path)}"
+    config = json.loads((tmp_path / "config.json").read_text())
+    strange = {"attn_implementation": "kernels-community/x", "quantization_config": {"quant_method": "bitsandbytes"}}
+    (tmp_path / "config.json").write_text(json.dumps(config | strange))
+    built(read_pretrained(name))
+
+
 def truncated(folder):
     whole = (folder / "model.safetensors").read_bytes()
     (folder / "model.safetensors").write_bytes(whole[: len(whole) // 2])
@@ -145,6 +191,9 @@ def without_a_scale(folder):
     ("damage", "said"),
     [
         (no_safetensors, "no weights in model.safetensors"),
+        (an_index_of_others, "no weights in model.safetensors"),
+        (an_index_that_leads_out, "no weights in model.safetensors"),
+        (a_part_that_is_missing, "part-1.safetensors"),
         (truncated, "weights"),
         (of_less, "lack"),
         (of_text, "bert"),

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from safetensors.torch import load_file
 from torch import Tensor
 
 from cohear.errors import UserError, in_one_line
@@ -49,9 +50,10 @@ class Pretrained:
         body: Any = network.body
         if _digest(self.folder) != self.digest:
             raise UserError(f"the weights in '{self.folder}' have just changed; give the same command again")
-        load = _transformers_state if self.name == TRANSFORMERS[:-1] else _timm_state
+        named = _transformers_state if self.name == TRANSFORMERS[:-1] else _timm_state
         try:
-            body.trunk.load_state_dict(load(self.folder, body))
+            tensors = {name: tensor for file in _weight_files(self.folder) for name, tensor in load_file(file).items()}
+            body.trunk.load_state_dict(named(self, body, tensors))
         except UserError:
             raise
         except Exception as error:  # what the libraries raise has no common class
@@ -139,51 +141,66 @@ def _hears(sample_rate: int, filters: str, **of_front_end: Any) -> dict[str, Any
     return {"data.sample_rate": sample_rate, **named}
 
 
-def _transformers_state(folder: Path, body: Any) -> Mapping[str, Tensor]:
-    """Return the weights of a transformer by their names in `body.trunk`."""
+def _transformers_state(of: Pretrained, body: Any, tensors: dict[str, Tensor]) -> Mapping[str, Tensor]:
+    """Return the weights of a transformer by their names in `body.trunk`; transformers knows those of older files."""
     from transformers import ASTModel, ClapAudioModelWithProjection  # pyright: ignore[reportMissingImports]
 
     from cohear.models.audio_transformers import CLAP, quiet
 
     is_clap = isinstance(body, CLAP)
     made: Any = ClapAudioModelWithProjection if is_clap else ASTModel
-    with quiet():
-        loaded, told = made.from_pretrained(
-            folder, local_files_only=True, use_safetensors=True, trust_remote_code=False, output_loading_info=True
-        )
+    own = {name: tensor for name, tensor in tensors.items() if not name.startswith("audio_projection")}
+    with quiet():  # it reads no file: neither a stranger's settings nor other weights
+        loaded, told = made.from_pretrained(None, config=body.trunk.config, state_dict=own, output_loading_info=True)
     if missing := sorted(name for name in told["missing_keys"] if not name.startswith("audio_projection")):
-        raise UserError(f"the weights in '{folder}' lack {missing[0]}; they are of another network, or not all there")
+        raise UserError(
+            f"the weights in '{of.folder}' lack {missing[0]}; they are of another network, or not all there"
+        )
     return (loaded.audio_model if is_clap else loaded).state_dict()
 
 
-def _timm_state(folder: Path, body: Any) -> Mapping[str, Tensor]:
+def _timm_state(of: Pretrained, body: Any, tensors: dict[str, Tensor]) -> Mapping[str, Tensor]:
     """Return the weights of a network of timm by their names in `body.trunk`; colors are added up to gray."""
-    from safetensors import safe_open
-
     from cohear.models.timm_features import import_timm
 
-    with safe_open(folder / "model.safetensors", "pt") as file:
-        if missing := sorted(body.trunk.state_dict().keys() - set(file.keys())):
-            raise UserError(f"the weights in '{folder}' lack {missing[0]}; save them by a newer timm")
-    how = {"pretrained": True, "in_chans": 1, "num_classes": 0}
-    return import_timm().create_model(f"{TIMM[5:]}{folder}", **how).state_dict()
+    if missing := sorted(body.trunk.state_dict().keys() - tensors.keys()):
+        raise UserError(f"the weights in '{of.folder}' lack {missing[0]}; save them by a newer timm")
+    how = {"pretrained": True, "pretrained_cfg_overlay": {"state_dict": tensors}, "in_chans": 1, "num_classes": 0}
+    arguments = json.loads(of.architecture or "{}")
+    return import_timm().create_model(of.name.removeprefix("timm:"), **{**arguments, **how}).state_dict()
+
+
+def _weight_files(folder: Path) -> list[Path]:
+    """Return the files in which the weights lie.
+
+    Raises:
+        UserError: where there are none as safetensors, or an index names others.
+    """
+    whole = folder / "model.safetensors"
+    if whole.is_file():
+        return [whole]
+    index = _read(folder, f"{whole.name}.index.json", is_needed=False).get("weight_map")
+    names = sorted({str(name) for name in index.values()}) if isinstance(index, dict) else []
+    if not names or any(Path(name).name != name or not name.endswith(".safetensors") for name in names):
+        raise UserError(
+            f"'{folder}' holds no weights in model.safetensors; other files, which may run code, are not opened"
+        )
+    return [folder / name for name in names]
 
 
 def _digest(folder: Path) -> str:
     """Hash the weights.
 
     Raises:
-        UserError: where there are none as safetensors.
+        UserError: as `_weight_files`, and where one of them is not there.
     """
-    files = sorted(folder.glob("*.safetensors"))
-    if not (folder / "model.safetensors").is_file() and not (folder / "model.safetensors.index.json").is_file():
-        raise UserError(
-            f"'{folder}' holds no weights in model.safetensors; other files, which may run code, are not opened"
-        )
     digest = hashlib.blake2b(digest_size=16)
-    for file in files:
-        with open(file, "rb") as opened:
-            digest.update(hashlib.file_digest(opened, "blake2b").digest())
+    for file in _weight_files(folder):
+        try:
+            with open(file, "rb") as opened:
+                digest.update(hashlib.file_digest(opened, "blake2b").digest())
+        except OSError as error:
+            raise UserError(f"the weights '{file}' cannot be read ({error.strerror}); get them anew") from error
     return digest.hexdigest()
 
 
