@@ -62,6 +62,14 @@ def test_what_sounds_alike_is_found_where_it_is_and_once(listener, night, tmp_pa
     assert first.similarity == pytest.approx(cosine, abs=1e-4)
 
 
+def test_pauses_of_the_clip_are_not_looked_for(listener, night, tmp_path):
+    pauses = 0.01 * np.random.default_rng(3).standard_normal(3 * RATE)
+    pauses[RATE : RATE + 1600] += chirp()
+    soundfile.write(tmp_path / "clip.wav", pauses, RATE, subtype="FLOAT")
+    found = find_similar(listener, [tmp_path / "clip.wav"], find_recordings([night]), 2, hop_s=0.05)
+    assert sorted(one.start_s for one in found) == pytest.approx([1.0, 2.4], abs=0.11)
+
+
 def test_what_was_heard_once_is_kept_until_the_recording_changes(listener, night, tmp_path, monkeypatch):
     soundfile.write(tmp_path / "chirp.wav", chirp(), RATE, subtype="FLOAT")
     heard = []

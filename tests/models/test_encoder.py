@@ -94,6 +94,9 @@ def test_facts_are_those_given_then_those_beside_then_those_inside(tmp_path):
     facts = read_facts(path, {"window": None, "sample_rate": 8000})
     assert (facts.sample_rate, facts.window, facts.output, facts.peak) == (8000, 800, "other", 0.5)
     assert read_facts(path, {"window": 400}).window == 400
+    (tmp_path / "e.json").write_text('["frog", "toad"]')  # somebody's labels
+    (tmp_path / "encoder.json").write_text('{"window": 1000}')
+    assert read_facts(path, {}).window == 1000
 
 
 def test_a_tensor_of_the_inside_can_be_the_embedding(tmp_path):
@@ -198,6 +201,18 @@ def test_a_packed_model_reads_no_file_of_the_reader_and_a_branch_hides_no_weight
     model.graph.node.append(helper.make_node("If", ["x"], ["y"], then_branch=branch, else_branch=branch))
     with pytest.raises(UserError, match="must be inside"):
         open_bytes(model.SerializeToString(), "m.cohear")
+    model.graph.node.pop()
+    of_function = helper.make_function("its", "f", ["x"], ["y"], [], [helper.make_opsetid("", 17)])
+    of_function.attribute_proto.append(helper.make_attribute("kernel", weights[0]))
+    model.functions.append(of_function)
+    with pytest.raises(UserError, match="must be inside"):
+        open_bytes(model.SerializeToString(), "m.cohear")
+
+
+@pytest.mark.parametrize("size", [0, 2**31])
+def test_a_batch_of_no_or_endless_windows_is_refused(tmp_path, size):
+    with pytest.raises(UserError, match=r"at once|no ONNX model"):
+        read_facts(write_encoder(tmp_path / "e.onnx", shape=(size, 1600)), {})
 
 
 @pytest.mark.parametrize("place", ["/etc/passwd", "../e.data", "a/b", "*/_ORT_MEM_ADDR_/*", ""])

@@ -212,7 +212,7 @@ def _review(run: Path, files: list[str], n: int, hop_s: float | None, out: Path 
     from cohear.inference.review import check_empty, find_doubts, write_review
 
     check_empty(out)
-    classifier, recordings, errors = load(run), find_recordings(files), list[UserError]()
+    classifier, recordings, errors = load(run).fastest(), find_recordings(files), list[UserError]()
 
     def fail(error: UserError) -> None:
         errors.append(error)

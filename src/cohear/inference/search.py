@@ -15,6 +15,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Float32
 
+from cohear.data.audio_decoding import decode
+from cohear.data.sounding import sounding
 from cohear.errors import UserError
 from cohear.inference.answers import Heard
 from cohear.inference.classifier import Classifier, load
@@ -51,7 +53,7 @@ def open_listener(path: Path) -> Classifier:
         UserError: where it cannot be used.
     """
     if path.suffix.lower() != ".onnx":
-        return load(path)
+        return load(path).fastest()
     facts = read_facts(path, {})
     encoder = Encoder(open_file(path), facts)
     network = NetworkWithHead(Probe(encoder.n_bands, normalize_input=False), 1).eval()
@@ -95,7 +97,7 @@ def find_similar(
     """
     hop_s = listener.clip_s / 2 if hop_s is None else hop_s
     made_of, best = _identify(listener), list[Similar]()
-    wanted = np.stack([heard.embedding for path in like for heard in listener.listen(path, hop_s)])
+    wanted = np.stack([embedding for path in like for embedding in _wanted(listener, path, hop_s)])
     for place, recording in enumerate(recordings):
         on_progress(place / len(recordings), recording.path.name)
         try:
@@ -106,6 +108,15 @@ def find_similar(
         best += _best_of(recording.path, kept, wanted, n)
         best = sorted(best, key=lambda one: -one.similarity)[:n]
     return best
+
+
+def _wanted(listener: Classifier, path: Path, hop_s: float) -> list[Float32[np.ndarray, " feature"]]:
+    """Embed the windows of a clip in which it sounds: its pauses are alike in every recording."""
+    audio = decode(path)
+    begin_s, end_s = sounding(audio.waveform, audio.sample_rate)
+    windows = [*listener.listen(path, hop_s)]
+    held_s = [min(heard.end_s, end_s) - max(heard.start_s, begin_s) for heard in windows]
+    return [heard.embedding for heard, its in zip(windows, held_s, strict=True) if its >= max(held_s) / 2]
 
 
 def _identify(listener: Classifier) -> str:

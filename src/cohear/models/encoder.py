@@ -23,6 +23,7 @@ Pooling = Literal["mean", "max"]
 LONGEST_S = 600
 """Of a window."""
 _LARGEST = float(np.finfo(np.float16).max)
+_LARGEST_BATCH = 1024
 _WINDOWS_AT_ONCE = 8
 """At most, by each thread: rounding may depend on it, so it does not depend on the number of threads."""
 
@@ -69,7 +70,12 @@ class Encoder(nn.Module):
         if opened.digest != facts.digest:
             raise other_file(opened.name)
         shapes = {one.name: one.shape for one in opened.session.get_inputs()}
-        if facts.input not in shapes or not 0 < facts.window <= LONGEST_S * facts.sample_rate:
+        shape = shapes.get(facts.input, ())
+        self.fixed_batch = 1 if len(shape) == 1 else shape[0] if shape and isinstance(shape[0], int) else None
+        """How many windows it takes at once; None: any number."""
+        if self.fixed_batch is not None and not 0 < self.fixed_batch <= _LARGEST_BATCH:
+            raise UserError(f"the encoder '{opened.name}' takes {self.fixed_batch} windows at once; choose another")
+        if not shape or not 0 < facts.window <= LONGEST_S * facts.sample_rate:
             raise UserError(
                 f"what is said of the encoder '{opened.name}' does not fit it: it has the inputs "
                 f"{', '.join(shapes)}, and a window has at most {LONGEST_S} s"
@@ -77,9 +83,7 @@ class Encoder(nn.Module):
         self.opened, self.facts = opened, facts
         self.pooling: Pooling = pooling
         self.sample_rate, self.device = facts.sample_rate, torch.device("cpu")
-        self._session, shape = session_with_output(opened, facts.output), shapes[facts.input]
-        self.fixed_batch = 1 if len(shape) == 1 else shape[0] if isinstance(shape[0], int) else None
-        """How many windows it takes at once; None: any number."""
+        self._session = session_with_output(opened, facts.output)
         self.rank = len(shape)
         """Axes of what it takes."""
 
@@ -134,7 +138,10 @@ class Encoder(nn.Module):
         size = self.fixed_batch or _WINDOWS_AT_ONCE
         parts = [windows[at : at + size] for at in range(0, len(windows), size)]
         with ThreadPoolExecutor(torch.get_num_threads()) as threads:
-            heard = np.concatenate(list(threads.map(self._features, parts)))
+            answers = list(threads.map(self._features, parts))
+        if len(widths := {its.shape[1] for its in answers}) > 1:
+            raise UserError(f"the encoder '{self.opened.name}' gives now {min(widths)}, now {max(widths)} numbers")
+        heard = np.concatenate(answers)
         if not np.isfinite(heard).all():
             raise UserError(f"the encoder '{self.opened.name}' answers with NaN or infinite numbers; use another")
         return heard

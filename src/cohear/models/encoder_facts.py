@@ -15,7 +15,8 @@ from cohear.models.onnx_files import open_file
 from cohear.runtime.files import parse_json, read_plain
 
 SUFFIX = ".json"
-"""Of the file beside an encoder that says what its own metadata does not: `yamnet.onnx`, `yamnet.json`."""
+"""Of the file beside an encoder that says what its own metadata does not: for `yamnet.onnx` `yamnet.json`, else
+`encoder.json`."""
 _MAX_BYTES = 2**16
 
 
@@ -106,13 +107,13 @@ def _number(path: Path, name: str, said: Mapping[str, Any], *, is_whole: bool = 
 
 
 def _read_beside(path: Path) -> dict[str, Any]:
-    beside = path.with_suffix(SUFFIX)
-    try:
-        values = parse_json(read_plain(beside, _MAX_BYTES))
-        if not isinstance(values, dict):
-            raise TypeError("it holds no object")
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError, TypeError) as error:
-        raise UserError(f"'{beside}', beside the encoder, cannot be read: {in_one_line(str(error))}") from error
-    return values
+    for beside in (path.with_suffix(SUFFIX), path.with_name(f"encoder{SUFFIX}")):
+        try:
+            values = parse_json(read_plain(beside, _MAX_BYTES))
+        except FileNotFoundError:
+            continue
+        except (OSError, ValueError) as error:
+            raise UserError(f"'{beside}', beside the encoder, cannot be read: {in_one_line(str(error))}") from error
+        if isinstance(values, dict):  # a list, as of labels, says nothing
+            return values
+    return {}

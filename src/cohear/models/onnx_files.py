@@ -123,8 +123,7 @@ def _parsed(source: Path | bytes, name: str) -> Any:
 
 def _places(model: Any, name: str) -> list[str]:
     """Return where weights lie that are not inside, and refuse all but files beside the model."""
-    tensors = [*_tensors(model.graph), *(its for function in model.functions for its in _of_nodes(function.node))]
-    entries = [entry for its in tensors for entry in its.external_data if entry.key == "location"]
+    entries = [entry for its in _tensors(model) for entry in its.external_data if entry.key == "location"]
     places = sorted({entry.value for entry in entries})
     for place in places:
         if PurePosixPath(place).name != place or place in ("", ".", "..") or "\\" in place or place.startswith("*"):
@@ -132,21 +131,16 @@ def _places(model: Any, name: str) -> list[str]:
     return places
 
 
-def _tensors(graph: Any) -> Iterator[Any]:
-    """Return all tensors of a graph, and of the graphs in it."""
-    yield from graph.initializer
-    for its in graph.sparse_initializer:
-        yield from (its.values, its.indices)
-    yield from _of_nodes(graph.node)
-
-
-def _of_nodes(nodes: Any) -> Iterator[Any]:
-    for attribute in (attribute for node in nodes for attribute in node.attribute):
-        yield from (attribute.t, *attribute.tensors)
-        for its in (attribute.sparse_tensor, *attribute.sparse_tensors):
-            yield from (its.values, its.indices)
-        for graph in ([attribute.g] if attribute.HasField("g") else []) + list(attribute.graphs):
-            yield from _tensors(graph)
+def _tensors(message: Any) -> Iterator[Any]:
+    """Return all tensors of a model, wherever they are: in graphs, in functions, in what attributes are set to."""
+    for field, value in message.ListFields():
+        if field.message_type is None:
+            continue
+        for its in [value] if hasattr(value, "DESCRIPTOR") else value:
+            if its.DESCRIPTOR.name == "TensorProto":
+                yield its
+            else:
+                yield from _tensors(its)
 
 
 def _hash(data: bytes = b"") -> Any:

@@ -249,6 +249,8 @@ def _otherwise(there: Record, now: Record) -> str:
     theirs, ours = setting_values(there.config), setting_values(now.config)
     of_data = [name for name in ours if name.startswith("data.") and theirs[name] != ours[name]]
     if changed := [*differences(there.config, now.config), *of_data]:
+        if "encoder.digest" in changed:
+            return "with another encoder file than the one given now"
         changed.sort(key=lambda name: name in SCHEDULES)  # which --epochs changes along
         return f"by other settings: {changed[0]} is {theirs[changed[0]]} there and {ours[changed[0]]} now"
     if there.data_fingerprint != now.data_fingerprint:
