@@ -111,7 +111,7 @@ def test_no_file_of_the_package_is_ignored_since_a_wheel_would_lack_it():
 
 def test_the_results_in_the_documentation_are_those_of_the_committed_runs():
     texts = runpy.run_path(str(DOCS / "regenerate.py"))["texts"]()
-    assert len(texts) == 6
+    assert len(texts) == 7
     assert [path.name for path, text in texts.items() if path.read_text() != text] == [], "python docs/regenerate.py"
 
 
