@@ -17,11 +17,17 @@ def test_a_folder_of_sounds_and_an_encoder_are_all_that_is_needed(cohear, tmp_pa
     assert said.status == 0, said
     assert "preset probe, since there is an encoder" in said.err
     assert "8000 Hz, as the encoder hears" in said.err
-    soundfile.write(tmp_path / "night.wav", noise(1), 8000)
-    again = cohear("predict", run, tmp_path / "night.wav", "--review", "1", "--out", tmp_path / "to label")
+    soundfile.write(tmp_path / "night.wav", noise(1, 2.0), 8000)
+    again = cohear("predict", run, tmp_path / "night.wav", "--review", "2", "--out", tmp_path / "to label")
     assert again.status == 0, again
     rows = list(csv.DictReader(io.StringIO((tmp_path / "to label" / "review.csv").read_text())))
-    assert [row["label"] for row in rows] == [""]
+    assert [row["label"] for row in rows] == ["", ""]
+    filled = "".join(f"{row['path']},tone{number},{row['group']}\n" for number, row in enumerate(rows))
+    (tmp_path / "to label" / "review.csv").write_text(f"path,label,group\n{filled}")
+    on_all = "--fold", "all", "--init", run, "--out", tmp_path / "second", "--epochs", "1"
+    second = cohear("train", tmp_path / "to label" / "review.csv", *on_all)
+    assert second.status == 0, second
+    assert "preset probe, since there is an encoder" in second.err
     assert (tmp_path / "to label" / rows[0]["path"]).exists()
     assert cohear("predict", run, tmp_path / "night.wav", "--review", "1").refuses("--out DIR")
     assert cohear("train", sounds, "--encoder", tmp_path / "night.wav").refuses("ONNX")

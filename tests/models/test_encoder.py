@@ -94,6 +94,9 @@ def test_facts_are_those_given_then_those_beside_then_those_inside(tmp_path):
     facts = read_facts(path, {"window": None, "sample_rate": 8000})
     assert (facts.sample_rate, facts.window, facts.output, facts.peak) == (8000, 800, "other", 0.5)
     assert read_facts(path, {"window": 400}).window == 400
+    (tmp_path / "e.json").write_text('{"sample_rate": 9000}')
+    with pytest.raises(UserError, match="hears at 8000 Hz, and not at 9000 Hz"):
+        read_facts(path, {})
     (tmp_path / "e.json").write_text('["frog", "toad"]')  # somebody's labels
     (tmp_path / "encoder.json").write_text('{"window": 1000}')
     assert read_facts(path, {}).window == 1000

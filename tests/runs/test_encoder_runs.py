@@ -192,6 +192,19 @@ def test_what_does_not_go_together_is_refused_at_once(sounds, encoder, tmp_path,
         plan_for(sounds, encoder, tmp_path / "run", settings, **options)
 
 
+def test_an_encoder_that_moved_is_found_in_the_run_s_folder(sounds, tmp_path):
+    encoder = write_encoder(tmp_path / "tones.onnx")
+    run, _ = execute(plan_for(sounds, encoder, tmp_path / "run"))
+    expected = cohear.load(run.folder).predict(sounds / "tone0" / "0.wav")
+    encoder.rename(run.folder / "tones.onnx")
+    assert cohear.load(run.folder).predict(sounds / "tone0" / "0.wav") == expected
+    listed = list_clips(sounds, configure({"training.initial_run": str(run.folder)}, "probe"))
+    assert listed.config.encoder.file == str(run.folder / "tones.onnx")
+    write_encoder(run.folder / "tones.onnx", seed=1)
+    with pytest.raises(UserError, match="another file"):
+        cohear.load(run.folder)
+
+
 def test_a_run_whose_encoder_is_gone_or_another_says_so(sounds, tmp_path):
     file = write_encoder(tmp_path / "own.onnx")
     made = execute(plan_for(sounds, file, tmp_path / "run", method="none"))[0]

@@ -96,7 +96,7 @@ def assign_folds(labels: Labels, groups: Sequence[str], n_folds: int, seed: int)
     Args:
         labels: class of each clip, or its classes.
         groups: group of each clip, never divided.
-        n_folds: >= 2.
+        n_folds: >= 1.
         seed: 0 <= seed < 2**64; decides the order among groups of equal size. The order of the clips has no
             influence.
 
@@ -105,8 +105,8 @@ def assign_folds(labels: Labels, groups: Sequence[str], n_folds: int, seed: int)
     """
     counted = count_by_group(labels, groups)
     names = counted.groups
-    if len(names) == 1:
-        remedy = "add recordings, or give each clip a fold of yours in a table with path, label, start, end and fold"
+    if len(names) == 1 < n_folds:
+        remedy = "add recordings, or train on every clip, untested, by --fold all"
         raise UserError(f"all labels lie in one recording or group, '{names[0]}', which folds do not divide: {remedy}.")
     if len(names) < n_folds:
         remedy = f"choose fewer by --set data.n_folds={len(names)}, or add recordings"
@@ -140,7 +140,7 @@ def with_folds(dataset: Dataset, n_folds: int, seed: int) -> Dataset:
 
     Args:
         dataset: all of its clips have a fold, or none.
-        n_folds: how many to make, >= 2; given folds stay as they are.
+        n_folds: how many to make, >= 1; given folds stay as they are.
         seed: for the folds that are made.
 
     Raises:

@@ -79,7 +79,10 @@ def find_doubts(
         try:
             stream = AudioStream(recording.path, classifier.sample_rate)
             windows = cut_windows(stream, classifier.n_samples, hop)
-            its = [*_doubts(classifier, view_maker, recording.path, windows)]
+            its = list[Doubt]()
+            for doubt in _doubts(classifier, view_maker, recording.path, windows):
+                its.append(doubt)
+                on_progress((place + stream.share_before(doubt.end_s)) / len(recordings), recording.path.name)
         except UserError as error:
             on_error(error)
             continue
@@ -146,14 +149,16 @@ def write_review(folder: Path, doubts: Sequence[Doubt]) -> Path:
         UserError: where there is something in the folder, it cannot be written, or a recording is gone.
     """
     check_empty(folder)
-    lines = [csv_line(COLUMNS)]
+    lines, names = [csv_line(COLUMNS)], set[str]()
     with explain_disk_errors(folder):
         disk.make_folder(folder / "clips")
     for number, one in enumerate(doubts, 1):
         (audio,) = decode_segments(one.path, [(one.start_s, one.end_s)])
         if isinstance(audio, UserError):
             raise audio
-        name = f"clips/{number:03}_{one.path.stem[:_LONGEST_NAME]}_{one.start_s:.2f}s.wav"
+        name = f"{one.path.stem[:_LONGEST_NAME]}_{one.start_s:.2f}s.wav"  # as of one recording, wherever it is moved
+        name = f"clips/{number:03}_{name}" if name in names else f"clips/{name}"
+        names.add(Path(name).name)
         write_audio(folder / name, audio.waveforms, audio.sample_rate)
         said = one.guess, f"{one.probability:.4f}", f"{one.unsure:.4f}", f"{one.start_s:.3f}", f"{one.end_s:.3f}"
         lines.append(csv_line((name, "", one.path, *said)))

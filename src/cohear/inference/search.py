@@ -6,7 +6,6 @@ recording after the other, so memory does not grow with the hours.
 
 import hashlib
 import json
-from collections import deque
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -16,6 +15,7 @@ import numpy as np
 from jaxtyping import Float, Float32
 
 from cohear.data.audio_decoding import decode
+from cohear.data.audio_files import probe
 from cohear.data.sounding import sounding
 from cohear.errors import UserError
 from cohear.inference.answers import Heard
@@ -99,9 +99,13 @@ def find_similar(
     made_of, best = _identify(listener), list[Similar]()
     wanted = np.stack([embedding for path in like for embedding in _wanted(listener, path, hop_s)])
     for place, recording in enumerate(recordings):
-        on_progress(place / len(recordings), recording.path.name)
+
+        def on_share(share: float, place: int = place, name: str = recording.path.name) -> None:
+            on_progress((place + share) / len(recordings), name)
+
+        on_share(0.0)
         try:
-            kept = _keep(listener, recording.path, hop_s, made_of)
+            kept = _keep(listener, recording.path, hop_s, made_of, on_share)
         except UserError as error:
             on_error(error)
             continue
@@ -131,7 +135,9 @@ def _identify(listener: Classifier) -> str:
     return digest.hexdigest()
 
 
-def _keep(listener: Classifier, path: Path, hop_s: float, made_of: str) -> np.ndarray:
+def _keep(
+    listener: Classifier, path: Path, hop_s: float, made_of: str, on_share: Callable[[float], None]
+) -> np.ndarray:
     """Return begin, end and embedding of each window of a recording, `[window, 4 + feature]`, made now or before."""
     try:
         stat = path.stat()
@@ -143,7 +149,9 @@ def _keep(listener: Classifier, path: Path, hop_s: float, made_of: str) -> np.nd
         try:
             return np.lib.format.open_memmap(kept, mode="r")  # which reads no pickles
         except (OSError, ValueError, EOFError):  # it is not there, or not whole
-            deque(keep_embeddings(map(_with_times, listener.listen(path, hop_s)), kept), maxlen=0)
+            duration_s = probe(path).duration_s
+            for heard in keep_embeddings(map(_with_times, listener.listen(path, hop_s)), kept):
+                on_share(min(1.0, heard.end_s / duration_s) if duration_s else 0.0)
     raise UserError(f"the embeddings of {path} cannot be kept in '{kept.parent}'")
 
 

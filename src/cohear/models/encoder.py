@@ -194,6 +194,6 @@ class Encoder(nn.Module):
 def other_file(name: str) -> UserError:
     """Say that an encoder is not the one that it was."""
     return UserError(
-        f"the encoder '{name}' is another file than before; put back the one that it was trained with, or train anew "
-        "under another --out"
+        f"the encoder '{name}' is another file than the one that was trained on; put that one back, or train anew, "
+        "under another --out and without --init"
     )

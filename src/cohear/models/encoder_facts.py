@@ -34,8 +34,8 @@ def read_facts(path: Path, given: Mapping[str, Any]) -> EncoderFacts:
     if given.get("digest") not in (None, opened.digest):
         raise other_file(opened.name)
     session = opened.session
-    of_file = {**session.get_modelmeta().custom_metadata_map, **_read_beside(path)}
-    said = {**of_file, **{name: value for name, value in given.items() if value is not None}}
+    inside, beside = session.get_modelmeta().custom_metadata_map, _read_beside(path)
+    said = {**inside, **beside, **{name: value for name, value in given.items() if value is not None}}
     said.setdefault("output", said.get("embedding_outputs_key"))  # as OpenSoundscape names it
     source = _choose(path, "input", _text(path, "input", said), session.get_inputs())
     likely = [its for its in session.get_outputs() if "embed" in its.name.lower() and len(its.shape or ()) <= 2]
@@ -48,11 +48,11 @@ def read_facts(path: Path, given: Mapping[str, Any]) -> EncoderFacts:
             "[batch, window]; export it with its own spectrogram inside"
         )
     sample_rate = int(_number(path, "sample_rate", said))
-    if "sample_rate" in of_file and _number(path, "sample_rate", of_file) != sample_rate:
-        raise UserError(
-            f"the encoder '{path}' hears at {of_file['sample_rate']} Hz, and not at {sample_rate} Hz; leave "
-            "data.sample_rate to it"
-        )
+    for rate in (of_file["sample_rate"] for of_file in (beside, inside) if "sample_rate" in of_file):
+        if str(rate).replace(".", "", 1).isdecimal() and float(rate) != sample_rate:  # nonsense says nothing
+            raise UserError(
+                f"the encoder '{path}' hears at {rate} Hz, and not at {sample_rate} Hz; leave data.sample_rate to it"
+            )
     if isinstance(shape[-1], int):
         said.setdefault("window", shape[-1])
     if "window" not in said and "sample_duration" in said:  # seconds; OpenSoundscape's too
@@ -94,8 +94,8 @@ def _number(path: Path, name: str, said: Mapping[str, Any], *, is_whole: bool = 
     setting = "data.sample_rate" if name == "sample_rate" else f"encoder.{name}"
     if name not in said:
         raise UserError(
-            f"the encoder '{path}' does not say its {name}; add --set {setting}=N, or write it into "
-            f"'{path.with_suffix(SUFFIX)}' as {{\"{name}\": N}}"
+            f"the encoder '{path}' does not say its {name}; write it into '{path.with_suffix(SUFFIX)}' as "
+            f'{{"{name}": N}}, or add --set {setting}=N where it is trained on'
         )
     try:
         value = math.nan if isinstance(said[name], bool) else float(said[name])

@@ -44,7 +44,8 @@ def open_file(path: Path) -> OpenModel:
         return _open_file(path, tuple(beside), tuple(map(_stat, parts)))
     except OSError as error:
         raise UserError(
-            f"the encoder '{error.filename or path}' cannot be read ({error.strerror}); an ONNX file must be there"
+            f"the encoder '{error.filename or path}' cannot be read ({error.strerror}); an ONNX file must be there; "
+            "that of a run where it was, or in the run's folder"
         ) from error
 
 

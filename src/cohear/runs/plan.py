@@ -317,7 +317,8 @@ def list_clips(
         with attempt():
             dataset = drop_small(dataset, options.drop_small)
     with attempt():  # folds are of the data, not of the run: seeds share them
-        dataset = with_folds(dataset, options.n_folds, seed=0)
+        n_groups = len({clip.undivided_by for clip in dataset.clips}) if config.fold == EVERY_CLIP else options.n_folds
+        dataset = with_folds(dataset, min(options.n_folds, n_groups), seed=0)
     if "fold" not in chosen and config.fold != EVERY_CLIP and dataset.folds:
         config = change(config, {"fold": dataset.folds[0]})
     return Listing(path, dataset, config, initial, tuple(said), pretrained)

@@ -78,9 +78,12 @@ def default_preset(chosen: Mapping[str, Any]) -> tuple[str, str]:
         return "probe", "since there is an encoder"
     if chosen.get("training.initial_run") is not None or ":" in str(chosen.get("network.name")):
         from cohear.models.pretrained import is_pretrained
-        from cohear.runs.trained_model import begins_pretrained
+        from cohear.runs.trained_model import hearing_of
 
-        if is_pretrained(str(chosen.get("network.name"))) or begins_pretrained(chosen.get("training.initial_run")):
+        hears = hearing_of(chosen.get("training.initial_run"))
+        if hears == "an encoder":
+            return "probe", "since there is an encoder"
+        if hears == "a pretrained network" or is_pretrained(str(chosen.get("network.name"))):
             return "finetune", "since the network is pretrained"
     import torch  # late, for the help of commands
 

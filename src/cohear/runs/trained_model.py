@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ from cohear.metrics.accuracy import wilson_interval
 from cohear.models import FrontEnd, NetworkWithHead
 from cohear.runs.build import build_front_end, build_network
 from cohear.runs.config import EVERY_CLIP, Config, DataConfig, setting_values
-from cohear.runs.description import FORMAT, Description, Provenance
+from cohear.runs.description import FORMAT, Description, Expectation, Provenance
 from cohear.runs.run import Run, first_error
 from cohear.runtime.files import read_plain
 from cohear.runtime.sealed_tensors import seal, unseal
@@ -187,14 +187,17 @@ def read_model(path: Path) -> TrainedModel:
     return read_packed(path) if is_packed else read_run(Run(path))
 
 
-def begins_pretrained(initial: str | None) -> bool:
-    """Whether a model that training is to begin with began with pretrained weights; one that cannot be read did not."""
+def hearing_of(initial: str | None) -> Literal["an encoder", "a pretrained network"] | None:
+    """Return by what pretrained part a model hears with which training is to begin; None: by none, or nobody knows."""
     if initial is None:
-        return False
+        return None
     try:
-        return read_model(Path(initial).expanduser()).description.network.folder is not None
+        about = read_model(Path(initial).expanduser()).description
     except UserError:  # told where it is used
-        return False
+        return None
+    if about.encoder.file is not None:
+        return "an encoder"
+    return None if about.network.folder is None else "a pretrained network"
 
 
 def read_packed(path: Path) -> TrainedModel:
@@ -210,11 +213,16 @@ def read_packed(path: Path) -> TrainedModel:
             f"'{path}' cannot be read ({error.strerror or error}); give a file that `cohear pack` made"
         ) from error
     model = parse_packed(data, path)
+    return model if model.encoder is not None else _with_encoder_in(model, path.parent)
+
+
+def _with_encoder_in(model: TrainedModel, folder: Path) -> TrainedModel:
+    """Return a model that looks for its encoder in a folder, by its name; one that has none stays as it is."""
     about = model.description
-    if model.encoder is not None or about.encoder.file is None:
+    if about.encoder.file is None:
         return model
-    beside = about.encoder.model_copy(update={"file": str(path.parent / Path(about.encoder.file).name)})
-    return replace(model, description=about.model_copy(update={"encoder": beside}))
+    there = about.encoder.model_copy(update={"file": str(folder / Path(about.encoder.file).name)})
+    return replace(model, description=about.model_copy(update={"encoder": there}))
 
 
 def parse_packed(data: bytes, path: str | Path) -> TrainedModel:
@@ -254,7 +262,9 @@ def read_run(run: Run) -> TrainedModel:
     _ = run.record, run.metrics
     weights = {name: tensor.contiguous().numpy() for name, tensor in load_network(run).state_dict().items()}
     try:
-        return TrainedModel(_describe(run), weights)
+        model = TrainedModel(_describe(run), weights)
+        file = model.description.encoder.file
+        return model if file is None or Path(file).exists() else _with_encoder_in(model, run.folder)
     except (ValueError, KeyError, TypeError) as error:  # numbers of `metrics.json` that are none
         if isinstance(error, UserError):
             raise
@@ -274,16 +284,33 @@ def load_network(run: Run) -> NetworkWithHead:
 
 def _describe(run: Run) -> Description:
     record, metrics = run.record, run.metrics
-    config, accuracy, n_clips = record.config, metrics["accuracy"], metrics["n_clips"]
-    said = {name: metrics.get(name) for name in Provenance.model_fields}
-    said |= {
-        "data_fingerprint": record.data_fingerprint,
-        "initial_weights": record.contents.get("training.initial_run") or record.contents.get("network.folder"),
-        "identity": record.identity,
-        "n_test_clips": n_clips,
-        "accuracy_interval": None if accuracy is None else wilson_interval(round(accuracy * n_clips), n_clips),
-        "versions": _versions(run),
-    }
+    config = record.config
+    accuracy, n_clips, expected = metrics["accuracy"], metrics["n_clips"], metrics.get("expected")
+    provenance = Provenance(
+        dataset=record.dataset,
+        data_fingerprint=record.data_fingerprint,
+        model=record.model,
+        method=config.method,
+        transform=config.views.transform,
+        preset=config.preset,
+        fold=config.fold,
+        seed=config.seed,
+        epochs=config.training.epochs,
+        kept_epoch=metrics.get("kept_epoch"),
+        precision=config.training.precision,
+        initial_weights=record.contents.get("training.initial_run") or record.contents.get("network.folder"),
+        identity=record.identity,
+        n_train_clips=metrics.get("n_train_clips"),
+        n_test_clips=n_clips,
+        accuracy=accuracy,
+        accuracy_interval=None if accuracy is None else wilson_interval(round(accuracy * n_clips), n_clips),
+        nll=metrics.get("nll"),
+        jsd=metrics["jsd"],
+        false_alarms_per_hour=metrics.get("false_alarms_per_hour"),
+        expected=None if expected is None else Expectation(**expected),
+        warnings=tuple(metrics.get("warnings", ())),
+        versions=_versions(run),
+    )
     return Description(
         classes=record.classes,
         sample_rate=config.data.sample_rate,
@@ -295,7 +322,7 @@ def _describe(run: Run) -> Description:
         task=record.task,
         background=config.data.background,
         calibration=run.calibration,
-        provenance=Provenance.model_validate(said),
+        provenance=provenance,
     )
 
 
