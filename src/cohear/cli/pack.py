@@ -49,7 +49,9 @@ def pack(
         )
     parse_packed(data, out)  # what could not be read is not written
     write_bytes(out, data)
-    say(f"packed: {out} ({len(data) / 1e6:.2f} MB)")
+    file = model.description.encoder.file
+    beside = f"; it needs {Path(file).name} beside it" if file is not None and encoder == "beside" else ""
+    say(f"packed: {out} ({len(data) / 1e6:.2f} MB){beside}")
     if card is not None:
         write_text(card, model.card)
         say(f"model card: {card}")
