@@ -153,7 +153,8 @@ def measure_all(
                 subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
                 for _ in range(n_processes)
             ]
-            if max(process.wait() for process in processes):
+            statuses = [process.wait() for process in processes]
+            if any(statuses):  # of one that was killed it is negative
                 raise SystemExit(f"'{step}' failed")
             told = [json.loads(process.communicate()[0].splitlines()[-1]) for process in processes]
             wall_s, _, peak, held = (max(its) for its in zip(*told, strict=True))
